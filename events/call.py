@@ -1,0 +1,226 @@
+"""乡镇呼叫、部门报到: one platform's summons, with a part ("leg") and clocks of its own for each department."""
+
+from datetime import datetime
+from typing import Annotated, ClassVar, Literal
+
+from msgspec import Meta, Struct
+
+from events.case import Due, LegPlan, Level, Role
+from events.district import Clock, HandlingClass
+from events.envelope import Fact, Request
+from events.private import Sealed, Words
+from events.report import Line
+
+Solved = Literal["yes", "partly", "no"]
+People = Annotated[int, Meta(ge=1, le=5000)]
+
+
+class Leg(Struct, frozen=True, omit_defaults=True):
+    """分办单: one department's part. A clock that does not run for it is ``None``."""
+
+    department: str
+    role: Role
+    required: bool
+    acknowledge: Due
+    result: Due
+    arrive: Due | None = None
+    contact: Due | None = None
+
+    def due(self, clock: Clock) -> Due | None:
+        """The due time of one of the four clocks."""
+        match clock:
+            case "acknowledge":
+                return self.acknowledge
+            case "arrive":
+                return self.arrive
+            case "contact":
+                return self.contact
+            case "result":
+                return self.result
+
+
+class CallFact(Fact, frozen=True, kw_only=True):
+    """What every fact of a call says: for which case, in which town, on which platform."""
+
+    case: str
+    town: str
+    platform: str
+
+
+class CallIssued(CallFact, frozen=True, kw_only=True):
+    """已呼叫: a platform is called for a case."""
+
+    attempt: int
+    level: Level
+    village: str
+    matter: str
+    handling_class: HandlingClass
+    legs: tuple[LegPlan, ...]
+    result: Due
+    contactable: bool = True
+
+
+class DepartmentsCalled(CallFact, frozen=True, kw_only=True):
+    """The platform has called its departments; each one's clocks run from ``called_at`` (UTC)."""
+
+    handling_class: HandlingClass
+    called_at: datetime
+    legs: tuple[Leg, ...]
+
+
+class CallAcknowledged(CallFact, frozen=True, kw_only=True):
+    """已签收: a department has the call in hand, a named person. A late one is accepted and marked."""
+
+    attempt: int
+    department: str
+    by: str
+    late: bool = False
+
+
+class DepartmentReportedIn(CallFact, frozen=True, kw_only=True):
+    """已报到: people of the department are on the spot."""
+
+    department: str
+    by: str
+    people: int
+    late: bool = False
+
+
+class ReporterContacted(CallFact, frozen=True, kw_only=True):
+    """首联: the lead has spoken with the reporter."""
+
+    department: str
+    by: str
+    late: bool = False
+
+
+class CallNoted(CallFact, frozen=True, kw_only=True):
+    """办理中: a note on progress."""
+
+    department: str
+    by: str
+    note: Sealed
+
+
+class CallResultFiled(CallFact, frozen=True, kw_only=True):
+    """已反馈: a department's internal account, and the public reply that the lead proposes."""
+
+    department: str
+    by: str
+    solved: Solved
+    account: Sealed
+    reply: Sealed | None = None
+    late: bool = False
+
+
+class CallClockMissed(CallFact, frozen=True, kw_only=True):
+    """逾期: a department let a clock run out. Whatever it does later is accepted and marked late.
+
+    ``escalations`` are the times (UTC) at which somebody higher is told, step by step.
+    """
+
+    department: str
+    clock: Clock
+    due: datetime
+    escalations: tuple[datetime, ...] = ()
+
+
+class CallEscalated(CallFact, frozen=True, kw_only=True):
+    """催办升级: somebody higher is told of a missed clock. ``person`` is empty when nobody is on duty."""
+
+    department: str
+    clock: Clock
+    step: int
+    post: str
+    person: str
+
+
+class CallCompleted(CallFact, frozen=True, kw_only=True):
+    """已完成: all required parts are filed; departments that only assisted are ``released``."""
+
+    attempt: int
+    handlers: tuple[str, ...]
+    solved: Solved
+    released: tuple[str, ...] = ()
+    reply: Sealed | None = None
+
+
+class CallReleased(CallFact, frozen=True, kw_only=True):
+    """已解除: the case has its result; ``departments`` that only assisted need not go on."""
+
+    departments: tuple[str, ...]
+
+
+class CallDepartments(Request, frozen=True, kw_only=True, tag="call.call-departments.v1"):
+    """The platform's consumer calls its departments; due times come from the rules in force."""
+
+    call: str
+
+
+class ReleaseCall(Request, frozen=True, kw_only=True, tag="call.release.v1"):
+    """The case has its result; whoever is still called without being required may stop."""
+
+    call: str
+
+
+class AcknowledgeCall(Request, frozen=True, kw_only=True, tag="call.acknowledge.v1"):
+    """A department's duty officer takes the call in hand (签收)."""
+
+    call: str
+    department: str
+    by: Line
+
+
+class ReportIn(Request, frozen=True, kw_only=True, tag="call.report-in.v1"):
+    """A department is on the spot with so many people (报到)."""
+
+    call: str
+    department: str
+    by: Line
+    people: People
+
+
+class ContactReporter(Request, frozen=True, kw_only=True, tag="call.contact-reporter.v1"):
+    """The lead has spoken with the reporter (首联)."""
+
+    call: str
+    department: str
+    by: Line
+
+
+class NoteProgress(Request, frozen=True, kw_only=True, tag="call.note.v1"):
+    """A note on how it goes; only for those who handle the case."""
+
+    PRIVATE: ClassVar[dict[str, str]] = {"note": "case"}
+
+    call: str
+    case: str
+    department: str
+    by: Line
+    note: Words
+
+
+class FileResult(Request, frozen=True, kw_only=True, tag="call.file-result.v1"):
+    """A department's result: an internal account; from the lead also the public reply it proposes."""
+
+    PRIVATE: ClassVar[dict[str, str]] = {"account": "case", "reply": "case"}
+    PUBLIC: ClassVar[tuple[str, ...]] = ("reply",)
+
+    call: str
+    case: str
+    department: str
+    by: Line
+    solved: Solved
+    account: Words
+    reply: Words | None = None
+
+
+class MissClock(Request, frozen=True, kw_only=True, tag="call.miss-clock.v1"):
+    """A timer's request at a clock's due time, and at each step of the ladder after it."""
+
+    call: str
+    department: str
+    clock: Clock
+    step: int = 0
+
+

@@ -1,0 +1,290 @@
+"""事件: one problem and its way from the first report to its end, as facts and requests of one case stream."""
+
+from datetime import datetime
+from typing import Annotated, ClassVar, Literal
+
+from msgspec import Meta, Struct
+
+from events.district import HandlingClass, Visibility
+from events.envelope import Fact, Request
+from events.private import Sealed, Words
+from events.report import Line, Suggestion
+
+Role = Literal["lead", "assist", "consult"]
+"""主办, 协办, 会商."""
+
+Level = Literal["town", "district"]
+
+CloseReason = Literal["solved", "explained", "refused"]
+"""How a case ended: 解决, 解释说明, 不予受理."""
+
+
+class Due(Struct, frozen=True, omit_defaults=True):
+    """A due time (UTC) and the rule that set it, in words a person can check.
+
+    ``provisional`` when the working calendar of that time is not announced yet.
+    """
+
+    by: datetime
+    rule: str
+    provisional: bool = False
+
+
+class LegPlan(Struct, frozen=True, omit_defaults=True):
+    """分办单: which department is called in which role. ``required``: the result waits for its part."""
+
+    department: str
+    role: Role
+    required: bool = False
+
+
+class CallPlan(Struct, frozen=True):
+    """呼叫单: one platform's part of calling, with the stream it will have."""
+
+    call: str
+    platform: str
+    legs: tuple[LegPlan, ...]
+
+
+class CaseOpened(Fact, frozen=True, kw_only=True):
+    """已登记: a problem exists. ``report`` is the first that told us."""
+
+    report: str
+    town: str
+    village: str
+    reported_at: datetime
+    anonymous: bool = False
+
+
+class CaseReportLinked(Fact, frozen=True, kw_only=True):
+    """A further report on the same problem; every reporter keeps an own receipt and voice."""
+
+    report: str
+    supplement: bool = False
+    anonymous: bool = False
+
+
+class CaseTriageQueued(Fact, frozen=True, kw_only=True):
+    """待分类: no matter is certain enough; an operator decides. ``threshold`` is what the score missed."""
+
+    suggestions: tuple[Suggestion, ...]
+    threshold: float
+
+
+class CaseClassified(Fact, frozen=True, kw_only=True):
+    """已分类: what the case is about and how it must be handled.
+
+    ``by`` is ``catalogue``, ``sender`` or the operator's name; ``score`` and ``words`` are those that
+    decided, empty for a person's choice.
+    """
+
+    matter: str
+    town: str
+    handling_class: HandlingClass
+    visibility: Visibility
+    by: str
+    result: Due
+    score: float = 0.0
+    words: tuple[str, ...] = ()
+
+
+class CaseCallsIssued(Fact, frozen=True, kw_only=True):
+    """呼叫中: platforms are called, all in one transaction; ``attempt`` counts calling again from 1.
+
+    ``awaited`` are the departments whose acknowledgement the case cannot do without.
+    """
+
+    attempt: int
+    calls: tuple[CallPlan, ...]
+    awaited: tuple[str, ...]
+    reason: str = ""
+
+
+class CaseEngaged(Fact, frozen=True, kw_only=True):
+    """办理中: an awaited department has acknowledged; in progress once ``waiting_for`` is empty."""
+
+    attempt: int
+    department: str
+    waiting_for: tuple[str, ...] = ()
+
+
+class CaseCallCompleted(Fact, frozen=True, kw_only=True):
+    """One of the calls has all the parts it requires; ``reply`` and ``solved`` are the lead's, if it had the lead."""
+
+    call: str
+    handlers: tuple[str, ...]
+    solved: Literal["yes", "partly", "no"]
+    reply: Sealed | None = None
+
+
+class CaseResultSubmitted(Fact, frozen=True, kw_only=True):
+    """待审核: the lead and all required departments have filed. ``handlers`` may not review it.
+
+    ``released`` are the calls that are no longer needed.
+    """
+
+    attempt: int
+    handlers: tuple[str, ...]
+    solved: Literal["yes", "partly", "no"]
+    review: Due
+    released: tuple[str, ...] = ()
+
+
+class CaseResultSentBack(Fact, frozen=True, kw_only=True):
+    """退回重办: somebody other than the handler found the closing condition not met."""
+
+    attempt: int
+    matter: str
+    town: str
+    by: str
+    reason: Sealed
+
+
+class CaseResolved(Fact, frozen=True, kw_only=True):
+    """办结待回访: reviewed by somebody other than the handler; now the reporters are asked.
+
+    ``ask`` are the reports whose reporters are to be asked; when there are none because all are anonymous, the
+    case closes by itself at ``closes_at`` (UTC).
+    """
+
+    attempt: int
+    by: str
+    visibility: Visibility
+    matter: str
+    town: str
+    village: str
+    follow_up: Due
+    handlers: tuple[str, ...] = ()
+    ask: tuple[str, ...] = ()
+    reply: Sealed | None = None
+    closes_at: datetime | None = None
+
+
+class CaseFollowedUp(Fact, frozen=True, kw_only=True):
+    """回访: one try, at ``tried_at`` (UTC), to reach one reporter; the answers only when ``contacted``."""
+
+    report: str
+    attempt: int
+    try_no: int
+    tried_at: datetime
+    by: str
+    contacted: bool
+    solved: bool | None = None
+    satisfied: bool | None = None
+
+
+class CaseReworkOrdered(Fact, frozen=True, kw_only=True):
+    """重办: a reporter said it is not solved; the first time this happens by itself."""
+
+    attempt: int
+    matter: str
+    town: str
+    report: str
+
+
+class CaseReviewReopened(Fact, frozen=True, kw_only=True):
+    """A second "not solved" goes back to the reviewer, who orders rework or explains."""
+
+    attempt: int
+    report: str
+    review: Due
+
+
+class CaseClosed(Fact, frozen=True, kw_only=True):
+    """已结案."""
+
+    reason: CloseReason
+    by: str
+
+
+class OpenCase(Request, frozen=True, kw_only=True, tag="case.open.v1"):
+    """Open a case for an accepted report and classify it if the words or the sender are certain enough."""
+
+    case: str
+    report: str
+
+
+class LinkReport(Request, frozen=True, kw_only=True, tag="case.link-report.v1"):
+    """Join a report to ``case`` of the same reporter; if that has ended, the case ``opens`` is opened instead."""
+
+    case: str
+    opens: str
+    report: str
+
+
+class ClassifyCase(Request, frozen=True, kw_only=True, tag="case.classify.v1"):
+    """An operator's choice at the triage queue (待分类)."""
+
+    case: str
+    matter: str
+    by: Line
+
+
+class IssueCalls(Request, frozen=True, kw_only=True, tag="case.issue-calls.v1"):
+    """Call every platform that the matter needs. ``calls`` names the call streams that it will write."""
+
+    case: str
+    attempt: int
+    calls: tuple[CallPlan, ...]
+    reason: Annotated[str, Meta(max_length=40)] = ""
+
+
+class EngageCase(Request, frozen=True, kw_only=True, tag="case.engage.v1"):
+    """Sent when a department that the case waits for has acknowledged."""
+
+    case: str
+    attempt: int
+    department: str
+
+
+class SubmitResult(Request, frozen=True, kw_only=True, tag="case.submit-result.v1"):
+    """Sent when a call has all the parts it requires; the case waits for all such calls."""
+
+    case: str
+    call: str
+    attempt: int
+    handlers: tuple[str, ...]
+    solved: Literal["yes", "partly", "no"]
+    reply: Sealed | None = None
+
+
+class ApproveResult(Request, frozen=True, kw_only=True, tag="case.approve-result.v1"):
+    """The reviewer (审核员) finds the closing condition met; never one who handled the case."""
+
+    case: str
+    by: Line
+
+
+class SendBackResult(Request, frozen=True, kw_only=True, tag="case.send-back-result.v1"):
+    """The reviewer wants it done again, and says why."""
+
+    PRIVATE: ClassVar[dict[str, str]] = {"reason": "case"}
+
+    case: str
+    by: Line
+    reason: Words
+
+
+class ExplainCase(Request, frozen=True, kw_only=True, tag="case.explain.v1"):
+    """The reviewer closes a case that the reporter still calls unsolved, with an explanation (解释说明)."""
+
+    case: str
+    by: Line
+
+
+class FollowUp(Request, frozen=True, kw_only=True, tag="case.follow-up.v1"):
+    """Record one try to reach a reporter (回访)."""
+
+    case: str
+    report: str
+    by: Line
+    contacted: bool
+    solved: bool | None = None
+    satisfied: bool | None = None
+
+
+class CloseCase(Request, frozen=True, kw_only=True, tag="case.close.v1"):
+    """The clock's request to close a case whose reporters are all anonymous."""
+
+    case: str
+    attempt: int

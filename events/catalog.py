@@ -1,0 +1,173 @@
+"""The list of everything the language knows: wire name -> struct, with encoding, decoding and upcasts.
+
+A fact that is not listed here cannot be stored. Names are for ever: a struct may be renamed or moved, its
+wire name never. The schemas of `events.schema` are made from this list.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+from msgspec import msgpack
+
+from events import call, case, district, outcome, report, reporter
+from events.envelope import Fact, Meta, Request
+
+FACTS: Mapping[str, type[Fact]] = {
+    "district.configured.v1": district.DistrictConfigured,
+    "report.submitted.v1": report.ReportSubmitted,
+    "report.accepted.v1": report.ReportAccepted,
+    "report.linked.v1": report.ReportLinked,
+    "report.refused.v1": report.ReportRefused,
+    "report.erased.v1": report.ReportErased,
+    "reporter.reported.v1": reporter.ReporterReported,
+    "case.opened.v1": case.CaseOpened,
+    "case.report-linked.v1": case.CaseReportLinked,
+    "case.triage-queued.v1": case.CaseTriageQueued,
+    "case.classified.v1": case.CaseClassified,
+    "case.calls-issued.v1": case.CaseCallsIssued,
+    "case.engaged.v1": case.CaseEngaged,
+    "case.call-completed.v1": case.CaseCallCompleted,
+    "case.result-submitted.v1": case.CaseResultSubmitted,
+    "case.result-sent-back.v1": case.CaseResultSentBack,
+    "case.resolved.v1": case.CaseResolved,
+    "case.followed-up.v1": case.CaseFollowedUp,
+    "case.rework-ordered.v1": case.CaseReworkOrdered,
+    "case.review-reopened.v1": case.CaseReviewReopened,
+    "case.closed.v1": case.CaseClosed,
+    "call.issued.v1": call.CallIssued,
+    "call.departments-called.v1": call.DepartmentsCalled,
+    "call.acknowledged.v1": call.CallAcknowledged,
+    "call.reported-in.v1": call.DepartmentReportedIn,
+    "call.reporter-contacted.v1": call.ReporterContacted,
+    "call.noted.v1": call.CallNoted,
+    "call.result-filed.v1": call.CallResultFiled,
+    "call.clock-missed.v1": call.CallClockMissed,
+    "call.escalated.v1": call.CallEscalated,
+    "call.completed.v1": call.CallCompleted,
+    "call.released.v1": call.CallReleased,
+    "outcome.drafted.v1": outcome.OutcomeDrafted,
+    "outcome.published.v1": outcome.OutcomePublished,
+    "outcome.withheld.v1": outcome.OutcomeWithheld,
+}
+
+REQUESTS: tuple[type[Request], ...] = (
+    report.SubmitReport,
+    report.LinkReportToCase,
+    report.RefuseReport,
+    report.EraseReport,
+    case.OpenCase,
+    case.LinkReport,
+    case.ClassifyCase,
+    case.IssueCalls,
+    case.EngageCase,
+    case.SubmitResult,
+    case.ApproveResult,
+    case.SendBackResult,
+    case.ExplainCase,
+    case.FollowUp,
+    case.CloseCase,
+    call.CallDepartments,
+    call.ReleaseCall,
+    call.AcknowledgeCall,
+    call.ReportIn,
+    call.ContactReporter,
+    call.NoteProgress,
+    call.FileResult,
+    call.MissClock,
+    outcome.DraftOutcome,
+    outcome.PublishOutcome,
+    outcome.WithholdOutcome,
+    district.ConfigureDistrict,
+)
+
+Upcast = Callable[[dict[str, Any]], dict[str, Any]]
+
+UPCASTS: Mapping[str, tuple[str, Upcast]] = {}
+"""Old wire name -> (the name it is read as, how its fields change). Chains are followed to the end.
+
+Empty until a released fact has to change its meaning; a golden file of the old form stays in the tests.
+"""
+
+NAMES: Mapping[type[Fact], str] = {struct: name for name, struct in FACTS.items()}
+
+
+class UnknownFact(Exception):
+    """The log holds a wire name that this program does not know: it is older than the log. Upgrade it."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"expected a fact of the catalog, found {name!r}: this program is older than the log")
+
+
+class Catalog:
+    """Encodes and decodes facts and requests; all decoders are built once.
+
+    Tests build their own with other upcasts; everybody else uses `CATALOG`.
+    """
+
+    def __init__(
+        self,
+        facts: Mapping[str, type[Fact]] = FACTS,
+        requests: tuple[type[Request], ...] = REQUESTS,
+        upcasts: Mapping[str, tuple[str, Upcast]] = UPCASTS,
+    ) -> None:
+        self._names = {struct: name for name, struct in facts.items()}
+        self._encoder = msgpack.Encoder()
+        self._decoders = {name: msgpack.Decoder(tuple[Meta, struct]) for name, struct in facts.items()}  # type: ignore[valid-type]  # the type is made at run time
+        self._raw = msgpack.Decoder(tuple[msgspec.Raw, dict[str, Any]])
+        self._structs = dict(facts)
+        self._upcasts = dict(upcasts)
+        self._requests = msgpack.Decoder(union_of(requests))
+
+    def name(self, fact: Fact) -> str:
+        """The wire name of a fact."""
+        return self._names[type(fact)]
+
+    def encode(self, meta: Meta, fact: Fact) -> bytes:
+        """The bytes that are stored: msgpack of ``[meta, fact]``, both as maps without default values."""
+        return self._encoder.encode((meta, fact))
+
+    def decode(self, name: str, state: bytes) -> tuple[str, Meta, Fact]:
+        """The current name, origin and fact of stored bytes, upcast from older versions.
+
+        Raises:
+            UnknownFact: for a name that is neither in the catalog nor upcast to one.
+            msgspec.MsgspecError: for bytes that are not what the name promises.
+        """
+        decoder = self._decoders.get(name)
+        if decoder is not None:
+            meta, fact = decoder.decode(state)
+            return name, meta, fact
+        return self._decode_old(name, state)
+
+    def _decode_old(self, name: str, state: bytes) -> tuple[str, Meta, Fact]:
+        raw_meta, fields = self._raw.decode(state)
+        while name in self._upcasts:
+            name, upcast = self._upcasts[name]
+            fields = upcast(fields)
+        if name not in self._structs:
+            raise UnknownFact(name)
+        return name, msgpack.decode(raw_meta, type=Meta), msgspec.convert(fields, self._structs[name])
+
+    def encode_request(self, request: Request) -> bytes:
+        """A request as timers and the inbox's hash know it: tagged msgpack."""
+        return self._encoder.encode(request)
+
+    def decode_request(self, data: bytes) -> Request:
+        """The request of `encode_request`.
+
+        Raises:
+            msgspec.MsgspecError: naming the field, what was expected and what was found.
+        """
+        return self._requests.decode(data)
+
+
+def union_of(requests: tuple[type[Request], ...]) -> Any:
+    """The union of request structs, told apart by their ``request`` tag."""
+    union: Any = requests[0]
+    for request in requests[1:]:
+        union = union | request
+    return union
+
+
+CATALOG = Catalog()

@@ -1,0 +1,190 @@
+"""The district's configuration as one value, and the fact that carries it whenever its content changes.
+
+What is a matter, which department leads, how long anybody has: all of it is configuration, recorded in the
+log, so that a decision of last year can be explained by the rules of last year.
+"""
+
+from datetime import date, time
+from typing import Literal
+
+from msgspec import Struct
+
+from events.envelope import Fact, Request
+
+HandlingClass = Literal["U0", "U1", "U2", "U3", "U4", "U5"]
+"""办理类别, from most to least pressing: U1 > U2 > U3 > U4 > U5 > U0."""
+
+Visibility = Literal["public", "statistics", "confidential"]
+"""Who may read of a case: everybody, statistics only, or only those who handle it."""
+
+Launch = Literal["yes", "condition", "no"]
+"""启动清单: whether a town may call the district for a matter at once, on a condition, or not."""
+
+Clock = Literal["acknowledge", "arrive", "contact", "result"]
+"""The clocks of a department's part of a call: 签收, 报到, 首联, 办结."""
+
+
+class Part(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """A part of the configuration. Unknown keys are faults."""
+
+
+class Town(Part, frozen=True):
+    """镇. ``code`` is the statistics code, ``alias`` two letters for receipts, topics and routing keys."""
+
+    code: str
+    alias: str
+    zh: str
+    en: str
+
+
+class Village(Part, frozen=True):
+    """村 or 社区, by statistics code; names are not unique."""
+
+    code: str
+    town: str
+    zh: str
+
+
+class Platform(Part, frozen=True):
+    """工作平台, established in every town and once more at the district."""
+
+    code: str
+    zh: str
+    en: str
+
+
+class Department(Part, frozen=True):
+    """部门: a type of department, present in every town unless ``absent_in`` says otherwise.
+
+    ``kind`` is ``town_office`` (镇内) or ``district_dispatched`` (区直派驻). External units (关联单位) are
+    called as departments but belong to no platform of their own.
+    """
+
+    code: str
+    zh: str
+    en: str
+    kind: Literal["town_office", "district_dispatched", "external"]
+    platform: str = ""
+    parent: str = ""
+    absent_in: tuple[str, ...] = ()
+
+
+class Matter(Part, frozen=True, rename={"handling_class": "class"}):
+    """事项: what a case can be about, who leads, how long it may take, and when it counts as done.
+
+    Durations are written ``15min``, ``2h``, ``4wh`` (working hours), ``5wd`` (working days), ``30d``.
+    """
+
+    code: str
+    zh: str
+    en: str
+    lead: str
+    kind: Literal["appeal", "tip", "enquiry", "help", "complaint", "incident", "service"]
+    handling_class: HandlingClass
+    promised: str
+    launch: Launch
+    visibility: Visibility
+    closing: str
+    assists: tuple[str, ...] = ()
+    required: tuple[str, ...] = ()
+    contain: str = ""
+    contact: str = ""
+    arrive: str = ""
+    statutory: str = ""
+    statutory_note: str = ""
+    district_lead: str = ""
+    min_people: int = 0
+    on_site: bool = False
+    proof: tuple[str, ...] = ()
+    strong: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
+
+
+class Limit(Part, frozen=True, rename={"handling_class": "class"}):
+    """办理时限 of a handling class; an empty duration means that the class has no such clock."""
+
+    handling_class: HandlingClass
+    round_the_clock: bool
+    acknowledge: str
+    result: str
+    arrive: str = ""
+    contact: str = ""
+
+
+class Ladder(Part, frozen=True):
+    """催办升级: how long after a missed due time whom to tell, as a share of the clock's whole length."""
+
+    after: float
+    post: Literal["platform_head", "command_centre"]
+
+
+class Periods(Part, frozen=True):
+    """Limits that are not a department's: triage, review, follow-up, disclosure."""
+
+    duplicate: str
+    review: str
+    review_urgent: str
+    follow_up: str
+    follow_up_tries: int
+    anonymous_close: str
+    disclose: str
+
+
+class Duty(Part, frozen=True):
+    """值班: who answers for a post until rosters exist. ``town`` and ``platform`` may be ``*``."""
+
+    post: Literal["platform_head", "command_centre"]
+    person: str
+    zh: str
+    town: str = "*"
+    platform: str = "*"
+
+
+class Calendar(Part, frozen=True):
+    """工作日历: office hours and every day that differs from Monday to Friday.
+
+    ``rest`` are public holidays on weekdays, ``work`` make-up workdays (调休补班) on weekends. Only the years
+    ``first_year`` to ``last_year`` are announced; beyond them dues are provisional.
+    """
+
+    hours: tuple[tuple[time, time], ...]
+    first_year: int
+    last_year: int
+    rest: tuple[date, ...]
+    work: tuple[date, ...]
+
+
+class District(Part, frozen=True):
+    """A whole district: the only input of every decision beside the log. Times are Asia/Shanghai."""
+
+    code: str
+    alias: str
+    zh: str
+    en: str
+    note: str
+    triage_threshold: float
+    towns: tuple[Town, ...]
+    villages: tuple[Village, ...]
+    platforms: tuple[Platform, ...]
+    departments: tuple[Department, ...]
+    matters: tuple[Matter, ...]
+    limits: tuple[Limit, ...]
+    ladder: tuple[Ladder, ...]
+    periods: Periods
+    duties: tuple[Duty, ...]
+    calendar: Calendar
+
+
+class DistrictConfigured(Fact, frozen=True, kw_only=True):
+    """配置生效: from here on decisions use this configuration. ``hash`` is what facts name it by."""
+
+    hash: str
+    district: District
+
+
+class ConfigureDistrict(Request, frozen=True, kw_only=True):
+    """Put a configuration into force; the same content again changes nothing."""
+
+    stream: str
+    hash: str
+    district: District

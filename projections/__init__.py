@@ -1,0 +1,1 @@
+"""What we can answer: one file per view, each built from the log alone."""

@@ -1,0 +1,14 @@
+"""The list of all views: a new one is a file beside this and a line here."""
+
+from projections.board import BOARD
+from projections.calls import CALLS
+from projections.cases import CASES
+from projections.legs import LEGS
+from projections.notices import NOTICES
+from projections.reports import REPORTS
+from projections.timeline import TIMELINE
+from projections.triage import TRIAGE
+from projections.view import View
+from projections.workload import WORKLOAD
+
+VIEWS: tuple[View, ...] = (REPORTS, CASES, TIMELINE, CALLS, LEGS, BOARD, TRIAGE, WORKLOAD, NOTICES)

@@ -1,0 +1,163 @@
+"""分办单: every department's part of a call with its four clocks: due, actual, and who."""
+
+from typing import Any
+
+from events import call as k
+from events.case import Due
+from events.envelope import Recorded
+from projections.view import FLAG, INTEGER, MOMENT, TEXT, Rows, View
+
+
+def departments_called(rows: Rows, recorded: Recorded, fact: k.DepartmentsCalled) -> None:
+    """One row for each department, with all its due times."""
+    for leg in fact.legs:
+        rows.put(
+            LEGS.row(
+                call=recorded.stream,
+                department=leg.department,
+                case=fact.case,
+                town=fact.town,
+                platform=fact.platform,
+                handling_class=fact.handling_class,
+                role=leg.role,
+                required=leg.required,
+                progress="called",
+                missed=0,
+                called_at=fact.called_at,
+                acknowledge_due=leg.acknowledge.by,
+                arrive_due=_by(leg.arrive),
+                contact_due=_by(leg.contact),
+                result_due=leg.result.by,
+                position=recorded.position,
+            )
+        )
+
+
+def acknowledged(rows: Rows, recorded: Recorded, fact: k.CallAcknowledged) -> None:
+    """签收."""
+    _change(
+        rows,
+        recorded,
+        fact.department,
+        progress="acknowledged",
+        acknowledged_at=recorded.meta.recorded_at,
+        acknowledged_by=fact.by,
+        acknowledged_late=fact.late,
+    )
+
+
+def reported_in(rows: Rows, recorded: Recorded, fact: k.DepartmentReportedIn) -> None:
+    """报到."""
+    _change(
+        rows,
+        recorded,
+        fact.department,
+        progress="reported_in",
+        reported_in_at=recorded.meta.recorded_at,
+        reported_in_late=fact.late,
+        people=fact.people,
+    )
+
+
+def contacted(rows: Rows, recorded: Recorded, fact: k.ReporterContacted) -> None:
+    """首联."""
+    _change(rows, recorded, fact.department, contacted_at=recorded.meta.recorded_at, contacted_late=fact.late)
+
+
+def filed(rows: Rows, recorded: Recorded, fact: k.CallResultFiled) -> None:
+    """反馈."""
+    _change(
+        rows,
+        recorded,
+        fact.department,
+        progress="filed",
+        filed_at=recorded.meta.recorded_at,
+        filed_by=fact.by,
+        filed_late=fact.late,
+        solved=fact.solved,
+    )
+
+
+def missed(rows: Rows, recorded: Recorded, fact: k.CallClockMissed) -> None:
+    """A clock ran out."""
+    row = rows.get(recorded.stream, fact.department)
+    if row is not None:
+        _change(rows, recorded, fact.department, missed=row["missed"] + 1)
+
+
+def escalated(rows: Rows, recorded: Recorded, fact: k.CallEscalated) -> None:
+    """Somebody higher knows."""
+    _change(rows, recorded, fact.department, escalated_to=fact.post)
+
+
+def completed(rows: Rows, recorded: Recorded, fact: k.CallCompleted) -> None:
+    """Who only assisted may stop."""
+    for department in fact.released:
+        _change(rows, recorded, department, progress="released", released_at=recorded.meta.recorded_at)
+
+
+def released(rows: Rows, recorded: Recorded, fact: k.CallReleased) -> None:
+    """The case has its result."""
+    for department in fact.departments:
+        _change(rows, recorded, department, progress="released", released_at=recorded.meta.recorded_at)
+
+
+def _change(rows: Rows, recorded: Recorded, department: str, **values: Any) -> None:
+    rows.change(recorded.stream, department, position=recorded.position, **values)
+
+
+def _by(due: Due | None) -> Any:
+    return due.by if due is not None else None
+
+
+LEGS = View(
+    name="legs",
+    version=1,
+    purpose="every department's part of a call with its clocks 分办单",
+    key=("call", "department"),
+    columns={
+        "call": TEXT,
+        "department": TEXT,
+        "case": TEXT,
+        "town": TEXT,
+        "platform": TEXT,
+        "handling_class": TEXT,
+        "role": TEXT,
+        "required": FLAG,
+        "progress": TEXT,
+        "missed": INTEGER,
+        "escalated_to": TEXT,
+        "called_at": MOMENT,
+        "acknowledge_due": MOMENT,
+        "acknowledged_at": MOMENT,
+        "acknowledged_by": TEXT,
+        "acknowledged_late": FLAG,
+        "arrive_due": MOMENT,
+        "reported_in_at": MOMENT,
+        "reported_in_late": FLAG,
+        "people": INTEGER,
+        "contact_due": MOMENT,
+        "contacted_at": MOMENT,
+        "contacted_late": FLAG,
+        "result_due": MOMENT,
+        "filed_at": MOMENT,
+        "filed_by": TEXT,
+        "filed_late": FLAG,
+        "solved": TEXT,
+        "released_at": MOMENT,
+        "position": INTEGER,
+    },
+    opaque=frozenset({"position"}),
+    indexes=(("case",), ("town", "department", "progress")),
+    folds={
+        "call.departments-called.v1": departments_called,
+        "call.acknowledged.v1": acknowledged,
+        "call.reported-in.v1": reported_in,
+        "call.reporter-contacted.v1": contacted,
+        "call.result-filed.v1": filed,
+        "call.clock-missed.v1": missed,
+        "call.escalated.v1": escalated,
+        "call.completed.v1": completed,
+        "call.released.v1": released,
+    },
+)

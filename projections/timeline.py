@@ -1,0 +1,128 @@
+"""时间线: everything that happened to a case, in order, with who did it; no words."""
+
+from typing import Any
+
+from events import call as k
+from events import case as c
+from events import outcome as o
+from events.envelope import Recorded
+from projections.view import FLAG, INTEGER, MOMENT, TEXT, Rows, View
+
+
+def entry(rows: Rows, recorded: Recorded, case: str, **values: Any) -> None:
+    """One line of a case's timeline."""
+    rows.put(
+        TIMELINE.row(
+            case=case,
+            stream=recorded.stream,
+            version=recorded.version,
+            at=recorded.meta.recorded_at,
+            what=recorded.name,
+            actor=recorded.meta.actor,
+            configuration=recorded.meta.configuration,
+            position=recorded.position,
+            **values,
+        )
+    )
+
+
+def of_case(rows: Rows, recorded: Recorded, fact: Any) -> None:
+    """A fact of the case itself."""
+    match fact:
+        case c.CaseClassified():
+            entry(rows, recorded, recorded.stream, who=fact.by, detail=f"{fact.matter} {fact.handling_class}")
+        case c.CaseCallsIssued():
+            platforms = " ".join(call.platform for call in fact.calls)
+            entry(rows, recorded, recorded.stream, attempt=fact.attempt, detail=platforms)
+        case c.CaseEngaged():
+            entry(rows, recorded, recorded.stream, department=fact.department, detail=" ".join(fact.waiting_for))
+        case c.CaseClosed():
+            entry(rows, recorded, recorded.stream, who=fact.by, detail=fact.reason)
+        case c.CaseFollowedUp():
+            answer = "unreached" if not fact.contacted else "solved" if fact.solved else "not solved"
+            entry(rows, recorded, recorded.stream, who=fact.by, attempt=fact.attempt, detail=answer)
+        case c.CaseResolved() | c.CaseResultSentBack():
+            entry(rows, recorded, recorded.stream, who=fact.by, attempt=fact.attempt)
+        case _:
+            entry(rows, recorded, recorded.stream)
+
+
+def of_call(rows: Rows, recorded: Recorded, fact: Any) -> None:
+    """A fact of one of the case's calls."""
+    match fact:
+        case k.CallIssued():
+            entry(rows, recorded, fact.case, platform=fact.platform, attempt=fact.attempt)
+        case k.DepartmentsCalled():
+            departments = " ".join(leg.department for leg in fact.legs)
+            entry(rows, recorded, fact.case, platform=fact.platform, detail=departments)
+        case k.DepartmentReportedIn():
+            entry(
+                rows,
+                recorded,
+                fact.case,
+                department=fact.department,
+                who=fact.by,
+                late=fact.late,
+                detail=str(fact.people),
+            )
+        case k.CallAcknowledged() | k.ReporterContacted() | k.CallResultFiled():
+            entry(rows, recorded, fact.case, department=fact.department, who=fact.by, late=fact.late)
+        case k.CallNoted():
+            entry(rows, recorded, fact.case, department=fact.department, who=fact.by)
+        case k.CallClockMissed():
+            entry(rows, recorded, fact.case, department=fact.department, late=True, detail=fact.clock)
+        case k.CallEscalated():
+            entry(rows, recorded, fact.case, department=fact.department, who=fact.person, detail=fact.clock)
+        case k.CallCompleted():
+            entry(rows, recorded, fact.case, attempt=fact.attempt, detail=fact.solved)
+        case k.CallReleased():
+            entry(rows, recorded, fact.case, detail=" ".join(fact.departments))
+
+
+def of_outcome(rows: Rows, recorded: Recorded, fact: Any) -> None:
+    """A fact of the case's notice."""
+    match fact:
+        case o.OutcomePublished() | o.OutcomeWithheld():
+            entry(rows, recorded, fact.case, who=fact.by)
+        case o.OutcomeDrafted():
+            entry(rows, recorded, fact.case, attempt=fact.attempt)
+
+
+_OF_CASE = (
+    "opened report-linked triage-queued classified calls-issued engaged call-completed result-submitted "
+    "result-sent-back resolved followed-up rework-ordered review-reopened closed"
+)
+_OF_CALL = (
+    "issued departments-called acknowledged reported-in reporter-contacted noted result-filed clock-missed "
+    "escalated completed released"
+)
+_OF_OUTCOME = "drafted published withheld"
+
+TIMELINE = View(
+    name="timeline",
+    version=1,
+    purpose="everything that happened to a case, in order 时间线",
+    key=("case", "stream", "version"),
+    columns={
+        "case": TEXT,
+        "stream": TEXT,
+        "version": INTEGER,
+        "at": MOMENT,
+        "what": TEXT,
+        "who": TEXT,
+        "platform": TEXT,
+        "department": TEXT,
+        "attempt": INTEGER,
+        "late": FLAG,
+        "detail": TEXT,
+        "actor": TEXT,
+        "configuration": TEXT,
+        "position": INTEGER,
+    },
+    opaque=frozenset({"position"}),
+    folds={
+        **{f"case.{name}.v1": of_case for name in _OF_CASE.split()},
+        **{f"call.{name}.v1": of_call for name in _OF_CALL.split()},
+        **{f"outcome.{name}.v1": of_outcome for name in _OF_OUTCOME.split()},
+    },
+)

@@ -1,0 +1,1 @@
+"""镇指挥中心: opens cases, decides what they are about, calls the platforms, reviews, follows up, closes."""

@@ -1,0 +1,318 @@
+"""The case stream: from registered through calling, review and follow-up to its end."""
+
+from datetime import datetime
+from typing import Literal, assert_never
+
+from msgspec import Struct, structs
+
+from events.call import CallIssued
+from events.case import (
+    CallPlan,
+    CaseCallCompleted,
+    CaseCallsIssued,
+    CaseClassified,
+    CaseClosed,
+    CaseEngaged,
+    CaseFollowedUp,
+    CaseOpened,
+    CaseReportLinked,
+    CaseResolved,
+    CaseResultSentBack,
+    CaseResultSubmitted,
+    CaseReviewReopened,
+    CaseReworkOrdered,
+    CaseTriageQueued,
+    ClassifyCase,
+    CloseCase,
+    Due,
+    EngageCase,
+    IssueCalls,
+    SubmitResult,
+)
+from events.district import HandlingClass, Matter, Visibility
+from events.envelope import Fact
+from events.private import Sealed
+from events.report import Suggestion
+from services.decisions import ClearTimer, Rejected, SetTimer
+from services.rules.book import RuleBook
+
+Phase = Literal["registered", "triage", "calling", "in_progress", "in_review", "resolved", "rework", "closed"]
+"""已登记、待分类、呼叫中、办理中、待审核、办结待回访、重办、已结案."""
+
+Facts = (
+    CaseOpened
+    | CaseReportLinked
+    | CaseTriageQueued
+    | CaseClassified
+    | CaseCallsIssued
+    | CaseEngaged
+    | CaseCallCompleted
+    | CaseResultSubmitted
+    | CaseResultSentBack
+    | CaseResolved
+    | CaseFollowedUp
+    | CaseReworkOrdered
+    | CaseReviewReopened
+    | CaseClosed
+)
+
+Requests = ClassifyCase | IssueCalls | EngageCase | SubmitResult | CloseCase
+
+
+class Asked(Struct, frozen=True):
+    """How far the follow-up of one reporter has come."""
+
+    report: str
+    anonymous: bool
+    supplement: bool
+    tries: tuple[datetime, ...] = ()
+    reached: bool = False
+
+    def done(self, tries: int) -> bool:
+        """Whether nothing is left to ask this reporter."""
+        return self.anonymous or self.supplement or self.reached or len(self.tries) >= tries
+
+
+class Case(Struct, frozen=True):
+    """What the command centre needs to know of a case to decide about it."""
+
+    phase: Phase
+    town: str
+    village: str
+    reports: tuple[Asked, ...]
+    matter: str = ""
+    handling_class: HandlingClass = "U3"
+    visibility: Visibility = "statistics"
+    result: Due | None = None
+    attempt: int = 0
+    calls: tuple[CallPlan, ...] = ()
+    awaited: frozenset[str] = frozenset()
+    completed: frozenset[str] = frozenset()
+    handlers: tuple[str, ...] = ()
+    solved: Literal["yes", "partly", "no"] = "yes"
+    reply: Sealed | None = None
+    reworked: bool = False
+
+    @property
+    def contactable(self) -> bool:
+        """Whether any reporter can be asked."""
+        return any(not report.anonymous for report in self.reports)
+
+
+def evolve(state: Case | None, fact: Facts) -> Case:
+    """Fold one fact of a case stream."""
+    if isinstance(fact, CaseOpened):
+        return Case("registered", fact.town, fact.village, (Asked(fact.report, fact.anonymous, supplement=False),))
+    assert state is not None, "a case stream begins with its opening"
+    match fact:
+        case CaseReportLinked():
+            asked = Asked(fact.report, fact.anonymous, fact.supplement)
+            return structs.replace(state, reports=(*state.reports, asked))
+        case CaseTriageQueued():
+            return structs.replace(state, phase="triage")
+        case CaseClassified():
+            return structs.replace(
+                state,
+                phase="registered",
+                matter=fact.matter,
+                handling_class=fact.handling_class,
+                visibility=fact.visibility,
+                result=fact.result,
+            )
+        case CaseCallsIssued():
+            return structs.replace(
+                state,
+                phase="calling",
+                attempt=fact.attempt,
+                calls=fact.calls,
+                awaited=frozenset(fact.awaited),
+                completed=frozenset(),
+                handlers=(),
+            )
+        case CaseEngaged():
+            phase: Phase = "calling" if fact.waiting_for else "in_progress"
+            return structs.replace(state, phase=phase, awaited=frozenset(fact.waiting_for))
+        case CaseCallCompleted():
+            return structs.replace(
+                state,
+                completed=state.completed | {fact.call},
+                handlers=(*state.handlers, *fact.handlers),
+                solved=fact.solved if fact.reply else state.solved,
+                reply=fact.reply or state.reply,
+            )
+        case CaseResultSubmitted():
+            return structs.replace(state, phase="in_review")
+        case CaseResultSentBack():
+            return structs.replace(state, phase="rework")
+        case CaseResolved():
+            return structs.replace(state, phase="resolved")
+        case CaseFollowedUp():
+            return structs.replace(state, reports=tuple(_asked(known, fact) for known in state.reports))
+        case CaseReworkOrdered():
+            return structs.replace(state, phase="rework", reworked=True, reports=_ask_again(state.reports))
+        case CaseReviewReopened():
+            return structs.replace(state, phase="in_review", reports=_ask_again(state.reports))
+        case CaseClosed():
+            return structs.replace(state, phase="closed")
+        case _:
+            assert_never(fact)
+
+
+def open_case(
+    state: Case | None,
+    opened: CaseOpened,
+    claimed: str,
+    suggestions: tuple[Suggestion, ...],
+    now: datetime,
+    rules: RuleBook,
+) -> tuple[Fact, ...]:
+    """Open a case and classify it; when neither the sender nor the words are certain, queue it for an operator."""
+    if state is not None:
+        return ()
+    matter = rules.certain_matter(claimed, suggestions)
+    if matter is None:
+        return opened, CaseTriageQueued(suggestions=suggestions, threshold=rules.district.triage_threshold)
+    if claimed:
+        return opened, _classified(matter, opened.town, "sender", now, rules)
+    best = suggestions[0]
+    by_words = _classified(matter, opened.town, "catalogue", now, rules)
+    return opened, structs.replace(by_words, score=best.score, words=best.words)
+
+
+def link_report(state: Case, report_id: str, anonymous: bool) -> tuple[Fact, ...]:
+    """Join a further report of the same reporter to an open case; it counts as a supplement."""
+    if any(known.report == report_id for known in state.reports):
+        return ()
+    return (CaseReportLinked(report=report_id, supplement=True, anonymous=anonymous),)
+
+
+def refuse_report(state: Case | None, report_id: str, by: str) -> tuple[Fact, ...]:
+    """End a case whose only report is refused. Only while it waits in triage: later somebody is at work."""
+    if state is None or report_id not in {known.report for known in state.reports}:
+        raise Rejected(f"expected a case with report {report_id}, found none")
+    if state.phase == "closed":
+        return ()
+    if state.phase != "triage" or len(state.reports) > 1:
+        raise Rejected(f"expected a case in triage with a single report, found {state.phase}, {len(state.reports)}")
+    return (CaseClosed(reason="refused", by=by),)
+
+
+def decide(state: Case | None, request: Requests, now: datetime, rules: RuleBook) -> tuple[Fact, ...]:
+    """What the command centre asks of an open case until its result is in; then `review` goes on."""
+    if state is None:
+        raise Rejected("expected an opened case, found none with this id")
+    match request:
+        case ClassifyCase():
+            return _classify(state, request, now, rules)
+        case IssueCalls():
+            return _issue_calls(state, request, rules)
+        case EngageCase():
+            return _engage(state, request)
+        case SubmitResult():
+            return _submit_result(state, request, now, rules)
+        case CloseCase():
+            current = state.phase == "resolved" and state.attempt == request.attempt
+            return (CaseClosed(reason="solved", by="clock"),) if current else ()
+        case _:
+            assert_never(request)
+
+
+def call_issued(
+    case_id: str, case: Case, plan: CallPlan, attempt: int, now: datetime, rules: RuleBook
+) -> CallIssued:
+    """The first fact of a call. For rework the result is due when the matter's promise, begun anew, ends."""
+    matter = rules.matters[case.matter]
+    assert case.result is not None, "only a classified case is called for"
+    return CallIssued(
+        case=case_id,
+        attempt=attempt,
+        platform=plan.platform,
+        level="town",
+        town=case.town,
+        village=case.village,
+        matter=case.matter,
+        handling_class=case.handling_class,
+        legs=plan.legs,
+        result=case.result if attempt == 1 else rules.result_due(matter, now),
+        contactable=case.contactable,
+    )
+
+
+def timers(stream: str, fact: Facts) -> tuple[SetTimer | ClearTimer, ...]:
+    """A case that nobody can be asked about closes by the clock."""
+    if isinstance(fact, CaseResolved) and fact.closes_at is not None:
+        return (SetTimer("close", fact.closes_at, CloseCase(case=stream, attempt=fact.attempt)),)
+    return ()
+
+
+def _classify(state: Case, request: ClassifyCase, now: datetime, rules: RuleBook) -> tuple[Fact, ...]:
+    if state.phase != "triage":
+        if state.matter == request.matter:
+            return ()
+        raise Rejected(f"expected a case in triage, found one in phase {state.phase}")
+    matter = rules.matters.get(request.matter)
+    if matter is None:
+        raise Rejected(f"matter: expected a code of the catalogue, found {request.matter!r}")
+    return (_classified(matter, state.town, request.by, now, rules),)
+
+
+def _classified(matter: Matter, town: str, by: str, now: datetime, rules: RuleBook) -> CaseClassified:
+    return CaseClassified(
+        matter=matter.code,
+        town=town,
+        handling_class=matter.handling_class,
+        visibility=matter.visibility,
+        by=by,
+        result=rules.result_due(matter, now),
+    )
+
+
+def _issue_calls(state: Case, request: IssueCalls, rules: RuleBook) -> tuple[Fact, ...]:
+    if request.attempt <= state.attempt:
+        return ()
+    if state.phase not in ("registered", "rework"):
+        raise Rejected(f"expected a case to be called for, found one in phase {state.phase}")
+    legs = [leg for call in request.calls for leg in call.legs]
+    leads = [leg.department for leg in legs if leg.role == "lead"]
+    if len(leads) != 1:
+        raise Rejected(f"expected exactly one lead over all calls, found {len(leads)}: {', '.join(leads)}")
+    on_site = rules.matters[state.matter].on_site
+    awaited = tuple(leg.department for leg in legs if leg.role == "lead" or (on_site and leg.required))
+    return (CaseCallsIssued(attempt=request.attempt, calls=request.calls, awaited=awaited, reason=request.reason),)
+
+
+def _engage(state: Case, request: EngageCase) -> tuple[Fact, ...]:
+    if request.attempt != state.attempt or request.department not in state.awaited:
+        return ()
+    waiting_for = tuple(sorted(state.awaited - {request.department}))
+    return (CaseEngaged(attempt=state.attempt, department=request.department, waiting_for=waiting_for),)
+
+
+def _submit_result(state: Case, request: SubmitResult, now: datetime, rules: RuleBook) -> tuple[Fact, ...]:
+    if request.attempt != state.attempt or request.call in state.completed:
+        return ()
+    completed = CaseCallCompleted(
+        call=request.call, handlers=request.handlers, solved=request.solved, reply=request.reply
+    )
+    state = evolve(state, completed)
+    needed = {call.call for call in state.calls if any(leg.required for leg in call.legs)}
+    if not needed <= state.completed:
+        return (completed,)
+    submitted = CaseResultSubmitted(
+        attempt=state.attempt,
+        handlers=state.handlers,
+        solved=state.solved,
+        review=rules.review_due(state.handling_class, now),
+        released=tuple(call.call for call in state.calls if call.call not in state.completed),
+    )
+    return completed, submitted
+
+
+def _asked(known: Asked, fact: CaseFollowedUp) -> Asked:
+    if known.report != fact.report:
+        return known
+    return structs.replace(known, tries=(*known.tries, fact.tried_at), reached=known.reached or fact.contacted)
+
+
+def _ask_again(reports: tuple[Asked, ...]) -> tuple[Asked, ...]:
+    return tuple(structs.replace(known, tries=(), reached=False) for known in reports)

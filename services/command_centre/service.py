@@ -1,0 +1,161 @@
+"""镇指挥中心: which facts make the command centre act, and which requests it decides."""
+
+from datetime import datetime
+
+from events.call import CallAcknowledged, CallCompleted
+from events.case import (
+    ApproveResult,
+    CaseClassified,
+    CaseOpened,
+    CaseResultSentBack,
+    CaseReworkOrdered,
+    ClassifyCase,
+    CloseCase,
+    EngageCase,
+    ExplainCase,
+    FollowUp,
+    IssueCalls,
+    LinkReport,
+    OpenCase,
+    SendBackResult,
+    SubmitResult,
+)
+from events.envelope import Recorded, Request
+from events.ids import case_of
+from events.report import RefuseReport, ReportAccepted
+from services.command_centre import case, review
+from services.command_centre.case import Case
+from services.decisions import Append, Handler, Rejected, Service, Stream, on_one_stream
+from services.intake import report as intake
+from services.intake.report import Report
+from services.rules.book import RuleBook
+
+
+def open_or_join(recorded: Recorded, fact: ReportAccepted, rules: RuleBook) -> tuple[Request, ...]:
+    """An accepted report opens a case, or joins that of the same reporter's earlier report."""
+    report = recorded.stream
+    if fact.joins:
+        return (LinkReport(case=fact.case, opens=case_of(report), report=report),)
+    return (OpenCase(case=fact.case, report=report),)
+
+
+def call_platforms(recorded: Recorded, fact: CaseClassified, rules: RuleBook) -> tuple[Request, ...]:
+    """A classified case calls every platform that its matter needs."""
+    matter = rules.matters[fact.matter]
+    calls = rules.plan_calls(recorded.stream, fact.town, matter, attempt=1, only_lead=False)
+    return (IssueCalls(case=recorded.stream, attempt=1, calls=calls),)
+
+
+def call_again(
+    recorded: Recorded, fact: CaseResultSentBack | CaseReworkOrdered, rules: RuleBook
+) -> tuple[Request, ...]:
+    """再次呼叫: rework goes to the lead that had it before."""
+    attempt = fact.attempt + 1
+    calls = rules.plan_calls(recorded.stream, fact.town, rules.matters[fact.matter], attempt, only_lead=True)
+    return (IssueCalls(case=recorded.stream, attempt=attempt, calls=calls, reason="rework"),)
+
+
+def engage(recorded: Recorded, fact: CallAcknowledged, rules: RuleBook) -> tuple[Request, ...]:
+    """Each acknowledgement is told to the case, which waits for those it needs."""
+    return (EngageCase(case=fact.case, attempt=fact.attempt, department=fact.department),)
+
+
+def submit_result(recorded: Recorded, fact: CallCompleted, rules: RuleBook) -> tuple[Request, ...]:
+    """Each completed call is told to the case."""
+    submitted = SubmitResult(
+        case=fact.case,
+        call=recorded.stream,
+        attempt=fact.attempt,
+        handlers=fact.handlers,
+        solved=fact.solved,
+        reply=fact.reply,
+    )
+    return (submitted,)
+
+
+def decide_open(
+    states: tuple[Case | None, Report | None], request: OpenCase, now: datetime, rules: RuleBook
+) -> tuple[Append, ...]:
+    """Open a case for a report."""
+    own, report = states
+    return _open(own, request.case, request.report, _submitted(report, request.report), now, rules)
+
+
+def decide_link(
+    states: tuple[Case | None, Case | None, Report | None], request: LinkReport, now: datetime, rules: RuleBook
+) -> tuple[Append, ...]:
+    """Join an open case; when it has ended meanwhile, open a new one."""
+    known, own, report = states
+    report = _submitted(report, request.report)
+    if known is None or known.phase == "closed":
+        return _open(own, request.opens, request.report, report, now, rules)
+    return tuple((request.case, fact) for fact in case.link_report(known, request.report, report.anonymous))
+
+
+def decide_calls(
+    states: tuple[Case | None, ...], request: IssueCalls, now: datetime, rules: RuleBook
+) -> tuple[Append, ...]:
+    """Write the case's fact and every call's first fact in one transaction."""
+    centre = states[0]
+    facts = case.decide(centre, request, now, rules)
+    if not facts or centre is None:
+        return ()
+    calls = ((plan.call, case.call_issued(request.case, centre, plan, request.attempt, now, rules)) for plan in request.calls)
+    return (*((request.case, fact) for fact in facts), *calls)
+
+
+def decide_refuse(
+    states: tuple[Report | None, Case | None], request: RefuseReport, now: datetime, rules: RuleBook
+) -> tuple[Append, ...]:
+    """Refuse a report and end the case that it opened, together."""
+    refused = intake.decide(states[0], request, now, rules)
+    closed = case.refuse_report(states[1], request.report, request.by)
+    return (*((request.report, fact) for fact in refused), *((request.case, fact) for fact in closed))
+
+
+def _submitted(report: Report | None, stream: str) -> Report:
+    if report is None:
+        raise Rejected(f"expected a submitted report, found none with id {stream}")
+    return report
+
+
+def _open(
+    state: Case | None, stream: str, report_id: str, report: Report, now: datetime, rules: RuleBook
+) -> tuple[Append, ...]:
+    opened = CaseOpened(
+        report=report_id,
+        town=report.town,
+        village=report.village,
+        reported_at=report.reported_at,
+        anonymous=report.anonymous,
+    )
+    facts = case.open_case(state, opened, report.matter, report.suggestions, now, rules)
+    return tuple((stream, fact) for fact in facts)
+
+
+SERVICE = Service(
+    name="command_centre",
+    streams={"case": Stream(case.evolve, case.timers)},
+    handlers={
+        OpenCase: Handler(lambda r: (r.case, r.report), decide_open),
+        LinkReport: Handler(lambda r: (r.case, r.opens, r.report), decide_link),
+        RefuseReport: Handler(lambda r: (r.report, r.case), decide_refuse),
+        IssueCalls: Handler(lambda r: (r.case, *(plan.call for plan in r.calls)), decide_calls),
+        **{
+            request: on_one_stream("case", case.decide)
+            for request in (ClassifyCase, EngageCase, SubmitResult, CloseCase)
+        },
+        **{
+            request: on_one_stream("case", review.decide)
+            for request in (ApproveResult, SendBackResult, ExplainCase, FollowUp)
+        },
+    },
+    reactions={
+        "report.accepted.v1": open_or_join,
+        "case.classified.v1": call_platforms,
+        "case.result-sent-back.v1": call_again,
+        "case.rework-ordered.v1": call_again,
+        "call.acknowledged.v1": engage,
+        "call.completed.v1": submit_result,
+    },
+)

@@ -1,0 +1,1 @@
+"""Takes reports in, on every channel: receipts, refusals, and recognising what was told before."""

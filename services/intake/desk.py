@@ -1,0 +1,130 @@
+"""The intake desk: turns a checked report line into a request, with receipt, pseudonyms and suggested matters.
+
+What needs the resident's words or a key is done here, while they are in hand; nobody opens them again later.
+"""
+
+import hmac
+from datetime import datetime, timedelta
+from hashlib import sha256
+from pathlib import Path
+
+from events.ids import stream_id
+from events.report import MAX_ATTACHMENT_BYTES, AttachmentNote, ReportWords, SubmitReport
+from services.intake.line import Attachment, BadLine, ReportLine, check_line
+from services.intake.matching import Matcher
+from services.intake.receipt import make_receipt
+from services.rules.book import RuleBook
+from services.rules.calendar import SHANGHAI
+from services.runtime.ledger import Submission
+from services.runtime.vault import Vault
+
+PSEUDONYM_DIGITS = 20
+
+
+class Desk:
+    """Prepares reports for the ledger."""
+
+    def __init__(self, vault: Vault) -> None:
+        self._vault = vault
+        self._matchers: dict[str, Matcher] = {}
+        self._oldest_month = ""
+
+    def submission(
+        self,
+        line: ReportLine,
+        source: str,
+        rules: RuleBook,
+        received_at: datetime,
+        folder: Path | None = None,
+    ) -> Submission:
+        """The request for a report line that ``source`` sent. ``folder`` is where its attachments' paths start.
+
+        Raises:
+            BadLine: for a line that cannot be taken as it is.
+            Erased: for a report whose person was erased, when it brings attachments.
+        """
+        check_line(line, rules, received_at)
+        town = rules.villages[line.village].town if line.village else rules.town_by_name[line.town or ""].code
+        report = stream_id("report", line.time, source, line.id)
+        title, text = line.title, line.text
+        request = SubmitReport(
+            report=report,
+            source=source,
+            record=line.id,
+            receipt=make_receipt(self._vault.receipt_key(source), rules.towns[town].alias, source, line.id),
+            channel=line.channel,
+            town=town,
+            village=line.village or "",
+            reported_at=line.time,
+            words=ReportWords(
+                title=title,
+                text=text,
+                place=line.place or "",
+                reporter=self._keyed(source, line.reporter) if line.reporter and not line.anonymous else "",
+                point=line.point,
+                contact=None if line.anonymous else line.contact,
+                attachments=tuple(self._keep(report, attachment, folder) for attachment in line.attachments),
+            ),
+            reporters=self._pseudonyms(source, line) if line.reporter and not line.anonymous else (),
+            anonymous=line.anonymous,
+            appeal=line.appeal,
+            matter=line.matter or "",
+            suggestions=() if line.matter else self._matcher(rules).suggest(title, text),
+            attachments=len(line.attachments),
+        )
+        return Submission(f"{source}/{line.id}", request, actor=source)
+
+    def _matcher(self, rules: RuleBook) -> Matcher:
+        matcher = self._matchers.get(rules.hash)
+        if matcher is None:
+            catalogue = {matter.code: (matter.strong, matter.words) for matter in rules.matters.values()}
+            matcher = self._matchers[rules.hash] = Matcher(catalogue)
+        return matcher
+
+    def _keyed(self, source: str, reporter: str) -> str:
+        return hmac.digest(self._vault.receipt_key(source), f"reporter/{reporter}".encode(), "sha256").hex()
+
+    def _pseudonyms(self, source: str, line: ReportLine) -> tuple[str, ...]:
+        """The reporter's streams this month and, while a window may reach back into it, last month.
+
+        Months older than that are destroyed: nobody can say any more who reported what in them.
+        """
+        assert line.reporter is not None, "only a named reporter has a pseudonym"
+        local = line.time.astimezone(SHANGHAI)
+        first = local.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+        last_month = (first - timedelta(days=1)).replace(day=1)
+        if (oldest := f"{last_month:%Y-%m}") > self._oldest_month:
+            self._vault.destroy_pseudonyms_before(oldest)
+            self._oldest_month = oldest
+        months = [first] if local - first > timedelta(days=2) else [first, last_month]
+        pseudonyms = []
+        for month in months:
+            key = self._vault.pseudonym_key(f"{month:%Y-%m}")
+            if key is not None:
+                digest = hmac.digest(key, f"{source}/{line.reporter}".encode(), "sha256").hex()
+                pseudonyms.append(stream_id("reporter", month)[:12] + digest[:PSEUDONYM_DIGITS])
+        return tuple(pseudonyms)
+
+    def _keep(self, report: str, attachment: Attachment, folder: Path | None) -> AttachmentNote:
+        content = attachment.data or _read(attachment, folder)
+        found = sha256(content).hexdigest()
+        if found != attachment.sha256:
+            raise BadLine(f"attachments: expected {attachment.name} with SHA-256 {attachment.sha256}, found {found}")
+        if len(content) > MAX_ATTACHMENT_BYTES:
+            raise BadLine(
+                f"attachments: expected at most {MAX_ATTACHMENT_BYTES} bytes for {attachment.name}, found {len(content)}"
+            )
+        self._vault.keep_attachment(report, content)
+        return AttachmentNote(attachment.name, attachment.media_type, found, len(content))
+
+
+def _read(attachment: Attachment, folder: Path | None) -> bytes:
+    if folder is None or not attachment.path:
+        raise BadLine(f"attachments: expected the bytes of {attachment.name} in data, found none")
+    path = (folder / attachment.path).resolve()
+    if not path.is_relative_to(folder.resolve()):
+        raise BadLine(f"attachments: expected a path inside the folder of the lines, found {attachment.path}")
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise BadLine(f"attachments: expected a readable file, found {attachment.path}: {error.strerror}") from error

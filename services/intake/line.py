@@ -1,0 +1,116 @@
+"""The report line: what a sender writes, checked field by field. The same on every transport."""
+
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta, Struct
+
+from events.report import Appeal, Channel, Contact, Line, MAX_ATTACHMENTS, Point, Text
+from services.rules.book import RuleBook
+from services.runtime.errors import HujiaoError
+
+EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+AHEAD = timedelta(days=1)
+"""How far a sender's clock may run ahead of ours."""
+
+_NO_CONTROL = r"^[^\x00-\x1f\x7f]+$"
+
+Name = Annotated[str, Meta(min_length=1, max_length=100, pattern=_NO_CONTROL)]
+Code = Annotated[str, Meta(max_length=20)]
+Source = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,39}$")]
+
+
+class BadLine(HujiaoError):
+    """A report that cannot be taken as it is. The text names the field, what was expected and what was found."""
+
+
+class Attachment(Struct, frozen=True):
+    """A file that comes with a report: its bytes in ``data`` (base64), or beside a file of lines at ``path``."""
+
+    name: Name
+    media_type: Annotated[str, Meta(pattern=r"^[\w.+-]+/[\w.+-]+$", max_length=100)]
+    sha256: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
+    path: str = ""
+    data: bytes = b""
+
+
+class ReportLine(Struct, frozen=True, kw_only=True):
+    """One report as its sender writes it. Fields beyond these are counted and left out, never refused.
+
+    ``id`` is the sender's own record number; with its source it is the report's identity for ever. ``time`` is
+    ISO 8601 with an offset: when the resident reported.
+    """
+
+    id: Name
+    time: datetime
+    title: Text
+    text: Text
+    source: Source | None = None
+    reporter: Annotated[str, Meta(max_length=200)] | None = None
+    channel: Channel = "app"
+    town: Code | None = None
+    village: Code | None = None
+    place: Line | None = None
+    point: Point | None = None
+    appeal: Appeal | None = None
+    matter: Code | None = None
+    anonymous: bool = False
+    contact: Contact | None = None
+    attachments: Annotated[tuple[Attachment, ...], Meta(max_length=MAX_ATTACHMENTS)] = ()
+
+
+_DECODER = msgspec.json.Decoder(ReportLine)
+_FIELDS = frozenset(ReportLine.__struct_fields__)
+_NOT_OURS = frozenset("label reply replied support against kind transfers reply_days".split())
+
+
+def read_line(raw: bytes) -> ReportLine:
+    """The report in one line of JSON.
+
+    Raises:
+        BadLine: for anything else.
+    """
+    try:
+        return _DECODER.decode(raw)
+    except msgspec.ValidationError as error:
+        raise BadLine(f"{error}") from error
+    except msgspec.DecodeError as error:
+        raise BadLine(f"expected one JSON object, found something else: {error}") from error
+    except RecursionError as error:
+        raise BadLine("expected one JSON object, found brackets nested too deeply") from error
+    except UnicodeError as error:
+        raise BadLine(f"expected UTF-8, found other bytes: {error}") from error
+
+
+def unknown_fields(raw: bytes) -> Counter[str]:
+    """Which fields of a valid line we do not know, so that a sender's misspelling is noticed."""
+    fields = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
+    return Counter(fields.keys() - _FIELDS - _NOT_OURS)
+
+
+def check_line(line: ReportLine, rules: RuleBook, received_at: datetime) -> None:
+    """What only the configuration and the time of receipt can tell.
+
+    Raises:
+        BadLine: naming the field, what was expected and found.
+    """
+    if line.time.tzinfo is None:
+        raise BadLine(f"time: expected an offset such as +08:00, found none in {line.time.isoformat()}")
+    if not EARLIEST <= line.time <= received_at + AHEAD:
+        raise BadLine(
+            f"time: expected between {EARLIEST.date()} and {(received_at + AHEAD).date()}, found {line.time.isoformat()}"
+        )
+    if line.town is not None and line.town not in rules.town_by_name:
+        raise BadLine(f"town: expected one of {', '.join(sorted(rules.towns))}, found {line.town!r}")
+    if line.village is not None and line.village not in rules.villages:
+        raise BadLine(f"village: expected the statistics code of a village of the district, found {line.village!r}")
+    if line.village is not None and line.town is not None:
+        town = rules.villages[line.village].town
+        if town != rules.town_by_name[line.town].code:
+            raise BadLine(f"village: expected a village of town {line.town}, found {line.village} of town {town}")
+    if line.matter is not None and line.matter not in rules.matters:
+        raise BadLine(f"matter: expected a code of the catalogue, found {line.matter!r}")
+    if not (line.title.strip() or line.text.strip() or line.attachments):
+        raise BadLine("text: expected words or an attachment, found neither title nor text")

@@ -1,0 +1,142 @@
+"""The report stream: received, accepted or refused, linked to a case, and at last perhaps erased."""
+
+from datetime import datetime
+from typing import Literal, assert_never
+
+from msgspec import Struct, structs
+
+from events.envelope import Fact
+from events.ids import case_of
+from events.report import (
+    EraseReport,
+    LinkReportToCase,
+    RefuseReport,
+    ReportAccepted,
+    ReportErased,
+    ReportLinked,
+    ReportRefused,
+    ReportSubmitted,
+    SubmitReport,
+    Suggestion,
+)
+from events.reporter import ReporterReported
+from events.private import sealed
+from services.decisions import Rejected
+from services.intake.reporter import Reporter, told_before
+from services.rules.book import RuleBook
+
+Facts = ReportSubmitted | ReportAccepted | ReportLinked | ReportRefused | ReportErased
+
+
+class Report(Struct, frozen=True):
+    """What intake and the command centre need to know of a report to decide about it."""
+
+    phase: Literal["received", "accepted", "linked", "refused"]
+    town: str
+    village: str
+    reported_at: datetime
+    anonymous: bool
+    matter: str
+    suggestions: tuple[Suggestion, ...]
+    case: str = ""
+    erased: bool = False
+
+
+def evolve(state: Report | None, fact: Facts) -> Report:
+    """Fold one fact of a report stream."""
+    if isinstance(fact, ReportSubmitted):
+        return Report(
+            phase="received",
+            town=fact.town,
+            village=fact.village,
+            reported_at=fact.reported_at,
+            anonymous=fact.anonymous,
+            matter=fact.matter,
+            suggestions=fact.suggestions,
+        )
+    assert state is not None, "a report stream begins with its submission"
+    match fact:
+        case ReportAccepted():
+            return structs.replace(state, phase="accepted", case=fact.case)
+        case ReportLinked():
+            return structs.replace(state, phase="linked", case=fact.case)
+        case ReportRefused():
+            return structs.replace(state, phase="refused")
+        case ReportErased():
+            return structs.replace(state, erased=True)
+        case _:
+            assert_never(fact)
+
+
+def submit(
+    report: Report | None, reporters: tuple[Reporter | None, ...], request: SubmitReport, rules: RuleBook
+) -> tuple[tuple[str, Fact], ...]:
+    """Accept a report; if its reporter told the same story within the window, it joins that case.
+
+    The same reporter, matter and village within 24 hours is linked by itself; everything less certain is a
+    person's decision. An anonymous report has no reporter and is never linked.
+    """
+    if report is not None:
+        return ()
+    if request.village and rules.villages[request.village].town != request.town:
+        raise Rejected(
+            f"village: expected a village of town {request.town}, "
+            f"found {request.village} of town {rules.villages[request.village].town}"
+        )
+    matter = rules.certain_matter(request.matter, request.suggestions)
+    code = matter.code if matter else ""
+    earlier = told_before(reporters, code, request.village, request.reported_at, rules) if code else None
+    case = earlier.case if earlier else case_of(request.report)
+    submitted = ReportSubmitted(
+        source=request.source,
+        record=request.record,
+        receipt=request.receipt,
+        channel=request.channel,
+        town=request.town,
+        village=request.village,
+        reported_at=request.reported_at,
+        words=sealed(request.words),
+        reporter=request.reporters[0] if request.reporters else "",
+        anonymous=request.anonymous,
+        appeal=request.appeal,
+        matter=request.matter,
+        suggestions=request.suggestions,
+        attachments=request.attachments,
+    )
+    appends: list[tuple[str, Fact]] = [
+        (request.report, submitted),
+        (request.report, ReportAccepted(case=case, joins=earlier is not None)),
+    ]
+    if request.reporters:
+        reported = ReporterReported(
+            report=request.report,
+            case=case,
+            matter=code,
+            village=request.village,
+            reported_at=request.reported_at,
+        )
+        appends.append((request.reporters[0], reported))
+    return tuple(appends)
+
+
+def decide(
+    state: Report | None, request: LinkReportToCase | RefuseReport | EraseReport, now: datetime, rules: RuleBook
+) -> tuple[Fact, ...]:
+    """Everything that happens to a report after its submission."""
+    if state is None:
+        raise Rejected("expected a report that was submitted, found none with this id")
+    match request:
+        case LinkReportToCase():
+            if state.phase == "linked":
+                return ()
+            return (ReportLinked(case=request.case, supplement=request.supplement),)
+        case RefuseReport():
+            if state.phase == "refused":
+                return ()
+            return (ReportRefused(ground=request.ground, advice=request.advice, by=request.by),)
+        case EraseReport():
+            return () if state.erased else (ReportErased(by=request.by, reason=request.reason),)
+        case _:
+            assert_never(request)
+
+

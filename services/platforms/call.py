@@ -1,0 +1,337 @@
+"""The call stream: what a platform does with a call, and each department with its part (分办单).
+
+Each part has clocks of its own. No department's acknowledgement silences another's, and a late act is
+accepted and marked late rather than refused.
+"""
+
+from datetime import datetime
+from typing import Literal, assert_never
+
+from msgspec import Struct, structs
+
+from events.call import (
+    AcknowledgeCall,
+    CallAcknowledged,
+    CallClockMissed,
+    CallCompleted,
+    CallDepartments,
+    CallEscalated,
+    CallIssued,
+    CallNoted,
+    CallReleased,
+    CallResultFiled,
+    ContactReporter,
+    DepartmentReportedIn,
+    DepartmentsCalled,
+    FileResult,
+    Leg,
+    MissClock,
+    NoteProgress,
+    ReleaseCall,
+    ReporterContacted,
+    ReportIn,
+)
+from events.district import Clock
+from events.envelope import Fact
+from events.private import Sealed, sealed
+from services.decisions import ClearTimer, Rejected, SetTimer
+from services.rules.book import RuleBook
+
+Facts = (
+    CallIssued
+    | DepartmentsCalled
+    | CallAcknowledged
+    | DepartmentReportedIn
+    | ReporterContacted
+    | CallNoted
+    | CallResultFiled
+    | CallClockMissed
+    | CallEscalated
+    | CallCompleted
+    | CallReleased
+)
+
+Acts = AcknowledgeCall | ReportIn | ContactReporter | NoteProgress | FileResult
+Requests = CallDepartments | ReleaseCall | MissClock | Acts
+
+CLOCKS: tuple[Clock, ...] = ("acknowledge", "arrive", "contact", "result")
+
+Progress = Literal["called", "acknowledged", "reported_in", "filed", "released"]
+"""已呼叫、已签收、已报到、已反馈、已解除."""
+
+
+class Part(Struct, frozen=True):
+    """One department's part as it stands. ``missed`` are clocks that ran out, ``met`` those that were met."""
+
+    leg: Leg
+    progress: Progress = "called"
+    met: frozenset[Clock] = frozenset()
+    missed: frozenset[Clock] = frozenset()
+
+    @property
+    def open(self) -> bool:
+        """Whether the department still owes something."""
+        return self.progress not in ("filed", "released")
+
+    def runs(self, clock: Clock) -> bool:
+        """Whether the department still owes what this clock measures."""
+        return self.open and clock not in self.met and self.leg.due(clock) is not None
+
+
+class Call(Struct, frozen=True):
+    """What a platform needs to know of a call to decide about it."""
+
+    issued: CallIssued
+    parts: dict[str, Part] = {}
+    called_at: datetime | None = None
+    handlers: tuple[str, ...] = ()
+    solved: Literal["yes", "partly", "no"] = "yes"
+    reply: Sealed | None = None
+    over: bool = False
+
+
+def evolve(state: Call | None, fact: Facts) -> Call:
+    """Fold one fact of a call stream."""
+    if isinstance(fact, CallIssued):
+        return Call(fact)
+    assert state is not None, "a call stream begins with its issue"
+    match fact:
+        case DepartmentsCalled():
+            return structs.replace(
+                state, called_at=fact.called_at, parts={leg.department: Part(leg) for leg in fact.legs}
+            )
+        case CallAcknowledged():
+            return _with(state, fact.department, "acknowledged", "acknowledge")
+        case DepartmentReportedIn():
+            return _with(state, fact.department, "reported_in", "arrive")
+        case ReporterContacted():
+            return _with(state, fact.department, None, "contact")
+        case CallNoted() | CallEscalated():
+            return state
+        case CallResultFiled():
+            filed = _with(state, fact.department, "filed", "result")
+            handlers = state.handlers if fact.by in state.handlers else (*state.handlers, fact.by)
+            if state.parts[fact.department].leg.role != "lead":
+                return structs.replace(filed, handlers=handlers)
+            return structs.replace(filed, handlers=handlers, solved=fact.solved, reply=fact.reply)
+        case CallClockMissed():
+            part = state.parts[fact.department]
+            return _put(state, structs.replace(part, missed=part.missed | {fact.clock}))
+        case CallCompleted():
+            return structs.replace(_release(state, fact.released), over=True)
+        case CallReleased():
+            return structs.replace(_release(state, fact.departments), over=True)
+        case _:
+            assert_never(fact)
+
+
+def decide(state: Call | None, request: Requests, now: datetime, rules: RuleBook) -> tuple[Fact, ...]:
+    """Everything that happens to a call after its issue."""
+    if state is None:
+        raise Rejected("expected an issued call, found none with this id")
+    match request:
+        case CallDepartments():
+            return _call_departments(state, now, rules)
+        case ReleaseCall():
+            waiting = tuple(sorted(code for code, part in state.parts.items() if part.open))
+            return () if state.over else (CallReleased(**_about(state), departments=waiting),)
+        case MissClock():
+            return _miss(state, request, now, rules)
+        case AcknowledgeCall() | ReportIn() | ContactReporter() | NoteProgress() | FileResult():
+            return _act(state, request, now)
+        case _:
+            assert_never(request)
+
+
+def timers(stream: str, fact: Facts) -> tuple[SetTimer | ClearTimer, ...]:
+    """Every clock of every department is a timer; meeting it clears the timer and the steps after it."""
+    match fact:
+        case DepartmentsCalled():
+            return tuple(
+                SetTimer(
+                    f"{leg.department}.{clock}",
+                    due.by,
+                    MissClock(call=stream, department=leg.department, clock=clock),
+                )
+                for leg in fact.legs
+                for clock in CLOCKS
+                if (due := leg.due(clock)) is not None
+            )
+        case CallClockMissed():
+            return tuple(
+                SetTimer(
+                    f"{fact.department}.{fact.clock}.{step}",
+                    at,
+                    MissClock(call=stream, department=fact.department, clock=fact.clock, step=step),
+                )
+                for step, at in enumerate(fact.escalations, start=1)
+            )
+        case CallAcknowledged():
+            return _cleared(fact.department, ("acknowledge",))
+        case DepartmentReportedIn():
+            return _cleared(fact.department, ("arrive",))
+        case ReporterContacted():
+            return _cleared(fact.department, ("contact",))
+        case CallResultFiled():
+            return _cleared(fact.department, ("arrive", "contact", "result"))
+        case CallCompleted():
+            return tuple(clear for code in fact.released for clear in _cleared(code, CLOCKS))
+        case CallReleased():
+            return tuple(clear for code in fact.departments for clear in _cleared(code, CLOCKS))
+        case _:
+            return ()
+
+
+def _call_departments(state: Call, now: datetime, rules: RuleBook) -> tuple[Fact, ...]:
+    if state.parts:
+        return ()
+    issued = state.issued
+    legs = rules.legs(
+        issued.legs, rules.matters[issued.matter], issued.handling_class, issued.result, now, issued.contactable
+    )
+    called = DepartmentsCalled(
+        **_about(state),
+        handling_class=issued.handling_class,
+        called_at=now,
+        legs=legs,
+    )
+    return (called,)
+
+
+def _act(state: Call, request: Acts, now: datetime) -> tuple[Fact, ...]:
+    part = state.parts.get(request.department)
+    about = _about(state)
+    if part is None:
+        called = ", ".join(sorted(state.parts)) or "none yet"
+        raise Rejected(f"department: expected one that is called ({called}), found {request.department}")
+    match request:
+        case AcknowledgeCall():
+            if "acknowledge" in part.met:
+                return ()
+            _still_open(part)
+            late = _late(part, "acknowledge", now)
+            attempt = state.issued.attempt
+            return (
+                CallAcknowledged(**about, attempt=attempt, department=request.department, by=request.by, late=late),
+            )
+        case FileResult() if part.progress == "filed":
+            raise Rejected(f"expected a part without a result, found one that {request.department} has filed")
+        case _:
+            _still_open(part)
+    if "acknowledge" not in part.met:
+        raise Rejected(f"expected {request.department} to acknowledge first, found its part only called")
+    match request:
+        case ReportIn():
+            if part.leg.arrive is None:
+                raise Rejected(f"expected a department called to the spot, found {request.department} called to its desk")
+            if "arrive" in part.met:
+                return ()
+            late = _late(part, "arrive", now)
+            return (
+                DepartmentReportedIn(
+                    **about, department=request.department, by=request.by, people=request.people, late=late
+                ),
+            )
+        case ContactReporter():
+            if part.leg.contact is None:
+                raise Rejected(f"expected the lead of a case whose reporter can be reached, found {request.department}")
+            if "contact" in part.met:
+                return ()
+            late = _late(part, "contact", now)
+            return (ReporterContacted(**about, department=request.department, by=request.by, late=late),)
+        case NoteProgress():
+            return (CallNoted(**about, department=request.department, by=request.by, note=sealed(request.note)),)
+        case FileResult():
+            return _file(state, part, request, now)
+        case _:
+            assert_never(request)
+
+
+def _file(state: Call, part: Part, request: FileResult, now: datetime) -> tuple[Fact, ...]:
+    if part.leg.arrive is not None and "arrive" not in part.met:
+        raise Rejected(f"expected {request.department} to report in on the spot first, found it only acknowledged")
+    if part.leg.role == "lead" and request.reply is None:
+        raise Rejected("reply: expected the lead's public reply, found none")
+    filed = CallResultFiled(
+        **_about(state),
+        department=request.department,
+        by=request.by,
+        solved=request.solved,
+        account=sealed(request.account),
+        reply=sealed(request.reply) if request.reply is not None and part.leg.role == "lead" else None,
+        late=_late(part, "result", now),
+    )
+    after = evolve(state, filed)
+    waited_for = [other for other in after.parts.values() if other.leg.required] or list(after.parts.values())
+    if any(other.open for other in waited_for):
+        return (filed,)
+    completed = CallCompleted(
+        **_about(state),
+        attempt=state.issued.attempt,
+        handlers=after.handlers,
+        solved=after.solved,
+        released=tuple(sorted(code for code, other in after.parts.items() if other.open)),
+        reply=after.reply,
+    )
+    return filed, completed
+
+
+def _miss(state: Call, request: MissClock, now: datetime, rules: RuleBook) -> tuple[Fact, ...]:
+    part = state.parts.get(request.department)
+    if part is None or not part.runs(request.clock) or state.called_at is None:
+        return ()
+    due = part.leg.due(request.clock)
+    assert due is not None, "a clock that runs has a due time"
+    if request.step == 0:
+        missed = CallClockMissed(
+            **_about(state),
+            department=request.department,
+            clock=request.clock,
+            due=due.by,
+            escalations=rules.escalations(state.called_at, due),
+        )
+        return () if request.clock in part.missed else (missed,)
+    post = rules.district.ladder[request.step - 1].post
+    duty = rules.on_duty(post, state.issued.town, state.issued.platform)
+    escalated = CallEscalated(
+        **_about(state),
+        department=request.department,
+        clock=request.clock,
+        step=request.step,
+        post=post,
+        person=duty.person if duty else "",
+    )
+    return (escalated,)
+
+
+def _about(state: Call) -> dict[str, str]:
+    return {"case": state.issued.case, "town": state.issued.town, "platform": state.issued.platform}
+
+
+def _still_open(part: Part) -> None:
+    if not part.open:
+        raise Rejected(f"expected a part that is open, found it {part.progress}")
+
+
+def _late(part: Part, clock: Clock, now: datetime) -> bool:
+    due = part.leg.due(clock)
+    return due is not None and now > due.by
+
+
+def _with(state: Call, department: str, progress: Progress | None, met: Clock) -> Call:
+    part = state.parts[department]
+    return _put(state, structs.replace(part, progress=progress or part.progress, met=part.met | {met}))
+
+
+def _put(state: Call, part: Part) -> Call:
+    return structs.replace(state, parts={**state.parts, part.leg.department: part})
+
+
+def _release(state: Call, departments: tuple[str, ...]) -> Call:
+    for code in departments:
+        state = _put(state, structs.replace(state.parts[code], progress="released"))
+    return state
+
+
+def _cleared(department: str, clocks: tuple[Clock, ...]) -> tuple[ClearTimer, ...]:
+    return tuple(ClearTimer(f"{department}.{clock}{step}") for clock in clocks for step in ("", ".1", ".2"))

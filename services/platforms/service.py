@@ -1,0 +1,51 @@
+"""六大工作平台: which facts make a platform act, and which requests it decides."""
+
+from events.call import (
+    AcknowledgeCall,
+    CallDepartments,
+    CallIssued,
+    ContactReporter,
+    FileResult,
+    MissClock,
+    NoteProgress,
+    ReleaseCall,
+    ReportIn,
+)
+from events.case import CaseResultSubmitted
+from events.envelope import Recorded, Request
+from services.decisions import Service, Stream, on_one_stream
+from services.platforms import call
+from services.rules.book import RuleBook
+
+
+def call_departments(recorded: Recorded, fact: CallIssued, rules: RuleBook) -> tuple[Request, ...]:
+    """A called platform calls its departments."""
+    return (CallDepartments(call=recorded.stream),)
+
+
+def release_calls(recorded: Recorded, fact: CaseResultSubmitted, rules: RuleBook) -> tuple[Request, ...]:
+    """Once a case has its result, calls that nobody waits for end."""
+    return tuple(ReleaseCall(call=released) for released in fact.released)
+
+
+SERVICE = Service(
+    name="platforms",
+    streams={"call": Stream(call.evolve, call.timers)},
+    handlers={
+        request: on_one_stream("call", call.decide)
+        for request in (
+            CallDepartments,
+            ReleaseCall,
+            AcknowledgeCall,
+            ReportIn,
+            ContactReporter,
+            NoteProgress,
+            FileResult,
+            MissClock,
+        )
+    },
+    reactions={
+        "call.issued.v1": call_departments,
+        "case.result-submitted.v1": release_calls,
+    },
+)

@@ -1,0 +1,156 @@
+"""The rule book: one configuration of the district, indexed for decisions. Pure; built once per configuration."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from functools import cached_property
+from hashlib import sha256
+from itertools import groupby
+
+from msgspec import msgpack
+
+from events.call import Leg
+from events.case import CallPlan, Due, LegPlan
+from events.district import District, Duty, HandlingClass, Limit, Matter, Town, Village
+from events.ids import call_of
+from events.report import Suggestion
+from services.rules.calendar import WorkingCalendar
+from services.rules.limits import after_due, due_by
+
+CATCH_ALL = "999"
+
+
+def configuration_hash(district: District) -> str:
+    """What facts name a configuration by: twelve hexadecimal digits of the SHA-256 of its content."""
+    return sha256(msgpack.encode(district)).hexdigest()[:12]
+
+
+class RuleBook:
+    """Everything a decision may ask of the configuration."""
+
+    def __init__(self, district: District) -> None:
+        self.district = district
+        self.hash = configuration_hash(district)
+        self.calendar = WorkingCalendar(district.calendar)
+        self.towns: Mapping[str, Town] = {town.code: town for town in district.towns}
+        self.villages: Mapping[str, Village] = {village.code: village for village in district.villages}
+        self.matters: Mapping[str, Matter] = {matter.code: matter for matter in district.matters}
+        self.departments = {department.code: department for department in district.departments}
+        self.platforms = {platform.code: platform for platform in district.platforms}
+        self._limits: Mapping[str, Limit] = {limit.handling_class: limit for limit in district.limits}
+
+    @cached_property
+    def town_by_name(self) -> Mapping[str, Town]:
+        """Towns by code, alias, Chinese and English name."""
+        return {name: town for town in self.district.towns for name in (town.code, town.alias, town.zh, town.en)}
+
+    def certain_matter(self, claimed: str, suggestions: tuple[Suggestion, ...]) -> Matter | None:
+        """The matter that a report is about, if its sender named it or the words are certain enough."""
+        if claimed:
+            return self.matters.get(claimed)
+        if suggestions and suggestions[0].score >= self.district.triage_threshold:
+            return self.matters[suggestions[0].matter]
+        return None
+
+    def platform_of(self, department: str, matter: Matter) -> str:
+        """A department's home platform; an external unit is called on the platform of the matter's lead."""
+        return self.departments[department].platform or self.departments[matter.lead].platform
+
+    def plan_calls(self, case: str, town: str, matter: Matter, attempt: int, only_lead: bool) -> tuple[CallPlan, ...]:
+        """The calls that a matter needs: one per platform, the lead's platform first, with its departments.
+
+        Calling again for rework (``only_lead``) calls the lead alone.
+        """
+        legs = [LegPlan(matter.lead, "lead", required=True)]
+        if not only_lead:
+            legs += [
+                LegPlan(code, "assist", required=code in matter.required)
+                for code in matter.assists
+                if town not in self.departments[code].absent_in
+            ]
+        home = self.platform_of(matter.lead, matter)
+
+        def platform(leg: LegPlan) -> str:
+            return self.platform_of(leg.department, matter)
+
+        legs.sort(key=lambda leg: (platform(leg) != home, platform(leg)))
+        return tuple(
+            CallPlan(call_of(case, code, attempt), code, tuple(group)) for code, group in groupby(legs, platform)
+        )
+
+    def legs(
+        self,
+        plan: tuple[LegPlan, ...],
+        matter: Matter,
+        handling_class: HandlingClass,
+        result: Due,
+        now: datetime,
+        contactable: bool,
+    ) -> tuple[Leg, ...]:
+        """The departments' parts of a call with all their due times, counted from ``now``.
+
+        Only the lead contacts the reporter, if that is possible; the lead and whoever is required come to the
+        spot when the matter demands it.
+        """
+        limit = self._limits[handling_class]
+        arrive = (matter.arrive or limit.arrive) if matter.on_site else ""
+        contact = (matter.contact or limit.contact) if contactable else ""
+        acknowledge = self._due(now, limit.acknowledge, f"{handling_class} acknowledge")
+        on_time = self._due(now, arrive, f"{handling_class} arrive") if arrive else None
+        contacted = self._due(now, contact, f"{handling_class} contact") if contact else None
+        return tuple(
+            Leg(
+                department=leg.department,
+                role=leg.role,
+                required=leg.required,
+                acknowledge=acknowledge,
+                result=result,
+                arrive=on_time if leg.role == "lead" or leg.required else None,
+                contact=contacted if leg.role == "lead" else None,
+            )
+            for leg in plan
+        )
+
+    def result_due(self, matter: Matter, now: datetime) -> Due:
+        """When the case's result is promised: the matter's own promise, else its handling class's."""
+        if matter.promised:
+            return self._due(now, matter.promised, f"matter {matter.code} promised")
+        return self._due(now, self._limits[matter.handling_class].result, f"{matter.handling_class} result")
+
+    def review_due(self, handling_class: HandlingClass, now: datetime) -> Due:
+        """When a submitted result must be reviewed."""
+        periods = self.district.periods
+        if self._limits[handling_class].round_the_clock:
+            return self._due(now, periods.review_urgent, "urgent review")
+        return self._due(now, periods.review, "review")
+
+    def follow_up_due(self, now: datetime) -> Due:
+        """When a reporter must have been asked after a case is resolved."""
+        return self._due(now, self.district.periods.follow_up, "follow-up")
+
+    def anonymous_close(self, now: datetime) -> datetime:
+        """When a resolved case closes that nobody can be asked about."""
+        return self._due(now, self.district.periods.anonymous_close, "anonymous close").by
+
+    def disclose_due(self, now: datetime) -> Due:
+        """When the outcome must be public after a case is resolved."""
+        return self._due(now, self.district.periods.disclose, "disclose")
+
+    def duplicate_since(self, at: datetime) -> datetime:
+        """From when on a report of the same reporter, matter and village tells the same story again."""
+        return at - (self._due(at, self.district.periods.duplicate, "duplicate").by - at)
+
+    def escalations(self, start: datetime, due: Due) -> tuple[datetime, ...]:
+        """The times of the ladder's steps after a missed due time."""
+        return tuple(after_due(self.calendar, start, due, step.after) for step in self.district.ladder)
+
+    def on_duty(self, post: str, town: str, platform: str) -> Duty | None:
+        """Who answers for a post: the most exact entry wins; ``None`` when nobody does."""
+        fitting = [
+            duty
+            for duty in self.district.duties
+            if duty.post == post and duty.town in (town, "*") and duty.platform in (platform, "*")
+        ]
+        return max(fitting, key=lambda duty: (duty.town != "*", duty.platform != "*"), default=None)
+
+    def _due(self, start: datetime, duration: str, label: str) -> Due:
+        return due_by(self.calendar, start, duration, label)

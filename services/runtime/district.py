@@ -1,0 +1,232 @@
+"""Reads a district's configuration from its folder of TOML files and reports all faults at once."""
+
+import tomllib
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from events.district import District
+from services.rules.limits import comparable_days, parse_duration
+from services.runtime.errors import HujiaoError
+
+FILES = {
+    "district.toml": (),
+    "places.toml": ("town", "village"),
+    "departments.toml": ("platform", "department"),
+    "matters.toml": ("matter",),
+    "limits.toml": ("limit", "ladder", "periods"),
+    "duties.toml": ("duty",),
+    "calendar.toml": ("calendar",),
+}
+"""Which tables stand in which file; ``district.toml`` holds plain keys."""
+
+_FIELDS = {
+    "town": "towns",
+    "village": "villages",
+    "platform": "platforms",
+    "department": "departments",
+    "matter": "matters",
+    "limit": "limits",
+    "ladder": "ladder",
+    "periods": "periods",
+    "duty": "duties",
+    "calendar": "calendar",
+}
+_TYPES: dict[str, Any] = {field.name: field.type for field in msgspec.structs.fields(District)}
+
+
+class Faults(HujiaoError):
+    """A configuration that cannot be used; ``faults`` are all that is wrong, each with file and key."""
+
+    def __init__(self, folder: Path, faults: list[str]) -> None:
+        super().__init__(f"{len(faults)} faults in {folder.name}:\n" + "\n".join(f"  {fault}" for fault in faults))
+        self.faults = faults
+
+
+def find_district(name: str) -> Path:
+    """The folder of a district: a path as given, else ``deploy/districts/<name>`` of the checkout or the package.
+
+    Raises:
+        Faults: when there is no such folder.
+    """
+    here = Path(__file__).resolve()
+    candidates = (
+        Path(name),
+        here.parents[2] / "deploy" / "districts" / name,
+        here.parents[1] / "districts" / name,
+    )
+    for folder in candidates:
+        if (folder / "district.toml").is_file():
+            return folder
+    raise Faults(Path(name), [f"expected a folder with a district.toml, found none for {name!r}"])
+
+
+def load_district(folder: Path) -> District:
+    """The configuration in ``folder``.
+
+    Raises:
+        Faults: with every fault of every file.
+    """
+    faults: list[str] = []
+    fields: dict[str, Any] = {}
+    for file, tables in FILES.items():
+        content = _read(folder / file, faults)
+        if content is None:
+            continue
+        for key in content.keys() - set(tables):
+            if tables or key not in _TYPES:
+                faults.append(f"{file}: {key}: expected one of {', '.join(tables) or 'the keys of a district'}")
+            else:
+                _convert(fields, key, content[key], f"{file}: {key}", faults)
+        for table in tables:
+            _read_table(fields, file, table, content.get(table), faults)
+    missing = [name for name in _TYPES if name not in fields]
+    if not faults:
+        faults += [f"district.toml: {name}: expected a value, found none" for name in missing]
+    if faults:
+        raise Faults(folder, faults)
+    district = District(**fields)
+    faults += check_district(district)
+    if faults:
+        raise Faults(folder, faults)
+    return district
+
+
+def check_district(district: District) -> list[str]:
+    """What does not fit together in a configuration whose parts are each well-formed."""
+    return [*_check_codes(district), *_check_matters(district), *_check_limits(district)]
+
+
+def _check_codes(district: District) -> Iterable[str]:
+    for file, what, codes in (
+        ("places.toml", "town", [town.code for town in district.towns]),
+        ("places.toml", "town alias", [town.alias for town in district.towns]),
+        ("places.toml", "village", [village.code for village in district.villages]),
+        ("departments.toml", "platform", [platform.code for platform in district.platforms]),
+        ("departments.toml", "department", [department.code for department in district.departments]),
+        ("matters.toml", "matter", [matter.code for matter in district.matters]),
+        ("limits.toml", "limit", [limit.handling_class for limit in district.limits]),
+    ):
+        for code, times in Counter(codes).items():
+            if times > 1:
+                yield f"{file}: {what} {code}: expected once, found {times} times"
+    towns = {town.code for town in district.towns}
+    platforms = {platform.code for platform in district.platforms}
+    for village in district.villages:
+        if village.town not in towns:
+            yield f"places.toml: village {village.code}: town: expected a town of this district, found {village.town}"
+    for department in district.departments:
+        if department.kind != "external" and department.platform not in platforms:
+            yield (
+                f"departments.toml: department {department.code}: platform: "
+                f"expected one of {', '.join(sorted(platforms))}, found {department.platform!r}"
+            )
+        for town in set(department.absent_in) - towns:
+            yield f"departments.toml: department {department.code}: absent_in: expected a town, found {town}"
+    for start, end in district.calendar.hours:
+        if start >= end:
+            yield f"calendar.toml: calendar: hours: expected the beginning before the end, found {start} to {end}"
+    if not district.calendar.hours:
+        yield "calendar.toml: calendar: hours: expected office hours, found none"
+    for day in {*district.calendar.rest, *district.calendar.work}:
+        if not district.calendar.first_year <= day.year <= district.calendar.last_year:
+            yield f"calendar.toml: calendar: expected days of announced years, found {day}"
+
+
+def _check_matters(district: District) -> Iterable[str]:
+    departments = {department.code: department for department in district.departments}
+    if "999" not in {matter.code for matter in district.matters}:
+        yield "matters.toml: matter 999: expected the catch-all that takes what fits nowhere else, found none"
+    for matter in district.matters:
+        where = f"matters.toml: matter {matter.code}"
+        for code in (matter.lead, *matter.assists):
+            if code not in departments:
+                yield f"{where}: expected departments of departments.toml, found {code}"
+        lead = departments.get(matter.lead)
+        if lead is not None and (lead.kind == "external" or lead.absent_in):
+            yield f"{where}: lead: expected a department that every town has, found {matter.lead}"
+        if matter.lead in matter.assists:
+            yield f"{where}: assists: expected others than the lead, found {matter.lead}"
+        for code in set(matter.required) - set(matter.assists):
+            yield f"{where}: required: expected some of the assists, found {code}"
+        yield from _check_durations(where, matter, ("promised", "contain", "contact", "arrive", "statutory"))
+        for word in (*matter.strong, *matter.words):
+            if len(word) < 2:
+                yield f"{where}: words: expected two characters or more, found {word!r}"
+        if matter.statutory and not _slower(matter.promised, matter.statutory):
+            yield f"{where}: promised: expected at most the statutory {matter.statutory}, found {matter.promised}"
+
+
+def _check_limits(district: District) -> Iterable[str]:
+    for missing in sorted({"U0", "U1", "U2", "U3", "U4", "U5"} - {limit.handling_class for limit in district.limits}):
+        yield f"limits.toml: limit {missing}: expected one for every handling class, found none"
+    for limit in district.limits:
+        yield from _check_durations(
+            f"limits.toml: limit {limit.handling_class}", limit, ("acknowledge", "result", "arrive", "contact")
+        )
+    periods = ("duplicate", "review", "review_urgent", "follow_up", "anonymous_close", "disclose")
+    yield from _check_durations("limits.toml: periods", district.periods, periods)
+    if district.periods.follow_up_tries < 1:
+        yield f"limits.toml: periods: follow_up_tries: expected 1 or more, found {district.periods.follow_up_tries}"
+    if not 0 <= district.triage_threshold <= 1:
+        yield f"district.toml: triage_threshold: expected 0 to 1, found {district.triage_threshold}"
+
+
+def _check_durations(where: str, part: object, names: tuple[str, ...]) -> Iterable[str]:
+    for name in names:
+        text = getattr(part, name)
+        if text:
+            try:
+                parse_duration(text)
+            except ValueError as error:
+                yield f"{where}: {name}: {error}"
+
+
+def _slower(promised: str, statutory: str) -> bool:
+    try:
+        return comparable_days(parse_duration(promised)) <= comparable_days(parse_duration(statutory))
+    except ValueError:
+        return True
+
+
+def _read(path: Path, faults: list[str]) -> dict[str, Any] | None:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        faults.append(f"{path.name}: expected a file, found none")
+    except UnicodeDecodeError as error:
+        faults.append(f"{path.name}: expected UTF-8, found the byte {error.object[error.start]:#04x} at {error.start}")
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        faults.append(f"{path.name}: expected TOML, found: {error or 'too many nested brackets'}")
+    return None
+
+
+def _read_table(fields: dict[str, Any], file: str, table: str, content: Any, faults: list[str]) -> None:
+    field = _FIELDS[table]
+    if content is None:
+        faults.append(f"{file}: {table}: expected a table, found none")
+        return
+    if table in ("periods", "calendar"):
+        _convert(fields, field, content, f"{file}: {table}", faults)
+        return
+    if not isinstance(content, list):
+        faults.append(f"{file}: {table}: expected [[{table}]], found {type(content).__name__}")
+        return
+    entry_type = _TYPES[field].__args__[0]
+    entries: dict[str, Any] = {}
+    for n, entry in enumerate(content, start=1):
+        code = entry.get("code", entry.get("class", n)) if isinstance(entry, dict) else n
+        _convert(entries, str(n), entry, f"{file}: {table} {code}", faults, entry_type)
+    fields[field] = tuple(entries.values())
+
+
+def _convert(
+    fields: dict[str, Any], field: str, value: Any, where: str, faults: list[str], form: Any = None
+) -> None:
+    try:
+        fields[field] = msgspec.convert(value, form or _TYPES[field])
+    except msgspec.ValidationError as error:
+        faults.append(f"{where}: {str(error)[0].lower()}{str(error)[1:]}")

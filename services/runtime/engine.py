@@ -1,0 +1,258 @@
+"""The engine: moves facts to reactions, timers and inputs to decisions, one transaction at a time.
+
+It is one queue: what is due first (in the order of due time and source id), then reactions to facts in the
+order of the log, and only when nothing is left does time pass. Where a transaction is cut makes no
+difference to the facts, so neither does a crash. The cursor moves in the transaction that reacts.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from datetime import datetime
+from typing import Protocol
+
+import structlog
+
+from events.envelope import Recorded
+from services.decisions import Later, Reaction, Service
+from services.runtime import parking
+from services.runtime.errors import Conflict
+from services.runtime.ledger import Answer, Batch, Ledger, Submission
+
+BATCH_FACTS = 1000
+CHUNK = 500
+CAREFUL_AFTER = 3
+"""After so many starts at the same place every fact is handled in a transaction of its own."""
+
+logger = structlog.get_logger()
+
+Answered = tuple[Submission, Answer | Conflict]
+Due = tuple[datetime, Submission]
+
+
+class Feed(Protocol):
+    """Where requests from outside come from, each with the time at which it is due."""
+
+    def next_due(self) -> datetime | None:
+        """When the next request is due; ``None`` when there is none now."""
+        ...
+
+    def take(self, until: datetime, limit: int) -> list[Due]:
+        """Take at most ``limit`` requests due by ``until``, in the order of due time and source id."""
+        ...
+
+    def answered(self, submission: Submission, answer: Answer | Conflict) -> None:
+        """The answer to a request that was taken; called after its commit, once for each."""
+        ...
+
+    def give_back(self, taken: list[Due]) -> None:
+        """Nothing happened to these: offer them again."""
+        ...
+
+
+class NoFeed:
+    """Nothing comes from outside."""
+
+    def next_due(self) -> datetime | None:
+        """Never."""
+        return None
+
+    def take(self, until: datetime, limit: int) -> list[Due]:
+        """Nothing."""
+        return []
+
+    def answered(self, submission: Submission, answer: Answer | Conflict) -> None:
+        """Nobody asked."""
+
+    def give_back(self, taken: list[Due]) -> None:
+        """Nothing was taken."""
+
+
+class Engine:
+    """Runs every service's reactions and timers over one ledger. One engine per data directory."""
+
+    def __init__(self, ledger: Ledger, services: tuple[Service, ...], feed: Feed | None = None) -> None:
+        self._ledger = ledger
+        self._feed: Feed = feed or NoFeed()
+        self._reactions: dict[str, list[tuple[str, Reaction]]] = {}
+        for service in services:
+            for name, reaction in service.reactions.items():
+                self._reactions.setdefault(name, []).append((service.name, reaction))
+        self._queue: deque[Recorded] = deque()
+        self._tail: int | None = None
+        self._taken: list[Due] = []
+        with ledger.log.exclusive() as cursor:
+            self._parked = parking.streams(cursor)
+            starts = parking.count_start(cursor, parking.position(cursor))
+        self._careful = CHUNK if starts >= CAREFUL_AFTER else 0
+
+    def run(self, after_commit: Callable[[], None] = lambda: None) -> None:
+        """Work until nothing is left to do at all, passing as much time as that takes."""
+        while self.step(until=None):
+            after_commit()
+
+    def step(self, until: datetime | None) -> bool:
+        """One transaction of work that is due by ``until``; without it time passes as far as it must.
+
+        Gives whether there was any work. What fails again and again is parked with its cause.
+        """
+        if self._careful:
+            self._count_attempt()
+        answers: list[Answered] = []
+        try:
+            with self._ledger.batch(until) as batch:
+                worked = self._work(batch, until is None, answers)
+        except parking.Poison as poison:
+            self._park_or_retry(poison)
+            self._forget()
+            self._careful = CHUNK
+            return True
+        except BaseException:
+            self._forget()
+            raise
+        self._taken.clear()
+        assert self._tail is not None, "a step knows where it stands"
+        self._queue.extend(batch.facts[self._tail - batch.base :] if self._tail >= batch.base else ())
+        self._tail = max(self._tail, batch.base + len(batch.facts))
+        for submission, answer in answers:
+            self._feed.answered(submission, answer)
+        self._careful = max(0, self._careful - 1)
+        return worked
+
+    def _work(self, batch: Batch, time_passes: bool, answers: list[Answered]) -> bool:
+        position = reacted_to = parking.position(batch.cursor)
+        if self._tail is None:
+            self._tail = position
+        handled = self._handle_released(batch)
+        limit = 1 if self._careful else BATCH_FACTS
+        while handled < limit and len(batch.facts) < BATCH_FACTS:
+            if due := self._due(batch):
+                for at, submission in due:
+                    answer = self._decide(batch, submission, at)
+                    if submission.remembered:
+                        answers.append((submission, answer))
+                handled += len(due)
+            elif (recorded := self._next(batch)) is not None:
+                self._react(batch, recorded)
+                reacted_to = recorded.position
+                handled += 1
+            elif not (time_passes and self._pass_time(batch)):
+                break
+        if reacted_to != position:
+            parking.move(batch.cursor, reacted_to)
+        return handled > 0
+
+    def _due(self, batch: Batch) -> list[Due]:
+        """Timers and inputs whose time has come, in the order in which they are decided."""
+        inputs = self._feed.take(batch.now, CHUNK)
+        self._taken.extend(inputs)
+        if not inputs and not batch.has_due():
+            return []
+        until = inputs[-1][0] if len(inputs) == CHUNK else batch.now
+        timers = [
+            (at, Submission(source_id, request, "clock", remembered=False))
+            for at, source_id, request in batch.due(until)
+        ]
+        return sorted(timers + inputs, key=lambda due: (due[0], due[1].source_id))
+
+    def _next(self, batch: Batch) -> Recorded | None:
+        """The next fact nobody has reacted to: of the log, then of this very transaction."""
+        assert self._tail is not None, "a step knows where it stands"
+        if not self._queue and self._tail < batch.base:
+            self._queue.extend(self._ledger.log.after(self._tail, CHUNK, stop=batch.base))
+            self._tail = self._queue[-1].position
+        if self._queue:
+            return self._queue.popleft()
+        if self._tail - batch.base < len(batch.facts):
+            self._tail += 1
+            return batch.facts[self._tail - batch.base - 1]
+        return None
+
+    def _pass_time(self, batch: Batch) -> bool:
+        """Move on to the next moment at which anything is due."""
+        moments = [at for at in (batch.next_due(), self._feed.next_due()) if at is not None]
+        if not moments:
+            return False
+        batch.move(min(moments))
+        return True
+
+    def _react(self, batch: Batch, recorded: Recorded) -> None:
+        reactions = self._reactions.get(recorded.name)
+        if reactions is None:
+            return
+        if recorded.stream in self._parked:
+            parking.park(
+                batch.cursor, recorded.id, recorded.stream, "behind a parked fact", batch.now, recorded.position
+            )
+            return
+        try:
+            for service, reaction in reactions:
+                for n, wanted in enumerate(reaction(recorded, recorded.fact, batch.rules)):
+                    source_id = f"reaction:{service}:{recorded.id}:{n}"
+                    if isinstance(wanted, Later):
+                        batch.later(source_id, wanted)
+                        continue
+                    answer = batch.decide(Submission(source_id, wanted, service, remembered=False))
+                    if answer.status == "rejected":
+                        logger.info("reaction_rejected", source_id=source_id, reason=answer.reason)
+        except Exception as error:
+            raise parking.Poison(recorded.id, recorded.stream, recorded.position, error) from error
+
+    def _decide(self, batch: Batch, submission: Submission, at: datetime) -> Answer | Conflict:
+        try:
+            return batch.decide(submission)
+        except Conflict as conflict:
+            return conflict
+        except Exception as error:
+            raise parking.Poison(
+                submission.source_id, submission.source_id, None, error, parking.Waiting(at, submission.request)
+            ) from error
+
+    def _handle_released(self, batch: Batch) -> int:
+        """Facts and timers that an operator let go on, before anything else."""
+        released = parking.take_released(batch.cursor)
+        if released:
+            self._parked = parking.streams(batch.cursor)
+        for what in released:
+            if what.position is not None:
+                self._react(batch, self._ledger.log.after(what.position - 1, 1)[0])
+            elif what.request is not None:
+                request = self._ledger.log.catalog.decode_request(what.request)
+                self._decide(batch, Submission(what.what, request, "operator", remembered=False), batch.now)
+        return len(released)
+
+    def _count_attempt(self) -> None:
+        """Before a fact is handled on its own: note that we try, in case it takes the process with it."""
+        with self._ledger.log.exclusive() as cursor:
+            found = self._ledger.log.after(parking.position(cursor), 1)
+            if found and parking.attempt(cursor, found[0].id) > parking.MAX_ATTEMPTS:
+                fact = found[0]
+                cause = "the process ended while handling it"
+                parking.park(cursor, fact.id, fact.stream, cause, self._ledger.recorded_at, fact.position)
+                parking.move(cursor, fact.position)
+                self._parked.add(fact.stream)
+                self._forget()
+
+    def _park_or_retry(self, poison: parking.Poison) -> None:
+        logger.error("failed", what=poison.what, cause=str(poison))
+        with self._ledger.log.exclusive() as cursor:
+            if parking.attempt(cursor, poison.what) < parking.MAX_ATTEMPTS:
+                return
+            encoded = self._ledger.log.catalog.encode_request(poison.waiting.request) if poison.waiting else None
+            parking.park(
+                cursor, poison.what, poison.stream, str(poison), self._ledger.recorded_at, poison.position, encoded
+            )
+            if poison.position is not None:
+                parking.move(cursor, poison.position)
+                self._parked.add(poison.stream)
+            else:
+                cursor.execute("DELETE FROM timers WHERE id=?", (poison.what,))
+                for due in [due for due in self._taken if due[1].source_id == poison.what]:
+                    self._taken.remove(due)
+                    self._feed.answered(due[1], Answer("rejected", f"parked: {poison}"))
+
+    def _forget(self) -> None:
+        """Nothing of the step happened: what was taken in memory is taken again."""
+        self._queue.clear()
+        self._tail = None
+        self._feed.give_back(self._taken)
+        self._taken = []

@@ -1,0 +1,1 @@
+"""The window: HTTP API, metrics and the console page."""

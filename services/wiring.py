@@ -1,0 +1,117 @@
+"""The one composition root: every service, port and file of one data directory, put together."""
+
+import fcntl
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Literal
+
+from events.district import ConfigureDistrict, District
+from projections.all_views import VIEWS
+from projections.runner import Views
+from services.command_centre.service import SERVICE as COMMAND_CENTRE
+from services.decisions import Service
+from services.disclosure.scrub import scrub
+from services.disclosure.service import SERVICE as DISCLOSURE
+from services.intake.desk import Desk
+from services.intake.service import SERVICE as INTAKE
+from services.platforms.service import SERVICE as PLATFORMS
+from services.rules import configuration
+from services.rules.book import configuration_hash
+from services.runtime.clock import Clock, SystemClock
+from services.runtime.engine import Engine, Feed
+from services.runtime.errors import Busy, HujiaoError
+from services.runtime.ledger import Ledger, Submission
+from services.runtime.log import Log
+from services.runtime.vault import Vault
+
+SERVICES: tuple[Service, ...] = (configuration.SERVICE, INTAKE, COMMAND_CENTRE, PLATFORMS, DISCLOSURE)
+"""The services of a real township. The simulation is added by the demo and the replay alone."""
+
+ClockKind = Literal["system", "virtual", "scaled"]
+
+LOG, VAULT, VIEWS_FILE, LOCK = "log.db", "vault.db", "views.db", "engine.lock"
+
+
+class House:
+    """One data directory, opened: its log, vault, ledger and views."""
+
+    def __init__(
+        self,
+        folder: Path,
+        clock: Clock,
+        services: tuple[Service, ...] = SERVICES,
+        probe: Callable[[str], None] = lambda point: None,
+    ) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder, self.clock, self.services = folder, clock, services
+        self.log = Log(folder / LOG)
+        self.vault = Vault(folder / VAULT)
+        self._reconcile_erasures()
+        self.ledger = Ledger(self.log, self.vault, clock, services, scrub, probe)
+        self.views = Views(folder / VIEWS_FILE, VIEWS)
+        self.desk = Desk(self.vault)
+        self._lock_file = (folder / LOCK).open("a")
+
+    def close(self) -> None:
+        """Close every file. What was committed stays."""
+        self._lock_file.close()
+        self.views.close()
+        self.vault.close()
+        self.log.close()
+
+    def __enter__(self) -> "House":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def lock(self) -> None:
+        """Become the one process that runs the engine here.
+
+        Raises:
+            Busy: when another process is.
+        """
+        try:
+            fcntl.flock(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise Busy(f"expected to be alone in {self.folder.name}, found another process serving it") from error
+
+    def configure(self, district: District) -> None:
+        """Put a configuration into force; the same content again changes nothing."""
+        request = ConfigureDistrict(
+            stream=configuration.STREAM, hash=configuration_hash(district), district=district
+        )
+        self.ledger.decide(Submission("configuration", request, "configuration", remembered=False))
+
+    def engine(self, feed: Feed | None = None) -> Engine:
+        """The engine over this house; call `lock` first."""
+        return Engine(self.ledger, self.services, feed)
+
+    def setting(self, name: str) -> str | None:
+        """What the data directory remembers under ``name``."""
+        with self.log.reading() as cursor:
+            row = cursor.execute("SELECT value FROM settings WHERE name=?", (name,)).fetchone()
+            return row[0] if row else None
+
+    def remember(self, name: str, value: str) -> None:
+        """Have the data directory remember ``value``.
+
+        Raises:
+            HujiaoError: when it remembers another one, such as another kind of clock.
+        """
+        with self.log.exclusive() as cursor:
+            cursor.execute("INSERT OR IGNORE INTO settings VALUES (?,?)", (name, value))
+            known = cursor.execute("SELECT value FROM settings WHERE name=?", (name,)).fetchone()[0]
+        if known != value:
+            raise HujiaoError(f"expected a data directory with {name} {value}, found {name} {known}")
+
+    def erase(self, reports: list[str], cases: list[str], at: datetime) -> None:
+        """Destroy the keys of these streams."""
+        self.vault.erase(reports + cases, at)
+
+    def _reconcile_erasures(self) -> None:
+        """A restored vault may hold keys again that the log says were destroyed: destroy them again."""
+        known = [stream for stream in self.log.erased() if not self.vault.is_erased(stream)]
+        if known:
+            self.vault.erase(known, SystemClock().now())

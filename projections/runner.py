@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from msgspec import msgpack
-from sqlalchemy import Column, Connection, Index, Integer, MetaData, String, Table, delete, select, update
+from sqlalchemy import Column, Connection, Index, Integer, MetaData, String, Table, bindparam, delete, select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from events.envelope import Recorded
@@ -46,6 +46,9 @@ class Build:
         upsert = insert(self.table)
         changing = {column: upsert.excluded[column] for column in view.columns if column not in view.key}
         self._upsert = upsert.on_conflict_do_update(index_elements=list(view.key), set_=changing)
+        self._bound = [f"key_{column}" for column in view.key]
+        where = [self.table.c[column] == bindparam(f"key_{column}") for column in view.key]
+        self._select, self._delete = select(self.table).where(*where), delete(self.table).where(*where)
         self._connection: Connection | None = None
         self.rows = Rows(view.key, self._load)
 
@@ -60,8 +63,8 @@ class Build:
         stored, removed = rows.take_changed(KEPT_ROWS)
         if stored:
             connection.execute(self._upsert, stored)
-        for key in removed:
-            connection.execute(delete(self.table).where(*self._where(key)))
+        if removed:
+            connection.execute(self._delete, [dict(zip(self._bound, key, strict=True)) for key in removed])
 
     def digest(self, connection: Connection) -> str:
         """SHA-256 over the canonical msgpack of all rows in key order, opaque columns left out."""
@@ -74,11 +77,8 @@ class Build:
 
     def _load(self, key: Key) -> Row | None:
         assert self._connection is not None, "rows are only read while facts are folded"
-        found = self._connection.execute(select(self.table).where(*self._where(key))).mappings().first()
+        found = self._connection.execute(self._select, dict(zip(self._bound, key, strict=True))).mappings().first()
         return dict(found) if found is not None else None
-
-    def _where(self, key: Key) -> list[Any]:
-        return [self.table.c[column] == value for column, value in zip(self.view.key, key, strict=True)]
 
 
 _BUILDS = Table(
@@ -103,6 +103,7 @@ class Views:
         self.database = Database(path)
         self.views = tuple(views)
         self._builds: dict[str, Build] = {}
+        self._taken_over: list[Build] = []
         with self.database.writing() as connection:
             _BUILDS.metadata.create_all(connection)
             self._follow(connection)
@@ -200,6 +201,8 @@ class Views:
 
     def _take_over(self) -> None:
         """Let every finished build serve readers, all in one transaction, and drop what it replaces."""
+        if self._taken_over == list(self._builds.values()):
+            return
         with self.database.writing() as connection:
             for build in self._builds.values():
                 others = connection.execute(
@@ -213,6 +216,7 @@ class Views:
                     name = f"{old.name}_v{old.version}" + (f"_{old.number}" if old.number else "")
                     connection.exec_driver_sql(f"DROP TABLE IF EXISTS {name}")
                 connection.execute(delete(_BUILDS).where(_BUILDS.c.name == build.view.name, ~_same(build)))
+        self._taken_over = list(self._builds.values())
 
 
 def _serve(connection: Connection, build: Build) -> None:

@@ -2,11 +2,11 @@
 
 import fcntl
 from collections.abc import Callable
-from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
 from events.district import ConfigureDistrict, District
+from events.report import EraseReport
 from projections.all_views import VIEWS
 from projections.runner import Views
 from services.command_centre.service import SERVICE as COMMAND_CENTRE
@@ -18,10 +18,11 @@ from services.intake.service import SERVICE as INTAKE
 from services.platforms.service import SERVICE as PLATFORMS
 from services.rules import configuration
 from services.rules.book import configuration_hash
-from services.runtime.clock import Clock, SystemClock
+from services.runtime.clock import Clock
 from services.runtime.engine import Engine, Feed
+from services.runtime.erasure import doomed
 from services.runtime.errors import Busy, HujiaoError
-from services.runtime.ledger import Ledger, Submission
+from services.runtime.ledger import Answer, Ledger, Submission
 from services.runtime.log import Log
 from services.runtime.vault import Vault
 
@@ -84,6 +85,10 @@ class House:
         )
         self.ledger.decide(Submission("configuration", request, "configuration", remembered=False))
 
+    def use_clock(self, clock: Clock) -> None:
+        """Go on with another clock; time still never runs backwards."""
+        self.clock = self.ledger.clock = clock
+
     def engine(self, feed: Feed | None = None) -> Engine:
         """The engine over this house; call `lock` first."""
         return Engine(self.ledger, self.services, feed)
@@ -106,12 +111,20 @@ class House:
         if known != value:
             raise HujiaoError(f"expected a data directory with {name} {value}, found {name} {known}")
 
-    def erase(self, reports: list[str], cases: list[str], at: datetime) -> None:
-        """Destroy the keys of these streams."""
-        self.vault.erase(reports + cases, at)
+    def erase(self, report: str, by: str, reason: str) -> Answer:
+        """Erase the person behind a report: the fact first, then the keys. Nobody can read the words again.
+
+        A crash between the two is made good when the house is opened.
+        """
+        request = EraseReport(report=report, by=by, reason=reason)
+        answer = self.ledger.decide(Submission(f"erase/{report}", request, by, remembered=False))
+        if answer.status == "accepted":
+            self.vault.erase(doomed(self.log, report), self.ledger.recorded_at)
+        return answer
 
     def _reconcile_erasures(self) -> None:
-        """A restored vault may hold keys again that the log says were destroyed: destroy them again."""
-        known = [stream for stream in self.log.erased() if not self.vault.is_erased(stream)]
-        if known:
-            self.vault.erase(known, SystemClock().now())
+        """Keys that the log says are destroyed are so, though a backup of the vault may have brought them back."""
+        for report in self.log.erased():
+            left = [stream for stream in doomed(self.log, report) if not self.vault.is_erased(stream)]
+            if left:
+                self.vault.erase(left, self.clock.now())

@@ -17,9 +17,9 @@ from events.report import SubmitReport
 from services.intake.desk import Desk
 from services.intake.line import BadLine, ReportLine, check_line, read_line, unknown_fields
 from services.rules.book import RuleBook
-from services.runtime.engine import Due
+from services.runtime.engine import Answered, Due
 from services.runtime.errors import Conflict, Erased, HujiaoError
-from services.runtime.ledger import Answer, Submission
+from services.runtime.ledger import Submission
 
 MAX_LINE_BYTES = 128 * 1024 * 1024
 DEFAULT_SOURCE = "import"
@@ -121,21 +121,26 @@ class FileFeed:
             except (BadLine, Erased) as error:
                 self._refuse(place, error)
                 continue
+            if submission.source_id in self._taken:
+                self._places.appendleft(place)
+                break
             self._taken[submission.source_id] = place
             taken.append((_moment(place), submission))
         return taken
 
-    def answered(self, submission: Submission, answer: Answer | Conflict) -> None:
-        """Count the answer; a conflict or rejection refuses the line."""
-        place = self._taken.pop(submission.source_id, None)
-        if isinstance(answer, Conflict) or answer.status == "rejected":
-            if place is not None:
-                self._refuse(place, answer if isinstance(answer, Conflict) else HujiaoError(answer.reason))
-            return
-        self.receipts += 1
-        self.repeated += answer.repeated
-        assert isinstance(submission.request, SubmitReport), "a file holds nothing but reports"
-        self._on_receipt(submission.source_id, submission.request.receipt)
+    def answered(self, answers: list[Answered]) -> None:
+        """Count the answers; a conflict or rejection refuses the line."""
+        for submission, answer in answers:
+            place = self._taken.pop(submission.source_id)
+            if isinstance(answer, Conflict):
+                self._refuse(place, answer)
+            elif answer.status == "rejected":
+                self._refuse(place, BadLine(answer.reason))
+            else:
+                self.receipts += 1
+                self.repeated += answer.repeated
+                assert isinstance(submission.request, SubmitReport), "a file holds nothing but reports"
+                self._on_receipt(submission.source_id, submission.request.receipt)
 
     def give_back(self, taken: list[Due]) -> None:
         """Offer these again."""
@@ -165,7 +170,7 @@ class FileFeed:
         return structs.replace(line, village=villages[int.from_bytes(digest) % len(villages)].code)
 
     def _refuse(self, place: _Place, error: HujiaoError) -> None:
-        self.valid -= not isinstance(error, Conflict)
+        self.valid -= 1
         self.refused.append(Refused(self._paths[place.file].name, place.line, str(error)))
 
 

@@ -7,7 +7,7 @@ difference to the facts, so neither does a crash. The cursor moves in the transa
 
 from collections import deque
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Protocol
 
 import structlog
@@ -22,6 +22,8 @@ BATCH_FACTS = 1000
 CHUNK = 500
 CAREFUL_AFTER = 3
 """After so many starts at the same place every fact is handled in a transaction of its own."""
+
+LATEST = datetime.max.replace(tzinfo=UTC)
 
 logger = structlog.get_logger()
 
@@ -40,8 +42,8 @@ class Feed(Protocol):
         """Take at most ``limit`` requests due by ``until``, in the order of due time and source id."""
         ...
 
-    def answered(self, submission: Submission, answer: Answer | Conflict) -> None:
-        """The answer to a request that was taken; called after its commit, once for each."""
+    def answered(self, answers: list[Answered]) -> None:
+        """The answers to requests that were taken; called once after each commit, with each answer once."""
         ...
 
     def give_back(self, taken: list[Due]) -> None:
@@ -60,7 +62,7 @@ class NoFeed:
         """Nothing."""
         return []
 
-    def answered(self, submission: Submission, answer: Answer | Conflict) -> None:
+    def answered(self, answers: list[Answered]) -> None:
         """Nobody asked."""
 
     def give_back(self, taken: list[Due]) -> None:
@@ -85,22 +87,28 @@ class Engine:
             starts = parking.count_start(cursor, parking.position(cursor))
         self._careful = CHUNK if starts >= CAREFUL_AFTER else 0
 
-    def run(self, after_commit: Callable[[], None] = lambda: None) -> None:
-        """Work until nothing is left to do at all, passing as much time as that takes."""
-        while self.step(until=None):
+    def run(self, until: datetime | None = None, after_commit: Callable[[], None] = lambda: None) -> None:
+        """Play: work until nothing is left that is due by ``until``, time passing inside transactions.
+
+        Without ``until``, work until nothing is left at all.
+        """
+        while self._step(None, until or LATEST):
             after_commit()
 
-    def step(self, until: datetime | None) -> bool:
-        """One transaction of work that is due by ``until``; without it time passes as far as it must.
+    def step(self, now: datetime) -> bool:
+        """Serve: one transaction of what is due ``now``. Gives whether there was any.
 
-        Gives whether there was any work. What fails again and again is parked with its cause.
+        What fails again and again is parked with its cause.
         """
+        return self._step(now, now)
+
+    def _step(self, now: datetime | None, until: datetime) -> bool:
         if self._careful:
             self._count_attempt()
         answers: list[Answered] = []
         try:
-            with self._ledger.batch(until) as batch:
-                worked = self._work(batch, until is None, answers)
+            with self._ledger.batch(now) as batch:
+                worked = self._work(batch, until, answers)
         except parking.Poison as poison:
             self._park_or_retry(poison)
             self._forget()
@@ -113,12 +121,12 @@ class Engine:
         assert self._tail is not None, "a step knows where it stands"
         self._queue.extend(batch.facts[self._tail - batch.base :] if self._tail >= batch.base else ())
         self._tail = max(self._tail, batch.base + len(batch.facts))
-        for submission, answer in answers:
-            self._feed.answered(submission, answer)
+        if answers:
+            self._feed.answered(answers)
         self._careful = max(0, self._careful - 1)
         return worked
 
-    def _work(self, batch: Batch, time_passes: bool, answers: list[Answered]) -> bool:
+    def _work(self, batch: Batch, until: datetime, answers: list[Answered]) -> bool:
         position = reacted_to = parking.position(batch.cursor)
         if self._tail is None:
             self._tail = position
@@ -135,7 +143,7 @@ class Engine:
                 self._react(batch, recorded)
                 reacted_to = recorded.position
                 handled += 1
-            elif not (time_passes and self._pass_time(batch)):
+            elif not self._pass_time(batch, until):
                 break
         if reacted_to != position:
             parking.move(batch.cursor, reacted_to)
@@ -167,10 +175,10 @@ class Engine:
             return batch.facts[self._tail - batch.base - 1]
         return None
 
-    def _pass_time(self, batch: Batch) -> bool:
-        """Move on to the next moment at which anything is due."""
+    def _pass_time(self, batch: Batch, until: datetime) -> bool:
+        """Move on to the next moment at which anything is due, if that is not after ``until``."""
         moments = [at for at in (batch.next_due(), self._feed.next_due()) if at is not None]
-        if not moments:
+        if not moments or min(moments) > until:
             return False
         batch.move(min(moments))
         return True
@@ -248,7 +256,7 @@ class Engine:
                 cursor.execute("DELETE FROM timers WHERE id=?", (poison.what,))
                 for due in [due for due in self._taken if due[1].source_id == poison.what]:
                     self._taken.remove(due)
-                    self._feed.answered(due[1], Answer("rejected", f"parked: {poison}"))
+                    self._feed.answered([(due[1], Answer("rejected", f"parked: {poison}"))])
 
     def _forget(self) -> None:
         """Nothing of the step happened: what was taken in memory is taken again."""

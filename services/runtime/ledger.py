@@ -198,6 +198,9 @@ class Batch:
         self.entries: dict[str, Entry] = {}
         self._stored: list[StoredEvent] = []
         self._inbox: dict[str, tuple[bytes, bytes]] = {}
+        self._next_due: int | None = None
+        """No timer is due before this; none at all if ``None``. Not to be trusted while it has to be looked up."""
+        self._look_up_next_due = True
 
     @property
     def rules(self) -> RuleBook:
@@ -255,6 +258,8 @@ class Batch:
 
     def has_due(self) -> bool:
         """Whether any timer's time has come."""
+        if not self._look_up_next_due and (self._next_due is None or self._next_due > _microseconds(self.now)):
+            return False
         due = self.next_due()
         return due is not None and due <= self.now
 
@@ -264,12 +269,16 @@ class Batch:
             "SELECT due, id, request FROM timers WHERE due <= ? ORDER BY due, id", (_microseconds(until),)
         ).fetchall()
         self.cursor.executemany("DELETE FROM timers WHERE id = ?", [(row[1],) for row in rows])
+        self._look_up_next_due = True
         return [(_moment(row[0]), row[1], self._catalog.decode_request(row[2])) for row in rows]
 
     def next_due(self) -> datetime | None:
         """When the next timer is due."""
-        row = self.cursor.execute("SELECT due FROM timers ORDER BY due, id LIMIT 1").fetchone()
-        return _moment(row[0]) if row else None
+        if self._look_up_next_due:
+            row = self.cursor.execute("SELECT due FROM timers ORDER BY due, id LIMIT 1").fetchone()
+            self._next_due = row[0] if row else None
+            self._look_up_next_due = False
+        return _moment(self._next_due) if self._next_due is not None else None
 
     def write(self) -> bytes:
         """Write what was decided; gives the new seal. Called by the ledger at the end of the block."""
@@ -362,24 +371,27 @@ class Batch:
             position = self.base + len(self.facts) + 1
             self.facts.append(Recorded(position, stream, version, name, meta, fact))
             self._stored.append(StoredEvent(stream, version, name, catalog.encode(meta, fact)))
-            if kind.timers is not None:
-                for timer in kind.timers(stream, fact):
-                    self._apply(stream, timer)
+            if kind.timers is not None and (timers := kind.timers(stream, fact)):
+                self._apply(stream, timers)
             if isinstance(fact, DistrictConfigured):
                 ledger._configure(fact)
 
-    def _apply(self, stream: str, timer: SetTimer | ClearTimer) -> None:
-        match timer:
-            case SetTimer():
+    def _apply(self, stream: str, timers: tuple[SetTimer | ClearTimer, ...]) -> None:
+        cleared = [(f"timer:{stream}:{timer.name}",) for timer in timers if isinstance(timer, ClearTimer)]
+        if cleared:
+            self.cursor.executemany("DELETE FROM timers WHERE id = ?", cleared)
+            self._look_up_next_due = True
+        for timer in timers:
+            if isinstance(timer, SetTimer):
                 self._set_timer(f"timer:{stream}:{timer.name}", timer.due, timer.request)
-            case ClearTimer():
-                self.cursor.execute("DELETE FROM timers WHERE id = ?", (f"timer:{stream}:{timer.name}",))
 
     def _set_timer(self, source_id: str, due: datetime, request: Request) -> None:
         at = max(_microseconds(due), _microseconds(self.now) + 1)
         self.cursor.execute(
             "INSERT OR REPLACE INTO timers VALUES (?,?,?)", (source_id, at, self._catalog.encode_request(request))
         )
+        if self._next_due is None or at < self._next_due:
+            self._next_due = at
 
 
 def _content(encoded: bytes) -> bytes:

@@ -1,0 +1,122 @@
+"""Questions that the screens and the command line ask of the views; analysts ask their own in SQL."""
+
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from projections.database import Database
+
+Found = dict[str, Any]
+"""A row as found: times are ISO 8601 text in UTC, flags 0 or 1."""
+
+FIGURES = {
+    "cases": "SELECT count(*) FROM cases",
+    "open": "SELECT count(*) FROM cases WHERE phase <> 'closed'",
+    "linked": "SELECT coalesce(sum(reports) - count(*), 0) FROM cases",
+    "triage": "SELECT count(*) FROM triage",
+    "calls": "SELECT count(*) FROM calls",
+    "legs": "SELECT count(*) FROM legs",
+    "acknowledged": "SELECT count(*) FROM legs WHERE acknowledged_at IS NOT NULL",
+    "acknowledged_late": "SELECT count(*) FROM legs WHERE acknowledged_late",
+    "reported_in": "SELECT count(*) FROM legs WHERE reported_in_at IS NOT NULL",
+    "closed": "SELECT count(*) FROM cases WHERE phase = 'closed'",
+    "disclosed": "SELECT count(*) FROM notices WHERE phase = 'published'",
+    "overdue": "SELECT count(*) FROM board WHERE overdue",
+    "catch_all": "SELECT count(*) FROM cases WHERE matter = '999'",
+}
+"""The figures of `hujiao status`, each with the question that it answers."""
+
+
+class Questions:
+    """Asks the views. Every answer is of one consistent state."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def figures(self) -> dict[str, int]:
+        """How much there is of everything."""
+        with self._database.reading() as connection:
+            return {name: int(connection.execute(text(sql)).scalar_one()) for name, sql in FIGURES.items()}
+
+    def board(self, town: str = "", limit: int = 300) -> Found:
+        """What is open: overdue first, then by due time; with how many there are in all."""
+        where = "WHERE town = :town" if town else ""
+        with self._database.reading() as connection:
+            rows = _rows(
+                connection,
+                f"SELECT * FROM board {where} ORDER BY overdue DESC, due IS NULL, due, \"case\", owner LIMIT :limit",
+                town=town,
+                limit=limit,
+            )
+            total, overdue = connection.execute(
+                text(f"SELECT count(*), coalesce(sum(overdue), 0) FROM board {where}"), {"town": town}
+            ).one()
+        return {"total": total, "overdue": overdue, "rows": rows}
+
+    def recent(self, limit: int = 40) -> list[Found]:
+        """What happened last, newest first."""
+        sql = (
+            'SELECT t.*, c.town, c.matter FROM (SELECT * FROM timeline ORDER BY position DESC LIMIT :limit) t'
+            ' LEFT JOIN cases c ON c."case" = t."case" ORDER BY t.position DESC'
+        )
+        with self._database.reading() as connection:
+            return _rows(connection, sql, limit=limit)
+
+    def cases(self, phase: str = "", town: str = "", limit: int = 100) -> list[Found]:
+        """Cases, newest first."""
+        filters = " AND ".join(f"{name} = :{name}" for name, value in (("phase", phase), ("town", town)) if value)
+        where = f"WHERE {filters}" if filters else ""
+        sql = f'SELECT * FROM cases {where} ORDER BY "case" DESC LIMIT :limit'
+        with self._database.reading() as connection:
+            return _rows(connection, sql, phase=phase, town=town, limit=limit)
+
+    def case(self, case: str) -> Found | None:
+        """Everything about one case: as it stands, calls, departments, who owes what, timeline, reports."""
+        parts = {
+            "reports": 'SELECT * FROM reports WHERE "case" = :case ORDER BY report',
+            "calls": 'SELECT * FROM calls WHERE "case" = :case ORDER BY attempt, platform',
+            "legs": 'SELECT * FROM legs WHERE "case" = :case ORDER BY called_at, role DESC, department',
+            "board": 'SELECT * FROM board WHERE "case" = :case ORDER BY owner',
+            "timeline": 'SELECT * FROM timeline WHERE "case" = :case ORDER BY position',
+        }
+        with self._database.reading() as connection:
+            found = _rows(connection, 'SELECT * FROM cases WHERE "case" = :case', case=case)
+            if not found:
+                return None
+            return {"case": found[0], **{name: _rows(connection, sql, case=case) for name, sql in parts.items()}}
+
+    def find_case(self, reference: str) -> list[str]:
+        """The cases that a receipt, a case's id or the beginning of one can mean."""
+        sql = (
+            'SELECT "case" FROM cases WHERE "case" >= :low AND "case" < :high'
+            ' UNION SELECT "case" FROM reports WHERE receipt = :receipt AND "case" IS NOT NULL LIMIT 20'
+        )
+        with self._database.reading() as connection:
+            rows = _rows(connection, sql, low=reference, high=reference + "g", receipt=reference.upper())
+        return [row["case"] for row in rows]
+
+    def receipt(self, receipt: str) -> Found | None:
+        """The report with this receipt and how its case stands."""
+        sql = (
+            "SELECT r.*, c.phase AS stage, c.matter, c.visibility, n.phase AS notice, n.reply FROM reports r"
+            ' LEFT JOIN cases c ON c."case" = r."case" LEFT JOIN notices n ON n."case" = r."case"'
+            " WHERE r.receipt = :receipt"
+        )
+        with self._database.reading() as connection:
+            found = _rows(connection, sql, receipt=receipt)
+        return found[0] if found else None
+
+    def table(self, name: str, order: str) -> list[Found]:
+        """All rows of a small view."""
+        with self._database.reading() as connection:
+            return _rows(connection, f"SELECT * FROM {name} ORDER BY {order}")
+
+    def sql(self, question: str) -> tuple[list[str], list[tuple[Any, ...]]]:
+        """Column names and rows of an analyst's own question; it can read and change nothing."""
+        with self._database.reading() as connection:
+            result = connection.exec_driver_sql(question)
+            return list(result.keys()), [tuple(row) for row in result]
+
+
+def _rows(connection: Connection, sql: str, **values: Any) -> list[Found]:
+    return [dict(row) for row in connection.execute(text(sql), values).mappings()]

@@ -1,0 +1,290 @@
+"""What operators, departments, reviewers and clerks do, each as one command. Log-in comes with the desks."""
+
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
+
+from cyclopts import App, Parameter
+
+from events.call import AcknowledgeCall, ContactReporter, FileResult, NoteProgress, ReportIn
+from events.case import ApproveResult, ClassifyCase, ExplainCase, FollowUp, SendBackResult
+from events.envelope import Request
+from events.ids import outcome_of
+from events.outcome import PublishOutcome, WithheldGround, WithholdOutcome
+from events.report import RefuseReport
+from projections.queries import Questions
+from services.cli.houses import DEFAULT_DATA, Data, Json, drain, existing_house, find_case
+from services.cli.screen import Exit, out, print_json
+from services.decisions import Rejected
+from services.runtime.errors import HujiaoError
+from services.runtime.ledger import Submission
+from services.wiring import House
+
+By = Annotated[str, Parameter(name="--by", help="Who does it: a named person or post.")]
+Id = Annotated[str | None, Parameter(name="--id", help="Your own number for this act; the same again does nothing.")]
+Solved = Literal["yes", "partly", "no"]
+Ground = Literal["court", "petition", "discipline", "secret", "out_of_area", "not_genuine", "emergency_line"]
+
+act = App(name="act", group="Act", help="What operators, departments, reviewers and clerks do. CASE is a receipt or a case's id.")
+
+
+def register(app: App) -> None:
+    """Add the commands of this file."""
+    app.command(act)
+
+
+def _decide(data: Data, case: str, by: str, record: str | None, as_json: bool, make: Callable[[House, str], Request]) -> Exit:
+    """Decide one act, let the services react, and say what became of it."""
+    with existing_house(data) as house:
+        found = find_case(house, case)
+        request = make(house, found)
+        own = record or f"{type(request).__name__}/{found}/{house.log.head()}"
+        answer = house.ledger.decide(Submission(f"desk/{own}", request, by))
+        drain(house)
+        phase = (Questions(house.views.database).case(found) or {})["case"]["phase"]
+    shown = {"status": answer.status, "reason": answer.reason, "facts": answer.facts, "case": found, "phase": phase}
+    if as_json:
+        print_json(shown)
+    if answer.status == "rejected":
+        raise Rejected(answer.reason)
+    if not as_json:
+        done = f"{answer.facts} facts recorded" if answer.facts else "it was done already"
+        out.print(f"Done: {done}. Case {found} is now {phase}.")
+    return Exit.DONE
+
+
+def _call_of(house: House, case: str, department: str) -> str:
+    """The newest call of a case in which a department takes part."""
+    found = Questions(house.views.database).case(case) or {"legs": []}
+    calls = [leg["call"] for leg in found["legs"] if leg["department"] == department]
+    if not calls:
+        called = ", ".join(sorted({leg["department"] for leg in found["legs"]})) or "none yet"
+        raise HujiaoError(f"department: expected one that is called ({called}), found {department}")
+    return str(calls[-1])
+
+
+@act.command
+def classify(case: str, matter: str, *, by: By, record: Id = None, data: Data = DEFAULT_DATA, as_json: Json = False) -> Exit:
+    """待分类: decide what a waiting case is about."""
+    return _decide(data, case, by, record, as_json, lambda house, found: ClassifyCase(case=found, matter=matter, by=by))
+
+
+@act.command
+def refuse(
+    case: str,
+    ground: Ground,
+    advice: str,
+    *,
+    by: By,
+    record: Id = None,
+    data: Data = DEFAULT_DATA,
+    as_json: Json = False,
+) -> Exit:
+    """不予受理: refuse the report of a case that waits in triage; say where to go instead."""
+
+    def make(house: House, found: str) -> Request:
+        reports = (Questions(house.views.database).case(found) or {})["reports"]
+        return RefuseReport(report=reports[0]["report"], case=found, ground=ground, advice=advice, by=by)
+
+    return _decide(data, case, by, record, as_json, make)
+
+
+@act.command
+def acknowledge(
+    case: str, department: str, *, by: By, record: Id = None, data: Data = DEFAULT_DATA, as_json: Json = False
+) -> Exit:
+    """签收: a department takes its call in hand."""
+    return _decide(
+        data,
+        case,
+        by,
+        record,
+        as_json,
+        lambda house, found: AcknowledgeCall(call=_call_of(house, found, department), department=department, by=by),
+    )
+
+
+@act.command
+def report_in(
+    case: str,
+    department: str,
+    people: int = 1,
+    *,
+    by: By,
+    record: Id = None,
+    data: Data = DEFAULT_DATA,
+    as_json: Json = False,
+) -> Exit:
+    """报到: a department is on the spot with so many people."""
+    return _decide(
+        data,
+        case,
+        by,
+        record,
+        as_json,
+        lambda house, found: ReportIn(
+            call=_call_of(house, found, department), department=department, by=by, people=people
+        ),
+    )
+
+
+@act.command
+def contact(
+    case: str, department: str, *, by: By, record: Id = None, data: Data = DEFAULT_DATA, as_json: Json = False
+) -> Exit:
+    """首联: the lead has spoken with the reporter."""
+    return _decide(
+        data,
+        case,
+        by,
+        record,
+        as_json,
+        lambda house, found: ContactReporter(call=_call_of(house, found, department), department=department, by=by),
+    )
+
+
+@act.command
+def note(
+    case: str,
+    department: str,
+    words: str,
+    *,
+    by: By,
+    record: Id = None,
+    data: Data = DEFAULT_DATA,
+    as_json: Json = False,
+) -> Exit:
+    """办理中: note how it goes; only those who handle the case can read it."""
+    return _decide(
+        data,
+        case,
+        by,
+        record,
+        as_json,
+        lambda house, found: NoteProgress(
+            call=_call_of(house, found, department), case=found, department=department, by=by, note=words
+        ),
+    )
+
+
+@act.command
+def file(
+    case: str,
+    department: str,
+    account: str,
+    *,
+    by: By,
+    reply: str | None = None,
+    solved: Solved = "yes",
+    record: Id = None,
+    data: Data = DEFAULT_DATA,
+    as_json: Json = False,
+) -> Exit:
+    """反馈: file a department's result; the lead adds the public reply."""
+
+    def make(house: House, found: str) -> Request:
+        return FileResult(
+            call=_call_of(house, found, department),
+            case=found,
+            department=department,
+            by=by,
+            solved=solved,
+            account=account,
+            reply=reply,
+        )
+
+    return _decide(data, case, by, record, as_json, make)
+
+
+@act.command
+def approve(case: str, *, by: By, record: Id = None, data: Data = DEFAULT_DATA, as_json: Json = False) -> Exit:
+    """审核通过: the closing condition is met; never by one who handled the case."""
+    return _decide(data, case, by, record, as_json, lambda house, found: ApproveResult(case=found, by=by))
+
+
+@act.command
+def send_back(
+    case: str, reason: str, *, by: By, record: Id = None, data: Data = DEFAULT_DATA, as_json: Json = False
+) -> Exit:
+    """退回重办: the result is not good enough, and why."""
+    return _decide(
+        data, case, by, record, as_json, lambda house, found: SendBackResult(case=found, by=by, reason=reason)
+    )
+
+
+@act.command
+def close_explained(case: str, *, by: By, record: Id = None, data: Data = DEFAULT_DATA, as_json: Json = False) -> Exit:
+    """解释说明: close with an explanation a case that its reporter still calls unsolved."""
+    return _decide(data, case, by, record, as_json, lambda house, found: ExplainCase(case=found, by=by))
+
+
+@act.command
+def follow_up(
+    case: str,
+    outcome: Literal["solved", "not-solved", "unreached"],
+    *,
+    by: By,
+    satisfied: bool | None = None,
+    record: Id = None,
+    data: Data = DEFAULT_DATA,
+    as_json: Json = False,
+) -> Exit:
+    """回访: record what the reporter said, or that nobody answered."""
+
+    def make(house: House, found: str) -> Request:
+        known: dict[str, Any] = Questions(house.views.database).case(found) or {}
+        waiting = [report["report"] for report in known["reports"] if not report["anonymous"] and not report["supplement"]]
+        if not waiting:
+            raise HujiaoError("case: expected a reporter who can be asked, found only anonymous ones")
+        reached = outcome != "unreached"
+        return FollowUp(
+            case=found,
+            report=waiting[0],
+            by=by,
+            contacted=reached,
+            solved=outcome == "solved" if reached else None,
+            satisfied=satisfied if reached else None,
+        )
+
+    return _decide(data, case, by, record, as_json, make)
+
+
+@act.command
+def publish(
+    case: str,
+    *,
+    by: By,
+    reply: str | None = None,
+    record: Id = None,
+    data: Data = DEFAULT_DATA,
+    as_json: Json = False,
+) -> Exit:
+    """公开: a second person approves the notice, corrected if need be."""
+    return _decide(
+        data,
+        case,
+        by,
+        record,
+        as_json,
+        lambda house, found: PublishOutcome(outcome=outcome_of(found), case=found, by=by, reply=reply),
+    )
+
+
+@act.command
+def withhold(
+    case: str,
+    ground: WithheldGround,
+    *,
+    by: By,
+    record: Id = None,
+    data: Data = DEFAULT_DATA,
+    as_json: Json = False,
+) -> Exit:
+    """不予公开: a second person finds that the notice must stay inside."""
+    return _decide(
+        data,
+        case,
+        by,
+        record,
+        as_json,
+        lambda house, found: WithholdOutcome(outcome=outcome_of(found), case=found, by=by, ground=ground),
+    )

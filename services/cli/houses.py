@@ -1,0 +1,80 @@
+"""Opening a data directory from the command line, and the settings every command shares."""
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from projections.queries import Questions
+from services.decisions import Service
+from services.runtime.clock import Clock, SystemClock, VirtualClock
+from services.runtime.district import find_district, load_district
+from services.runtime.errors import Busy, HujiaoError
+from services.wiring import LOG, SERVICES, House
+
+Data = Annotated[Path, Parameter(name="--data", env_var="HUJIAO_DATA", help="The data directory.")]
+Json = Annotated[bool, Parameter(name="--json", negative="", help="One line of JSON instead of a table.")]
+District = Annotated[
+    str, Parameter(name="--district", env_var="HUJIAO_DISTRICT", help="A district's name or the folder of its files.")
+]
+
+DEFAULT_DATA = Path("data")
+DEFAULT_DISTRICT = "yunan"
+
+
+@contextmanager
+def existing_house(data: Path, services: tuple[Service, ...] = SERVICES) -> Iterator[House]:
+    """A data directory that is there already, with the clock it remembers and views that are current.
+
+    Raises:
+        HujiaoError: when there is none; or a file in it is not what it should be.
+    """
+    if not (data / LOG).is_file():
+        raise HujiaoError(f"--data: expected a data directory with a {LOG}, found none at {data}")
+    try:
+        house = House(data, clock_of(data), services)
+    except sqlite3.DatabaseError as error:
+        raise HujiaoError(f"--data: expected the files of a data directory, found damage: {error}") from error
+    with house:
+        house.views.catch_up(house.log)
+        yield house
+
+
+def clock_of(data: Path) -> Clock:
+    """The machine's clock, or for a replay or demo the time at which its log stands."""
+    with contextlib.closing(sqlite3.connect(data / LOG)) as log:
+        row = log.execute("SELECT value FROM settings WHERE name = 'clock'").fetchone()
+    return SystemClock() if row is None or row[0] == "system" else VirtualClock(datetime(2000, 1, 1, tzinfo=UTC))
+
+
+def configure(house: House, district: str) -> None:
+    """Put a district's files into force, unless they already are."""
+    house.configure(load_district(find_district(district)))
+
+
+def drain(house: House) -> None:
+    """Have the services react to what was just decided, unless a server is there to do it."""
+    with contextlib.suppress(Busy):
+        house.lock()
+        house.engine().run(until=max(house.clock.now(), house.ledger.recorded_at))
+    house.views.catch_up(house.log)
+
+
+def find_case(house: House, reference: str) -> str:
+    """The one case that a receipt, an id or the beginning of an id means.
+
+    Raises:
+        HujiaoError: when it is none or several.
+    """
+    found = Questions(house.views.database).find_case(reference)
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        raise HujiaoError(f"case: expected a receipt, a case's id or its beginning, found nothing for {reference!r}")
+    listed = ", ".join(found[:5])
+    raise HujiaoError(f"case: expected one case, found {len(found)} that begin with {reference!r}: {listed}")

@@ -1,0 +1,238 @@
+"""Keeping the house: rebuild, digest, verify, erase, parked, schema, and the district's own files."""
+
+import json
+import re
+import shutil
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import App, Parameter
+
+from events.schema import asyncapi, json_schemas
+from projections.queries import Questions
+from services.cli.houses import DEFAULT_DATA, DEFAULT_DISTRICT, Data, Json, drain, existing_house
+from services.cli.screen import Exit, out, print_json, progress, table
+from services.decisions import Rejected
+from services.intake.receipt import read_receipt
+from services.rules.book import configuration_hash
+from services.runtime import parking
+from services.runtime.district import find_district, load_district
+from services.runtime.errors import HujiaoError
+from services.runtime.log import Log
+from services.runtime.seal import verify as verify_log
+from services.wiring import LOG
+
+district = App(name="district", group="Keep", help="A district's own configuration.")
+parked = App(name="parked", group="Keep", help="Facts and requests that could not be handled and wait for an operator.")
+
+_PLACES = """# The towns (镇) and villages (村、社区) by their statistics codes: replace these examples.
+[[town]]
+code = "{code}100"
+alias = "AA"
+zh = "示例镇"
+en = "Example"
+
+[[village]]
+code = "{code}100001"
+town = "{code}100"
+zh = "示例社区居民委员会"
+"""
+_DISTRICT = """code = "{code}"
+alias = "{alias}"
+zh = "{zh}"
+en = "{en}"
+note = "示例配置 Sample configuration: replace departments, matters and limits by your own."
+
+# Below this score of the catalogue's words a report waits for an operator (待分类).
+triage_threshold = 0.5
+"""
+
+
+def register(app: App) -> None:
+    """Add the commands of this file."""
+    for command in (rebuild, digest, verify, erase, schema):
+        app.command(command, group="Keep")
+    app.command(parked)
+    app.command(district)
+
+
+def rebuild(*, data: Data = DEFAULT_DATA, as_json: Json = False) -> Exit:
+    """Build every view anew from the log, beside what readers see, and switch when all are there."""
+    with existing_house(data) as house:
+        head = house.log.head()
+        with progress("Rebuilding the views", head) as update:
+            house.views.rebuild(house.log, update)
+        digests = house.views.digest()
+    _show_digests(digests, as_json)
+    return Exit.DONE
+
+
+def digest(*, data: Data = DEFAULT_DATA, as_json: Json = False) -> Exit:
+    """Show a SHA-256 per view: the same wherever the same facts were folded."""
+    with existing_house(data) as house:
+        digests = house.views.digest()
+    _show_digests(digests, as_json)
+    return Exit.DONE
+
+
+def verify(*, head: str = "", data: Data = DEFAULT_DATA, as_json: Json = False) -> Exit:
+    """Check every stored fact against the chain of seals.
+
+    Parameters
+    ----------
+    head
+        A seal noted earlier (this command prints the newest): shows whether the end of the log was cut off.
+    """
+    if head and not re.fullmatch(r"[0-9a-f]{64}", head):
+        raise HujiaoError(f"--head: expected 64 hexadecimal digits, found {head!r}")
+    if not (data / LOG).is_file():
+        raise HujiaoError(f"--data: expected a data directory with a {LOG}, found none at {data}")
+    log = Log(data / LOG)
+    try:
+        found = verify_log(log, head)
+    finally:
+        log.close()
+    if as_json:
+        print_json(
+            {
+                "facts": found.facts,
+                "batches": found.batches,
+                "head": found.head,
+                "fault": found.fault._asdict() if found.fault else None,
+            }
+        )
+    elif found.fault:
+        out.print(f"[red]Fault[/red] in the batch of facts {found.fault.after + 1} to {found.fault.position}:")
+        out.print(found.fault.what)
+    else:
+        out.print(f"[green]Intact[/green]: {found.facts:,} facts in {found.batches:,} batches. Head {found.head}")
+    return Exit.FAULT_FOUND if found.fault else Exit.DONE
+
+
+def erase(
+    receipt: str,
+    *,
+    by: Annotated[str, Parameter(help="Who orders it.")],
+    reason: str = "request",
+    data: Data = DEFAULT_DATA,
+    as_json: Json = False,
+) -> Exit:
+    """Erase the person behind a report for ever: words, contact and attachments can never be read again."""
+    wanted = read_receipt(receipt)
+    with existing_house(data) as house:
+        found = Questions(house.views.database).receipt(wanted)
+        if found is None:
+            raise HujiaoError(f"receipt: expected one that we gave, found none such: {receipt}")
+        answer = house.erase(found["report"], by, reason)
+        if answer.status == "rejected":
+            raise Rejected(answer.reason)
+        drain(house)
+    if as_json:
+        print_json({"receipt": wanted, "report": found["report"], "erased": bool(answer.facts)})
+    else:
+        out.print(f"Erased. Case {found['case']} goes on without the words." if answer.facts else "It was erased already.")
+    return Exit.DONE
+
+
+def schema(folder: Path) -> Exit:
+    """Write the language for other systems: one JSON Schema per wire name and one AsyncAPI 3.0 document."""
+    from importlib.metadata import version
+
+    folder.mkdir(parents=True, exist_ok=True)
+    schemas = json_schemas()
+    for name, content in schemas.items():
+        _write_json(folder / f"{name}.schema.json", content)
+    _write_json(folder / "asyncapi.json", asyncapi(version("hujiao")))
+    out.print(f"Wrote {len(schemas)} JSON Schemas and asyncapi.json to {folder}.")
+    return Exit.DONE
+
+
+@parked.command(name="list")
+def list_parked(*, data: Data = DEFAULT_DATA, as_json: Json = False) -> Exit:
+    """Show what is parked, and why."""
+    with existing_house(data) as house, house.log.reading() as cursor:
+        found = [row._replace(request=None)._asdict() for row in parking.all_parked(cursor)]
+    if as_json:
+        print_json(found)
+    else:
+        rows = ((row["what"], row["position"], row["stream"], row["parked_at"], row["cause"]) for row in found)
+        table("Parked", ("what", "position", "stream", "parked", "cause"), rows)
+    return Exit.DONE
+
+
+@parked.command
+def release(what: str, *, data: Data = DEFAULT_DATA) -> Exit:
+    """Have something parked, and what waits behind it, handled again."""
+    return _settle(data, what, "release")
+
+
+@parked.command
+def drop(what: str, *, data: Data = DEFAULT_DATA) -> Exit:
+    """Give something parked up for good; what waits behind it goes on."""
+    return _settle(data, what, "drop")
+
+
+@district.command(name="check")
+def check_district(folder: str = DEFAULT_DISTRICT) -> Exit:
+    """Check a district's files; all faults at once, each with file and key."""
+    found = find_district(folder)
+    known = load_district(found)
+    out.print(
+        f"[green]Good[/green]: {known.zh}, {len(known.towns)} towns, {len(known.villages)} villages, "
+        f"{sum(1 for d in known.departments if d.kind != 'external')} departments, {len(known.matters)} matters. "
+        f"Configuration {configuration_hash(known)}"
+    )
+    return Exit.DONE
+
+
+@district.command(name="new")
+def new_district(folder: Path, *, code: str, alias: str, zh: str, en: str) -> Exit:
+    """Start another district from the sample: its own places, and departments, matters and limits to be changed.
+
+    Parameters
+    ----------
+    code
+        The district's statistics code, six digits.
+    alias
+        Two capital letters for receipts and topics.
+    """
+    if not re.fullmatch(r"[0-9]{6}", code):
+        raise HujiaoError(f"--code: expected six digits, found {code!r}")
+    if not re.fullmatch(r"[A-Z]{2}", alias):
+        raise HujiaoError(f"--alias: expected two capital letters, found {alias!r}")
+    if folder.exists() and any(folder.iterdir()):
+        raise HujiaoError(f"folder: expected a new or empty folder, found files in {folder}")
+    for name in (zh, en):
+        if not name.strip() or any(character in name for character in '"\\\n'):
+            raise HujiaoError(f"--zh, --en: expected a name without quotes, found {name!r}")
+    folder.mkdir(parents=True, exist_ok=True)
+    sample = find_district(DEFAULT_DISTRICT)
+    for name in ("departments.toml", "matters.toml", "limits.toml", "duties.toml", "calendar.toml"):
+        shutil.copyfile(sample / name, folder / name)
+    (folder / "places.toml").write_text(_PLACES.format(code=code), encoding="utf-8")
+    (folder / "district.toml").write_text(_DISTRICT.format(code=code, alias=alias, zh=zh, en=en), encoding="utf-8")
+    return check_district(str(folder))
+
+
+def _settle(data: Path, what: str, how: Literal["release", "drop"]) -> Exit:
+    with existing_house(data) as house:
+        with house.log.exclusive() as cursor:
+            known = parking.release(cursor, what) if how == "release" else parking.drop(cursor, what)
+        if not known:
+            raise HujiaoError(f"what: expected something parked, found nothing called {what!r}")
+        drain(house)
+    out.print("Released." if how == "release" else "Dropped.")
+    return Exit.DONE
+
+
+def _show_digests(digests: dict[str, str], as_json: bool) -> None:
+    if as_json:
+        print_json(digests)
+    else:
+        table("Digests", ("view", "sha256"), digests.items())
+
+
+def _write_json(path: Path, content: object) -> None:
+    path.write_text(json.dumps(content, ensure_ascii=False, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+
+

@@ -1,0 +1,82 @@
+"""The command `hujiao`: what it can do, and how it ends when something goes wrong."""
+
+import logging
+import os
+import sqlite3
+import sys
+from importlib.metadata import version
+
+import structlog
+from cyclopts import App
+
+from services.cli import acting, keeping, playing, reading, serving
+from services.cli.screen import Exit, err
+from services.decisions import Rejected
+from services.runtime.district import Faults
+from services.runtime.errors import Busy, Conflict, Damaged, HujiaoError
+
+app = App(
+    name="hujiao",
+    version=version("hujiao"),
+    help="""呼叫: residents report, the township calls, the departments report in.
+
+Begin with `hujiao demo`: a whole district at work on invented reports, with a console in your browser.
+Exit status: 0 done; 1 failed; 2 wrong use; 3 done in part (some lines refused); 4 rejected, not allowed as things
+stand; 5 a check found a fault; 6 another process is serving this data directory.""",
+    result_action="return_value",
+)
+for group in (serving, playing, acting, reading, keeping):
+    group.register(app)
+
+
+def main() -> None:
+    """Run the command line and exit with a status that means something."""
+    _log_to_stderr()
+    try:
+        result = app(exit_on_error=False, print_error=True)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(Exit.DONE)
+    except Exception as error:
+        sys.exit(_explain(error))
+    sys.exit(result if isinstance(result, int) else Exit.DONE)
+
+
+def _explain(error: Exception) -> Exit:
+    match error:
+        case Rejected() | Conflict():
+            status = Exit.REJECTED
+        case Busy():
+            status = Exit.BUSY
+        case Damaged():
+            status = Exit.FAULT_FOUND
+        case Faults():
+            status = Exit.USAGE
+        case HujiaoError() | ValueError():
+            status = Exit.USAGE
+        case sqlite3.Error() | OSError():
+            status = Exit.FAILED
+        case _ if type(error).__module__.startswith("cyclopts"):
+            return Exit.USAGE
+        case _:
+            raise error
+    err.print(str(error), style="red", markup=False)
+    return status
+
+
+def _log_to_stderr() -> None:
+    level = logging.getLevelNamesMapping().get(os.environ.get("HUJIAO_LOG", "WARNING").upper(), logging.WARNING)
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.dev.ConsoleRenderer(colors=False)
+            if sys.stderr.isatty()
+            else structlog.processors.JSONRenderer(ensure_ascii=False),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+    )

@@ -1,0 +1,93 @@
+"""How the command line speaks: tables and colours for people, JSON for machines, exit codes that mean something."""
+
+import enum
+import json
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from services.rules.calendar import SHANGHAI
+
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+QUIET_S = 2.0
+
+
+class Exit(enum.IntEnum):
+    """What the exit status of a command means."""
+
+    DONE = 0
+    FAILED = 1
+    USAGE = 2
+    PARTLY = 3
+    REJECTED = 4
+    FAULT_FOUND = 5
+    BUSY = 6
+
+
+def print_json(value: Any) -> None:
+    """One line of JSON."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=False, default=str) + "\n")
+
+
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """A table for people; empty columns stay, so that it always looks the same."""
+    shown = Table(*columns, title=title, title_justify="left", title_style="bold", header_style="dim", box=None)
+    for row in rows:
+        shown.add_row(*(value if hasattr(value, "__rich__") else as_text(value) for value in row))
+    out.print(shown)
+
+
+def as_text(value: Any) -> str:
+    """A value as people read it: times in Asia/Shanghai to the minute."""
+    match value:
+        case None:
+            return ""
+        case datetime():
+            return f"{value.astimezone(SHANGHAI):%m-%d %H:%M}"
+        case str() if len(value) == 32 and value[10:11] == "T" and value.endswith("+00:00"):
+            return as_text(datetime.fromisoformat(value))
+        case _:
+            return str(value)
+
+
+@contextmanager
+def progress(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
+    """A progress bar with rate and remaining time, shown once the work takes longer than two seconds.
+
+    Gives a function to be called with how much is done.
+    """
+    started = time.monotonic()
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}/s"),
+        TimeRemainingColumn(),
+        console=err,
+        transient=True,
+    )
+    task = bar.add_task(what, total=total, rate="")
+    shown = False
+
+    def update(done: int) -> None:
+        nonlocal shown
+        elapsed = time.monotonic() - started
+        if not shown and elapsed > QUIET_S and err.is_terminal:
+            bar.start()
+            shown = True
+        bar.update(task, completed=done, rate=f"{done / max(elapsed, 0.001):,.0f}")
+
+    try:
+        yield update
+    finally:
+        if shown:
+            bar.stop()

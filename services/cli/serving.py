@@ -1,0 +1,137 @@
+"""`up` and `demo`: every service in one process, with the console in the browser."""
+
+import os
+import shutil
+from datetime import UTC, datetime, time, timedelta
+from typing import Annotated
+
+import uvicorn
+from cyclopts import App, Parameter
+
+from projections.queries import Questions
+from services.cli.houses import DEFAULT_DATA, DEFAULT_DISTRICT, Data, District, configure
+from services.cli.screen import Exit, out, progress
+from services.rules.book import RuleBook
+from services.rules.calendar import SHANGHAI
+from services.runtime.clock import ScaledClock, SystemClock, VirtualClock
+from services.runtime.district import find_district, load_district
+from services.runtime.engine import Feed
+from services.runtime.front import Front
+from services.serving import EngineThread
+from services.simulation.people import Dice
+from services.simulation.residents import SOURCE, Residents, invented_reports
+from services.simulation.service import simulation
+from services.web.app import Window, create_app
+from services.wiring import SERVICES, House
+
+Port = Annotated[int, Parameter(name="--port", env_var="HUJIAO_PORT", help="The port on 127.0.0.1.")]
+
+DEFAULT_PORT = 8765
+BETWEEN_REPORTS = timedelta(minutes=6)
+DEMO_SPEED = 60.0
+
+
+def register(app: App) -> None:
+    """Add the commands of this file."""
+    app.command(up, group="Serve")
+    app.command(demo, group="Serve")
+
+
+def up(*, data: Data = DEFAULT_DATA, district: District = DEFAULT_DISTRICT, port: Port = DEFAULT_PORT) -> Exit:
+    """Serve a real township: every service in one process on SQLite, nothing simulated.
+
+    The console is at http://127.0.0.1:8765, its API at /schema. End it with Ctrl-C; what was committed stays.
+    """
+    with House(data, SystemClock()) as house:
+        house.lock()
+        house.remember("clock", "system")
+        configure(house, district)
+        out.print(f"Serving {house.ledger.rules.district.zh} from {data}.")
+        return _serve(house, Front(), None, port, demo=False)
+
+
+def demo(
+    *,
+    data: Data = DEFAULT_DATA / "demo",
+    district: District = DEFAULT_DISTRICT,
+    port: Port = DEFAULT_PORT,
+    speed: float = DEMO_SPEED,
+    seed: int = 1,
+    days: int = 4,
+    fresh: bool = False,
+) -> Exit:
+    """Watch a district at work: invented residents, departments and reviewers on a clock that runs fast.
+
+    Parameters
+    ----------
+    speed
+        How many seconds of the demo pass in one of yours; the console can change it.
+    seed
+        Another seed tells another story.
+    days
+        How much has already happened when you come in.
+    fresh
+        Forget an earlier demo in the same directory and begin again.
+    """
+    if fresh and (data / "log.db").exists():
+        shutil.rmtree(data)
+    rules = RuleBook(load_district(find_district(district)))
+    virtual = VirtualClock(_working_morning(rules, datetime.now(UTC)) - timedelta(days=days))
+    services = (*SERVICES, simulation(seed))
+    with House(data, virtual, services) as house:
+        house.lock()
+        house.remember("clock", "scaled")
+        begun = house.ledger.configured
+        house.configure(rules.district)
+        start = max(virtual.now(), house.ledger.recorded_at)
+        front = Front()
+        house.views.catch_up(house.log)
+        _, rows = Questions(house.views.database).sql(
+            f"SELECT count(*), max(reported_at) FROM reports WHERE source = '{SOURCE}'"
+        )
+        known, newest = rows[0]
+        after = datetime.fromisoformat(newest) if newest else start
+        lines = invented_reports(Dice(seed), rules, after, BETWEEN_REPORTS, first=known)
+        feed = Residents(lines, house.desk, rules, front)
+        if not begun:
+            start = _live_through(house, feed, start + timedelta(days=days))
+        house.use_clock(ScaledClock(start, speed))
+        out.print(f"[bold]演示 DEMO[/bold]: invented reports, a sample configuration, a clock at {speed:g}×.")
+        return _serve(house, front, feed, port, demo=True)
+
+
+def _live_through(house: House, feed: Feed, until: datetime) -> datetime:
+    """Play the days before the demo begins, so that there is something to see."""
+    engine = house.engine(feed)
+    began = house.clock.now()
+    minutes = int((until - began).total_seconds() / 60)
+    with progress("Playing the days before", minutes) as update:
+        engine.run(
+            until=until,
+            after_commit=lambda: update(int((house.ledger.recorded_at - began).total_seconds() / 60)),
+        )
+    house.views.catch_up(house.log)
+    return until
+
+
+def _serve(house: House, front: Front, feed: Feed | None, port: int, *, demo: bool) -> Exit:
+    engine = EngineThread(house, house.engine(feed or front), front)
+    app = create_app(Window(house, front, engine.is_alive, demo))
+    engine.start()
+    out.print(f"Look at [bold cyan]http://127.0.0.1:{port}[/bold cyan] (API: /schema, metrics: /metrics). Ctrl-C ends it.")
+    try:
+        uvicorn.run(app, host="127.0.0.1", port=port, log_level=os.environ.get("HUJIAO_LOG", "warning").lower())
+    finally:
+        engine.stop()
+    return Exit.FAILED if engine.failure else Exit.DONE
+
+
+def _working_morning(rules: RuleBook, now: datetime) -> datetime:
+    """Half past eight on the last working day up to now: nobody wants to watch an empty office."""
+    day = now.astimezone(SHANGHAI).date()
+    while not rules.calendar.is_working_day(day):
+        day -= timedelta(days=1)
+    opens = rules.district.calendar.hours[0][0]
+    return datetime.combine(day, time(opens.hour, opens.minute), SHANGHAI).astimezone(UTC)
+
+

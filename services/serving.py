@@ -1,0 +1,42 @@
+"""Serving: the engine's thread beside the web server, in one process, until it is told to stop."""
+
+from datetime import timedelta
+from threading import Event, Thread
+
+import structlog
+
+from services.runtime.front import Front
+from services.runtime.engine import Engine
+from services.wiring import House
+
+IDLE_S = 0.1
+
+logger = structlog.get_logger()
+
+
+class EngineThread(Thread):
+    """Decides, reacts and keeps the views current. ``failure`` says why it ended before it was told to."""
+
+    def __init__(self, house: House, engine: Engine, front: Front) -> None:
+        super().__init__(name="engine", daemon=True)
+        self._house, self._engine, self._front = house, engine, front
+        self._stopping = Event()
+        self.failure: BaseException | None = None
+
+    def run(self) -> None:
+        """Work until `stop`."""
+        try:
+            while not self._stopping.is_set():
+                worked = self._engine.step(self._house.clock.now())
+                self._house.views.catch_up(self._house.log)
+                if not worked:
+                    self._front.wait(IDLE_S)
+        except BaseException as error:
+            self.failure = error
+            logger.exception("engine_stopped")
+            raise
+
+    def stop(self) -> None:
+        """Finish the transaction at hand and end."""
+        self._stopping.set()
+        self.join(timedelta(seconds=30).total_seconds())

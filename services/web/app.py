@@ -1,0 +1,276 @@
+"""The window: JSON over HTTP with OpenAPI, health, metrics and the console page. It answers on this machine alone.
+
+Log-in and desks for departments have their own place later; until then nothing here acts but a resident's
+report, and no words leave the vault but published replies.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from litestar import Litestar, MediaType, Request, Response, get, post
+from litestar.exceptions import HTTPException
+from litestar.openapi.config import OpenAPIConfig
+from litestar.openapi.spec import OpenAPIMediaType, Operation, RequestBody, Schema
+from litestar.static_files import create_static_files_router
+from msgspec import Struct
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
+
+from events.private import Sealed
+from projections.queries import Questions
+from services.history import explain, facts_of_case
+from services.intake.line import BadLine, ReportLine, read_line
+from services.intake.receipt import read_receipt
+from services.runtime.clock import ScaledClock
+from services.runtime.errors import Conflict, Erased, HujiaoError
+from services.runtime.front import Front, Overloaded
+from services.wiring import House
+
+CONSOLE = Path(__file__).parent / "console"
+DEFAULT_SOURCE = "web"
+MAX_BODY_BYTES = 32 * 1024 * 1024
+MAX_SPEED = 3600
+
+
+class Speed(Struct):
+    """How many seconds of the demo's clock pass in one of ours."""
+
+    speed: float
+
+
+class Received(Struct):
+    """A report was taken. ``repeated`` when it was already known: the receipt is the same."""
+
+    receipt: str
+    report: str
+    repeated: bool
+
+
+@dataclass
+class ReportOperation(Operation):
+    """Documents the body of a report, which is read by the same code as every other channel's."""
+
+    def __post_init__(self) -> None:
+        """Name the body's fields."""
+        schema = msgspec.json.schema(ReportLine)["$defs"]["ReportLine"]
+        fields = {name: Schema(description=str(field.get("type", ""))) for name, field in schema["properties"].items()}
+        body = Schema(title="ReportLine", description=schema["description"], properties=fields, required=schema["required"])
+        self.request_body = RequestBody(required=True, content={"application/json": OpenAPIMediaType(schema=body)})
+
+
+class Window:
+    """What the handlers need of the house, without the web."""
+
+    def __init__(self, house: House, front: Front, healthy: Callable[[], bool], demo: bool) -> None:
+        self.house, self.front, self.healthy, self.demo = house, front, healthy, demo
+        self.questions = Questions(house.views.database)
+
+    def status(self) -> dict[str, Any]:
+        """How things stand as a whole."""
+        clock, district = self.house.clock, self.house.ledger.rules.district
+        position = self.house.log.head()
+        with self.house.log.reading() as cursor:
+            parked = cursor.execute("SELECT count(*) FROM parked").fetchone()[0]
+        return {
+            "now": self.house.clock.now().isoformat(),
+            "demo": self.demo,
+            "clock": {
+                "kind": "scaled" if isinstance(clock, ScaledClock) else "system",
+                "speed": clock.speed if isinstance(clock, ScaledClock) else 1.0,
+            },
+            "position": position,
+            "lag": position - min(self.house.views.positions().values()),
+            "parked": parked,
+            "district": {"zh": district.zh, "en": district.en, "note": district.note},
+            "figures": self.questions.figures(),
+        }
+
+    def catalogue(self) -> dict[str, Any]:
+        """The names of everything, for screens."""
+        district = self.house.ledger.rules.district
+        known = msgspec.to_builtins(district)
+        matters = [{name: matter[name] for name in ("code", "zh", "en", "class", "lead")} for matter in known["matters"]]
+        parts = {name: known[name] for name in ("towns", "villages", "platforms", "departments", "duties")}
+        return {**parts, "matters": matters}
+
+    def case(self, case: str) -> dict[str, Any]:
+        """Everything about one case, with the reasons."""
+        found = self.questions.case(case)
+        if found is None:
+            raise HTTPException(f"case: expected a known case, found none with id {case!r}", status_code=404)
+        log = self.house.log
+        reasons = explain(log, facts_of_case(log, case, log.head()))
+        return {"now": self.house.clock.now().isoformat(), **found, "explain": reasons}
+
+    def receipt(self, text: str) -> dict[str, Any]:
+        """What the resident may know: the stage, and the reply once it is public."""
+        try:
+            found = self.questions.receipt(read_receipt(text))
+        except ValueError as error:
+            raise HTTPException(f"receipt: {error}", status_code=400) from error
+        if found is None:
+            raise HTTPException("receipt: expected one that we gave, found none such", status_code=404)
+        public = {name: found[name] for name in ("receipt", "stage", "case", "reported_at", "matter")}
+        if found["visibility"] == "confidential":
+            public |= {"matter": None, "case": None}
+        return {**public, "reply": self._reply(found)}
+
+    def _reply(self, found: dict[str, Any]) -> str | None:
+        if found["notice"] != "published" or found["reply"] is None:
+            return None
+        box = msgspec.msgpack.decode(found["reply"], type=Sealed)
+        try:
+            return self.house.vault.open(box, str, "public", "published notice", self.house.clock.now())
+        except Erased:
+            return None
+
+    async def report(self, raw: bytes) -> Received:
+        """Take a report; answers after its facts are committed."""
+        house = self.house
+        try:
+            line = read_line(raw)
+            if line.village is None and line.town is None:
+                raise BadLine("village: expected a village or a town of the district, found neither")
+            submission = await asyncio.to_thread(
+                house.desk.submission, line, line.source or DEFAULT_SOURCE, house.ledger.rules, house.clock.now()
+            )
+            answer = await self.front.submit(submission)
+        except BadLine as error:
+            raise HTTPException(str(error), status_code=400) from error
+        except Conflict as error:
+            raise HTTPException(str(error), status_code=409) from error
+        except Erased as error:
+            raise HTTPException(str(error), status_code=410) from error
+        except Overloaded as error:
+            raise HTTPException(str(error), status_code=503) from error
+        if answer.status == "rejected":
+            raise HTTPException(answer.reason, status_code=422)
+        request: Any = submission.request
+        return Received(request.receipt, request.report, answer.repeated)
+
+    def metrics(self) -> bytes:
+        """The figures as Prometheus reads them."""
+        registry = CollectorRegistry()
+        status = self.status()
+        figures = Gauge("hujiao_figure", "How much there is of each thing that is counted.", ["of"], registry=registry)
+        for name, value in status["figures"].items():
+            figures.labels(of=name).set(value)
+        Gauge("hujiao_log_position", "Position of the newest fact.", registry=registry).set(status["position"])
+        Gauge("hujiao_view_lag", "Facts that the slowest view has not seen.", registry=registry).set(status["lag"])
+        Gauge("hujiao_parked", "Facts and requests that wait for an operator.", registry=registry).set(status["parked"])
+        return generate_latest(registry)
+
+
+def create_app(window: Window) -> Litestar:
+    """The web application over one house."""
+
+    @get("/api/status", sync_to_thread=True)
+    def status() -> dict[str, Any]:
+        """Clock, position and the key figures."""
+        return window.status()
+
+    @get("/api/catalogue", sync_to_thread=True)
+    def catalogue() -> dict[str, Any]:
+        """Towns, villages, platforms, departments and matters."""
+        return window.catalogue()
+
+    @get("/api/board", sync_to_thread=True)
+    def board(town: str = "", limit: int = 300) -> dict[str, Any]:
+        """What is open and who owes what until when: overdue first."""
+        found = window.questions.board(town, _at_most(limit))
+        return {"now": window.house.clock.now().isoformat(), **found}
+
+    @get("/api/recent", sync_to_thread=True)
+    def recent(limit: int = 40) -> dict[str, Any]:
+        """What happened last."""
+        return {"rows": window.questions.recent(_at_most(limit))}
+
+    @get("/api/cases", sync_to_thread=True)
+    def cases(phase: str = "", town: str = "", limit: int = 100) -> dict[str, Any]:
+        """Cases, newest first."""
+        return {"rows": window.questions.cases(phase, town, _at_most(limit))}
+
+    @get("/api/cases/{case:str}", sync_to_thread=True)
+    def case(case: str) -> dict[str, Any]:
+        """One case with its calls, departments, timeline and reasons."""
+        return window.case(case)
+
+    @get("/api/triage", sync_to_thread=True)
+    def triage() -> dict[str, Any]:
+        """Cases that wait for an operator."""
+        return {"rows": window.questions.table("triage", "queued_at")}
+
+    @get("/api/workload", sync_to_thread=True)
+    def workload() -> dict[str, Any]:
+        """How busy each department is."""
+        return {"rows": window.questions.table("workload", "town, department")}
+
+    @post("/api/reports", operation_class=ReportOperation)
+    async def report(request: Request[Any, Any, Any]) -> Received:
+        """Hand in a report."""
+        return await window.report(await request.body())
+
+    @get("/api/receipts/{receipt:str}", sync_to_thread=True)
+    def receipt(receipt: str) -> dict[str, Any]:
+        """How far the report with this receipt has come."""
+        return window.receipt(receipt)
+
+    @post("/api/clock", sync_to_thread=False)
+    def clock(data: Speed) -> dict[str, Any]:
+        """Change the speed of the demo's clock."""
+        if not isinstance(window.house.clock, ScaledClock):
+            raise HTTPException("clock: expected the demo, whose clock can be set, found a real one", status_code=409)
+        if not 0 < data.speed <= MAX_SPEED:
+            raise HTTPException(f"speed: expected above 0 and at most {MAX_SPEED}, found {data.speed}", status_code=400)
+        window.house.clock.run_at(data.speed)
+        return {"kind": "scaled", "speed": data.speed}
+
+    @get("/health", sync_to_thread=True)
+    def health() -> Response[dict[str, Any]]:
+        """Whether the engine runs."""
+        healthy = window.healthy()
+        return Response({"healthy": healthy}, status_code=200 if healthy else 503)
+
+    @get("/metrics", sync_to_thread=True)
+    def metrics() -> Response[bytes]:
+        """Figures for Prometheus."""
+        return Response(window.metrics(), headers={"content-type": CONTENT_TYPE_LATEST})
+
+    @get("/", media_type=MediaType.HTML, sync_to_thread=True, include_in_schema=False)
+    def console() -> str:
+        """The console page."""
+        return (CONSOLE / "index.html").read_text(encoding="utf-8")
+
+    return Litestar(
+        route_handlers=[
+            status,
+            catalogue,
+            board,
+            recent,
+            cases,
+            case,
+            triage,
+            workload,
+            report,
+            receipt,
+            clock,
+            health,
+            metrics,
+            console,
+            create_static_files_router(path="/console", directories=[CONSOLE], include_in_schema=False),
+        ],
+        openapi_config=OpenAPIConfig(title="Hujiao 呼叫", version="0.1.0", path="/schema"),
+        request_max_body_size=MAX_BODY_BYTES,
+        exception_handlers={HujiaoError: _explain_error},
+    )
+
+
+def _explain_error(request: Request[Any, Any, Any], error: HujiaoError) -> Response[dict[str, Any]]:
+    return Response({"status_code": 500, "detail": str(error)}, status_code=500)
+
+
+def _at_most(limit: int) -> int:
+    return max(1, min(limit, 1000))

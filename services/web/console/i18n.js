@@ -1,0 +1,330 @@
+// Words of the console in Chinese and English, names from the catalogue, times in Asia/Shanghai.
+
+const WORDS = {
+  title: ["呼叫 · 指挥中心", "Hujiao · Command centre"],
+  brand: ["呼叫", "Hujiao"],
+  flow: ["群众上报 → 乡镇呼叫 → 部门报到", "Residents report → the township calls → departments report in"],
+  skip: ["跳到看板", "Skip to the board"],
+  demo: ["演示", "DEMO"],
+  invented: ["演示数据，均为虚构。", "Invented reports; no real people."],
+  speed: ["时钟速度", "Clock speed"],
+  now: ["现在（北京时间）", "Now (Beijing time)"],
+  lost: ["连接中断，正在重试…", "Connection lost, retrying…"],
+  lag: ["视图落后 {n} 条事实", "Views are {n} facts behind"],
+  report: ["我要上报", "Report"],
+  lookup: ["查回执", "Look up"],
+  figures: ["主要数字", "Key figures"],
+  board: ["看板", "Board"],
+  town: ["乡镇", "Town"],
+  all_towns: ["全部乡镇", "All towns"],
+  class: ["办理类别", "Class"],
+  all: ["全部", "All"],
+  only_overdue: ["只看逾期", "Only overdue"],
+  platforms: ["平台", "Platforms"],
+  pending: ["待办", "owed"],
+  items: ["{n} 项待办，{m} 项逾期", "{n} owed, {m} overdue"],
+  partial: ["只列最紧急的 {n} 项（共 {m} 项），各组计数以所列为限", "The {n} most urgent of {m} are listed; group counts are of these"],
+  nothing: ["没有待办事项", "Nothing is owed"],
+  show_all: ["显示全部 {n} 项", "Show all {n}"],
+  show_less: ["收起", "Show fewer"],
+  remaining: ["剩", "in"],
+  overdue: ["逾期", "overdue"],
+  overdue_by: ["逾期 {d}", "{d} overdue"],
+  left: ["剩 {d}", "{d} left"],
+  no_due: ["不限时", "no limit"],
+  escalated: ["已升级{n}级", "escalated ×{n}"],
+  unclassified: ["待分类", "Not yet classified"],
+  ticker: ["实时动态", "Live"],
+  pause: ["暂停", "Pause"],
+  resume: ["继续", "Resume"],
+  late: ["迟", "late"],
+  case: ["事件", "Case"],
+  close: ["关闭", "Close"],
+  loading: ["正在读取…", "Loading…"],
+  no_case: ["没有这个事件。", "There is no such case."],
+  still_owed: ["尚欠", "Still owed"],
+  why: ["为什么这样呼叫", "Why it was called this way"],
+  departments: ["呼叫的部门", "Departments called"],
+  timeline: ["时间线", "Timeline"],
+  nth_call: ["第 {n} 次呼叫", "Call no. {n}"],
+  attempt: ["第 {n} 次办理", "Attempt {n}"],
+  due: ["应于", "Due"],
+  actual: ["实际", "Actual"],
+  clock: ["时限", "Clock"],
+  on_time: ["✓ 按时", "✓ on time"],
+  was_late: ["✕ 迟", "✕ late"],
+  running: ["未到期", "running"],
+  stopped: ["已解除", "released"],
+  required: ["须反馈", "required"],
+  people: ["到场 {n} 人", "{n} on the spot"],
+  reports_n: ["{n} 件上报", "{n} reports"],
+  result_due: ["办结期限", "Result due"],
+  reported_at: ["上报时间", "Reported"],
+  satisfied: ["群众满意", "Reporter satisfied"],
+  dissatisfied: ["群众不满意", "Reporter not satisfied"],
+  late_case: ["逾期办结", "Result late"],
+  report_title: ["我要上报", "Report to the township"],
+  f_title: ["标题", "Title"],
+  f_text: ["情况说明", "What happened"],
+  f_town: ["乡镇", "Town"],
+  f_village: ["村、社区", "Village or community"],
+  f_place: ["具体地点（可不填）", "Exact place (optional)"],
+  f_anonymous: ["匿名上报（不留联系方式，无法回访）", "Report anonymously (no contact, so no follow-up)"],
+  f_name: ["称呼（可不填）", "Name (optional)"],
+  f_phone: ["电话（可不填）", "Telephone (optional)"],
+  f_unknown: ["不清楚", "Not sure"],
+  choose: ["请选择", "Choose"],
+  send: ["提交", "Send"],
+  sending: ["正在提交…", "Sending…"],
+  sent: ["已收到。请记下回执号，凭它查询办理情况：", "Received. Keep this receipt; it tells you what becomes of your report:"],
+  repeated: ["这份上报此前已经收到，回执号不变。", "This report had been received before; the receipt is the same."],
+  another: ["再报一件", "Report another"],
+  follow: ["查看进展", "See progress"],
+  copy: ["复制", "Copy"],
+  copied: ["已复制", "Copied"],
+  receipt: ["回执号", "Receipt"],
+  find: ["查询", "Find"],
+  stage: ["进展", "Stage"],
+  matter: ["事项", "Matter"],
+  reply: ["答复", "Reply"],
+  open_case: ["打开事件", "Open the case"],
+  failed: ["提交不成功：{e}", "Not accepted: {e}"],
+  unreachable: ["连接不上服务，请稍后重试。", "The service cannot be reached. Please try again."],
+  demo_form: ["演示系统，请勿填写真实姓名、电话。", "This is a demo: please do not enter real names or telephone numbers."],
+  hint: ["↑↓ 选择，回车打开，Esc 关闭", "↑↓ to move, Enter to open, Esc to close"],
+};
+
+const FIGURES = {
+  open: ["在办", "Open"], overdue: ["逾期", "Overdue"], triage: ["待分类", "In triage"],
+  reports: ["上报", "Reports"], cases: ["事件", "Cases"], calls: ["呼叫", "Calls"],
+  legs: ["呼叫部门", "Depts called"], acknowledged: ["签收", "Acknowledged"], reported_in: ["报到", "Reported in"],
+  closed: ["结案", "Closed"], disclosed: ["公开", "Disclosed"],
+};
+
+const CODES = {
+  owes: {
+    classify: ["待分类", "Classify"], acknowledge: ["待签收", "Acknowledge"], arrive: ["待报到", "Report in"],
+    result: ["待反馈", "Result"], review: ["待审核", "Review"], follow_up: ["待回访", "Follow up"],
+    disclose: ["待公开", "Disclose"], track: ["待办结", "Track result"],
+  },
+  clock: { acknowledge: ["签收", "Acknowledge"], arrive: ["报到", "Report in"], contact: ["首联", "Contact"], result: ["办结", "Result"] },
+  role: { lead: ["主办", "lead"], assist: ["协办", "assist"], consult: ["会商", "consult"] },
+  class: {
+    U1: ["紧急", "emergency"], U2: ["急办", "urgent"], U3: ["一般", "general"],
+    U4: ["疑难", "complex"], U5: ["审批", "approval"], U0: ["咨询", "enquiry"],
+  },
+  owner: { command_centre: ["指挥中心", "Command centre"], disclosure: ["结果公开", "Disclosure"] },
+  step: {
+    registered: ["登记", "Registered"], calling: ["呼叫", "Called"], in_progress: ["办理", "Handled"],
+    in_review: ["审核", "Reviewed"], resolved: ["回访", "Follow-up"], closed: ["结案", "Closed"],
+  },
+  phase: {
+    received: ["已收到", "received"], accepted: ["已受理", "accepted"], linked: ["已立案", "opened as a case"],
+    refused: ["不予受理", "refused"], registered: ["已登记", "registered"], triage: ["待分类", "waiting for classification"],
+    calling: ["呼叫中", "calling departments"], in_progress: ["办理中", "in progress"], rework: ["重办", "being done again"],
+    in_review: ["审核中", "in review"], resolved: ["待回访", "follow-up"], closed: ["已结案", "closed"],
+    disclosed: ["已公开", "disclosed"], erased: ["已删除", "erased"],
+  },
+  progress: {
+    called: ["已呼叫", "called"], acknowledged: ["已签收", "acknowledged"], reported_in: ["已报到", "reported in"],
+    filed: ["已反馈", "result filed"], released: ["已解除", "released"],
+  },
+  solved: { yes: ["已解决", "solved"], partly: ["部分解决", "partly solved"], no: ["未解决", "not solved"] },
+  reason: { solved: ["解决", "solved"], explained: ["解释说明", "explained"], refused: ["不予受理", "refused"] },
+  answer: { unreached: ["未联系上", "not reached"], solved: ["群众认可解决", "reporter: solved"], "not solved": ["群众认为未解决", "reporter: not solved"] },
+  level: { town: ["镇级", "town level"], district: ["区级", "district level"] },
+  visibility: { public: ["公开", "public"], statistics: ["仅统计", "statistics only"], confidential: ["保密", "confidential"] },
+  who: {
+    catalogue: ["事项目录", "catalogue"], sender: ["报送方", "sender"], operator: ["分类员", "operator"], reviewer: ["审核员", "reviewer"],
+    publisher: ["公开员", "publisher"], "follow-up": ["回访员", "follow-up clerk"], clock: ["时钟", "clock"], officer: ["值班员", "officer"],
+  },
+  what: {
+    "district.configured.v1": ["配置生效", "Configuration in force"],
+    "report.submitted.v1": ["群众上报", "Report received"], "report.accepted.v1": ["上报受理", "Report accepted"],
+    "report.linked.v1": ["上报并入事件", "Report linked to case"], "report.refused.v1": ["不予受理", "Report refused"],
+    "report.erased.v1": ["个人信息已删除", "Person erased"], "reporter.reported.v1": ["上报人登记", "Reporter noted"],
+    "case.opened.v1": ["立案登记", "Case opened"], "case.report-linked.v1": ["并入上报", "Another report joined"],
+    "case.triage-queued.v1": ["转人工分类", "Queued for triage"], "case.classified.v1": ["分类定级", "Classified"],
+    "case.calls-issued.v1": ["发出呼叫", "Platforms called"], "case.engaged.v1": ["部门到位", "Departments engaged"],
+    "case.call-completed.v1": ["呼叫单办毕", "Call completed"], "case.result-submitted.v1": ["提交审核", "Result to review"],
+    "case.result-sent-back.v1": ["审核退回", "Sent back"], "case.resolved.v1": ["审核通过", "Review passed"],
+    "case.followed-up.v1": ["群众回访", "Followed up"], "case.rework-ordered.v1": ["责令重办", "Rework ordered"],
+    "case.review-reopened.v1": ["重新审核", "Review reopened"], "case.closed.v1": ["结案", "Case closed"],
+    "call.issued.v1": ["呼叫平台", "Platform called"], "call.departments-called.v1": ["呼叫部门", "Departments called"],
+    "call.acknowledged.v1": ["部门签收", "Acknowledged"], "call.reported-in.v1": ["部门报到", "Reported in"],
+    "call.reporter-contacted.v1": ["联系群众", "Reporter contacted"], "call.noted.v1": ["办理记录", "Progress noted"],
+    "call.result-filed.v1": ["部门反馈", "Result filed"], "call.clock-missed.v1": ["时限逾期", "Clock missed"],
+    "call.escalated.v1": ["催办升级", "Escalated"], "call.completed.v1": ["平台办毕", "Call completed"],
+    "call.released.v1": ["呼叫解除", "Call released"], "outcome.drafted.v1": ["公开稿拟定", "Notice drafted"],
+    "outcome.published.v1": ["结果公开", "Outcome disclosed"], "outcome.withheld.v1": ["结果不公开", "Outcome withheld"],
+  },
+};
+
+export const CLASSES = ["U1", "U2", "U3", "U4", "U5", "U0"];
+const stored = readStored("hujiao.lang");
+let lang = stored === "en" || stored === "zh" ? stored : "zh";
+
+export const language = () => lang;
+
+export function setLanguage(next) {
+  lang = next;
+  store("hujiao.lang", next);
+}
+
+/** A value kept in this browser; the page works without. */
+export function readStored(key) {
+  try { return localStorage.getItem(key); } catch { return null; }
+}
+
+export function store(key, value) {
+  try { localStorage.setItem(key, value); } catch { /* private browsing */ }
+}
+
+const pick = (pair) => pair[lang === "en" ? 1 : 0];
+
+/** The word of the current language; `{n}` is filled in. */
+export function t(key, values = {}) {
+  const text = WORDS[key] ? pick(WORDS[key]) : key;
+  return text.replace(/\{(\w+)\}/g, (_, name) => String(values[name] ?? ""));
+}
+
+/** The word for a code of the API; an unknown code stands for itself. */
+export function code(kind, value) {
+  const pair = value == null ? null : CODES[kind][value];
+  return pair ? pick(pair) : (value ?? "");
+}
+
+export const figure = (key) => pick(FIGURES[key]);
+
+// ---- names of the catalogue
+
+const names = { town: new Map(), village: new Map(), platform: new Map(), department: new Map(), matter: new Map(), duty: new Map() };
+export const catalogue = { towns: [], villages: [], platforms: [], departments: [], matters: [] };
+
+export function setCatalogue(loaded) {
+  Object.assign(catalogue, loaded);
+  for (const [kind, list] of [["town", "towns"], ["village", "villages"], ["platform", "platforms"], ["department", "departments"], ["matter", "matters"]]) {
+    names[kind] = new Map((loaded[list] ?? []).map((entry) => [entry.code, entry]));
+  }
+  names.duty = new Map((loaded.duties ?? []).map((entry) => [entry.person, entry]));
+}
+
+/** The name of a town, village, platform, department or matter; its code when it is not in the catalogue. */
+export function name(kind, key) {
+  const entry = names[kind].get(key);
+  if (!entry) return key ?? "";
+  const text = (lang === "en" && entry.en) || entry.zh;
+  return kind === "village" ? shortVillage(text) : text;
+}
+
+export const platformOf = (department) => names.department.get(department)?.platform ?? null;
+
+export function owner(key) {
+  return CODES.owner[key] ? code("owner", key) : name("department", key);
+}
+
+const shortVillage = (text) => text.replace(/村民委员会$/, "村").replace(/(社区)?居民委员会$/, "社区");
+
+/** Who did it: a post or a role, never a person's name. */
+export function who(key) {
+  if (!key) return "";
+  const duty = names.duty.get(key);
+  if (duty) return (lang === "en" && duty.en) || (lang === "en" ? key : duty.zh);
+  if (CODES.who[key]) return code("who", key);
+  const officer = /^\d+-([A-Z]\d+)-(\d+)$/.exec(key);
+  if (officer) return `${name("department", officer[1])} ${code("who", "officer")} ${officer[2]}`;
+  const role = /^(.+)-(\d+)$/.exec(key);
+  return role && CODES.who[role[1]] ? `${code("who", role[1])} ${role[2]}` : key;
+}
+
+const list = (detail, kind) => detail.split(" ").filter(Boolean).map((key) => name(kind, key)).join(lang === "en" ? ", " : "、");
+
+/** What the `detail` column says of a fact, in words. */
+export function detail(row) {
+  const text = row.detail;
+  if (text == null || text === "") return "";
+  switch (row.what) {
+    case "case.classified.v1": {
+      const [matter, urgency] = text.split(" ");
+      return `${name("matter", matter)} · ${urgency ?? ""} ${code("class", urgency)}`;
+    }
+    case "case.calls-issued.v1": return list(text, "platform");
+    case "call.departments-called.v1":
+    case "call.released.v1": return list(text, "department");
+    case "case.engaged.v1": return (lang === "en" ? "waiting for " : "还待 ") + list(text, "department");
+    case "call.clock-missed.v1":
+    case "call.escalated.v1": return code("clock", text);
+    case "call.completed.v1": return code("solved", text);
+    case "case.followed-up.v1": return code("answer", text);
+    case "case.closed.v1": return code("reason", text);
+    case "call.reported-in.v1": return t("people", { n: text });
+    default: return text;
+  }
+}
+
+// ---- times
+
+const formats = new Map();
+
+function format(kind, options) {
+  const key = `${lang}/${kind}`;
+  if (!formats.has(key)) {
+    const locale = lang === "en" ? "en-GB" : "zh-CN";
+    formats.set(key, new Intl.DateTimeFormat(locale, { timeZone: "Asia/Shanghai", hourCycle: "h23", ...options }));
+  }
+  return formats.get(key);
+}
+
+const parts = (kind, options, time) =>
+  Object.fromEntries(format(kind, options).formatToParts(new Date(time)).map((part) => [part.type, part.value]));
+
+/** `09-12 10:20`; with the year when it is not this year's. */
+export function shortTime(time, now) {
+  if (!time) return "";
+  const options = { year: "numeric", month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit" };
+  const p = parts("short", options, time);
+  const year = now && parts("short", options, now).year !== p.year ? `${p.year}-` : "";
+  return `${year}${p.month}-${p.day} ${p.hour}:${p.minute}`;
+}
+
+/** `10:20`. */
+export function clockTime(time) {
+  const p = parts("clock", { hour: "2-digit", minute: "2-digit" }, time);
+  return `${p.hour}:${p.minute}`;
+}
+
+/** The date with its weekday, and the time of day. */
+export function longTime(time, seconds) {
+  const p = parts("long", { year: "numeric", month: "2-digit", day: "2-digit", weekday: "short", hour: "2-digit", minute: "2-digit", second: "2-digit" }, time);
+  return { date: `${p.year}-${p.month}-${p.day} ${p.weekday}`, time: `${p.hour}:${p.minute}${seconds ? `:${p.second}` : ""}` };
+}
+
+/** A length of time in its two greatest units. */
+export function span(milliseconds) {
+  const seconds = Math.floor(Math.abs(milliseconds) / 1000);
+  const [d, h, m, s] = [Math.floor(seconds / 86400), Math.floor(seconds / 3600) % 24, Math.floor(seconds / 60) % 60, seconds % 60];
+  const [D, H, M, S] = lang === "en" ? ["d", "h", "m", "s"] : ["天", "时", "分", "秒"];
+  const gap = lang === "en" ? " " : "";
+  if (d > 99) return `${d}${D}`;
+  if (d) return `${d}${D}${gap}${h}${H}`;
+  if (h) return `${h}${H}${gap}${String(m).padStart(2, "0")}${M}`;
+  return m ? `${m}${M}${gap}${String(s).padStart(2, "0")}${S}` : `${s}${S}`;
+}
+
+/** An element with its attributes and children; strings become text, never markup. */
+export function h(tag, attributes = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [key, value] of Object.entries(attributes)) {
+    if (value == null || value === false) continue;
+    if (key === "text") element.textContent = value;
+    else if (key.startsWith("on")) element.addEventListener(key.slice(2), value);
+    else element.setAttribute(key, value === true ? "" : String(value));
+  }
+  element.append(...children.flat().filter((child) => child != null && child !== false && child !== ""));
+  return element;
+}
+
+/** Set text only when it changed: keeps selections and spares screen readers. */
+export function say(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}

@@ -222,5 +222,3 @@ class MissClock(Request, frozen=True, kw_only=True, tag="call.miss-clock.v1"):
     department: str
     clock: Clock
     step: int = 0
-
-

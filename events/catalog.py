@@ -159,7 +159,8 @@ class Catalog:
         Raises:
             msgspec.MsgspecError: naming the field, what was expected and what was found.
         """
-        return self._requests.decode(data)
+        request: Request = self._requests.decode(data)
+        return request
 
 
 def union_of(requests: tuple[type[Request], ...]) -> Any:

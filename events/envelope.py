@@ -14,9 +14,7 @@ class Fact(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """
 
 
-class Request(
-    Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, tag_field="request"
-):
+class Request(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, tag_field="request"):
     """Something that somebody wants to happen. Decided by the ledger, never stored in the log.
 
     ``PRIVATE`` names the fields that hold free text or other personal data, each with the field that holds

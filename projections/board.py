@@ -140,9 +140,7 @@ def disclosed(rows: Rows, recorded: Recorded, fact: o.OutcomePublished | o.Outco
     rows.delete(fact.case, DISCLOSURE)
 
 
-def _owe(
-    rows: Rows, recorded: Recorded, case: str, owner: str, owes: str, due: Due | None, **values: Any
-) -> None:
+def _owe(rows: Rows, recorded: Recorded, case: str, owner: str, owes: str, due: Due | None, **values: Any) -> None:
     rows.put(
         BOARD.row(
             case=case,
@@ -158,9 +156,7 @@ def _owe(
     )
 
 
-def _now_owes(
-    rows: Rows, recorded: Recorded, case: str, owner: str, owes: str, due: datetime | None
-) -> None:
+def _now_owes(rows: Rows, recorded: Recorded, case: str, owner: str, owes: str, due: datetime | None) -> None:
     late = due is not None and recorded.meta.recorded_at > due
     rows.change(
         case,

@@ -44,7 +44,7 @@ class Questions:
         with self._database.reading() as connection:
             rows = _rows(
                 connection,
-                f"SELECT * FROM board {where} ORDER BY overdue DESC, due IS NULL, due, \"case\", owner LIMIT :limit",
+                f'SELECT * FROM board {where} ORDER BY overdue DESC, due IS NULL, due, "case", owner LIMIT :limit',
                 town=town,
                 limit=limit,
             )
@@ -56,7 +56,7 @@ class Questions:
     def recent(self, limit: int = 40) -> list[Found]:
         """What happened last, newest first."""
         sql = (
-            'SELECT t.*, c.town, c.matter FROM (SELECT * FROM timeline ORDER BY position DESC LIMIT :limit) t'
+            "SELECT t.*, c.town, c.matter FROM (SELECT * FROM timeline ORDER BY position DESC LIMIT :limit) t"
             ' LEFT JOIN cases c ON c."case" = t."case" ORDER BY t.position DESC'
         )
         with self._database.reading() as connection:

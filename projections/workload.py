@@ -6,7 +6,17 @@ from events import call as k
 from events.envelope import Recorded
 from projections.view import INTEGER, TEXT, Rows, View
 
-COUNTS = ("called", "open", "acknowledged", "acknowledged_late", "reported_in", "people", "filed", "filed_late", "missed")
+COUNTS = (
+    "called",
+    "open",
+    "acknowledged",
+    "acknowledged_late",
+    "reported_in",
+    "people",
+    "filed",
+    "filed_late",
+    "missed",
+)
 
 
 def departments_called(rows: Rows, recorded: Recorded, fact: k.DepartmentsCalled) -> None:

@@ -81,9 +81,7 @@ class Service(Struct, frozen=True):
     reactions: Mapping[str, Reaction] = {}
 
 
-def on_one_stream(
-    field: str, decide: Callable[[Any, Any, datetime, RuleBook], tuple[Fact, ...]]
-) -> Handler:
+def on_one_stream(field: str, decide: Callable[[Any, Any, datetime, RuleBook], tuple[Fact, ...]]) -> Handler:
     """A handler for a request about the single stream that its ``field`` names."""
 
     def decide_one(states: tuple[Any, ...], request: Any, now: datetime, rules: RuleBook) -> tuple[Append, ...]:

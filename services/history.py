@@ -113,7 +113,8 @@ def _because(recorded: Recorded, fact: Any, rules: RuleBook) -> list[Sentence]:
             return [
                 _say(
                     f"{name.zh}超时未办，升级第{fact.step}级，告知{fact.person or '（无人值班）'}。",
-                    f"{name.en} let its clock ({fact.clock}) run out: step {fact.step} tells {fact.person or 'nobody on duty'}.",
+                    f"{name.en} let its clock ({fact.clock}) run out: "
+                    f"step {fact.step} tells {fact.person or 'nobody on duty'}.",
                 )
             ]
         case _:
@@ -139,7 +140,8 @@ def _because_matter(fact: CaseClassified, rules: RuleBook) -> list[Sentence]:
     due = _local(fact.result.by)
     return [
         _say(
-            f"{by_zh}归入 {matter.code} {matter.zh}，类别 {fact.handling_class}，办结期限 {due}（{fact.result.rule}）。",
+            f"{by_zh}归入 {matter.code} {matter.zh}，类别 {fact.handling_class}，"
+            f"办结期限 {due}（{fact.result.rule}）。",
             f"Classified {by_en} as {matter.code} {matter.en}, class {fact.handling_class}; "
             f"result due {due} ({fact.result.rule}).",
         )

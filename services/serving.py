@@ -5,8 +5,8 @@ from threading import Event, Thread
 
 import structlog
 
-from services.runtime.front import Front
 from services.runtime.engine import Engine
+from services.runtime.front import Front
 from services.wiring import House
 
 IDLE_S = 0.1

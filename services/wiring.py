@@ -3,7 +3,7 @@
 import fcntl
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
 from events.district import ConfigureDistrict, District
 from events.report import EraseReport
@@ -18,11 +18,12 @@ from services.intake.service import SERVICE as INTAKE
 from services.platforms.service import SERVICE as PLATFORMS
 from services.rules import configuration
 from services.rules.book import configuration_hash
+from services.runtime.batch import Answer, Submission
 from services.runtime.clock import Clock
 from services.runtime.engine import Engine, Feed
 from services.runtime.erasure import doomed
 from services.runtime.errors import Busy, HujiaoError
-from services.runtime.ledger import Answer, Ledger, Submission
+from services.runtime.ledger import Ledger
 from services.runtime.log import Log
 from services.runtime.vault import Vault
 
@@ -61,7 +62,7 @@ class House:
         self.vault.close()
         self.log.close()
 
-    def __enter__(self) -> "House":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -80,9 +81,7 @@ class House:
 
     def configure(self, district: District) -> None:
         """Put a configuration into force; the same content again changes nothing."""
-        request = ConfigureDistrict(
-            stream=configuration.STREAM, hash=configuration_hash(district), district=district
-        )
+        request = ConfigureDistrict(stream=configuration.STREAM, hash=configuration_hash(district), district=district)
         self.ledger.decide(Submission("configuration", request, "configuration", remembered=False))
 
     def use_clock(self, clock: Clock) -> None:

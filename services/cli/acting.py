@@ -15,8 +15,8 @@ from projections.queries import Questions
 from services.cli.houses import DEFAULT_DATA, Data, Json, drain, existing_house, find_case
 from services.cli.screen import Exit, out, print_json
 from services.decisions import Rejected
+from services.runtime.batch import Submission
 from services.runtime.errors import HujiaoError
-from services.runtime.ledger import Submission
 from services.wiring import House
 
 By = Annotated[str, Parameter(name="--by", help="Who does it: a named person or post.")]
@@ -24,7 +24,11 @@ Id = Annotated[str | None, Parameter(name="--id", help="Your own number for this
 Solved = Literal["yes", "partly", "no"]
 Ground = Literal["court", "petition", "discipline", "secret", "out_of_area", "not_genuine", "emergency_line"]
 
-act = App(name="act", group="Act", help="What operators, departments, reviewers and clerks do. CASE is a receipt or a case's id.")
+act = App(
+    name="act",
+    group="Act",
+    help="What operators, departments, reviewers and clerks do. CASE is a receipt or a case's id.",
+)
 
 
 def register(app: App) -> None:
@@ -32,7 +36,9 @@ def register(app: App) -> None:
     app.command(act)
 
 
-def _decide(data: Data, case: str, by: str, record: str | None, as_json: bool, make: Callable[[House, str], Request]) -> Exit:
+def _decide(
+    data: Data, case: str, by: str, record: str | None, as_json: bool, make: Callable[[House, str], Request]
+) -> Exit:
     """Decide one act, let the services react, and say what became of it."""
     with existing_house(data) as house:
         found = find_case(house, case)
@@ -63,7 +69,9 @@ def _call_of(house: House, case: str, department: str) -> str:
 
 
 @act.command
-def classify(case: str, matter: str, *, by: By, record: Id = None, data: Data = DEFAULT_DATA, as_json: Json = False) -> Exit:
+def classify(
+    case: str, matter: str, *, by: By, record: Id = None, data: Data = DEFAULT_DATA, as_json: Json = False
+) -> Exit:
     """待分类: decide what a waiting case is about."""
     return _decide(data, case, by, record, as_json, lambda house, found: ClassifyCase(case=found, matter=matter, by=by))
 
@@ -232,7 +240,9 @@ def follow_up(
 
     def make(house: House, found: str) -> Request:
         known: dict[str, Any] = Questions(house.views.database).case(found) or {}
-        waiting = [report["report"] for report in known["reports"] if not report["anonymous"] and not report["supplement"]]
+        waiting = [
+            report["report"] for report in known["reports"] if not report["anonymous"] and not report["supplement"]
+        ]
         if not waiting:
             raise HujiaoError("case: expected a reporter who can be asked, found only anonymous ones")
         reached = outcome != "unreached"

@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -130,14 +131,14 @@ def erase(
     if as_json:
         print_json({"receipt": wanted, "report": found["report"], "erased": bool(answer.facts)})
     else:
-        out.print(f"Erased. Case {found['case']} goes on without the words." if answer.facts else "It was erased already.")
+        out.print(
+            f"Erased. Case {found['case']} goes on without the words." if answer.facts else "It was erased already."
+        )
     return Exit.DONE
 
 
 def schema(folder: Path) -> Exit:
     """Write the language for other systems: one JSON Schema per wire name and one AsyncAPI 3.0 document."""
-    from importlib.metadata import version
-
     folder.mkdir(parents=True, exist_ok=True)
     schemas = json_schemas()
     for name, content in schemas.items():
@@ -234,5 +235,3 @@ def _show_digests(digests: dict[str, str], as_json: bool) -> None:
 
 def _write_json(path: Path, content: object) -> None:
     path.write_text(json.dumps(content, ensure_ascii=False, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-
-

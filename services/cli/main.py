@@ -39,7 +39,7 @@ def main() -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(Exit.DONE)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  # the last place to say it in a sentence; what is unknown is raised again
         sys.exit(_explain(error))
     sys.exit(result if isinstance(result, int) else Exit.DONE)
 

@@ -23,11 +23,11 @@ from services.cli.houses import (
 )
 from services.cli.screen import Exit, err, out, print_json, progress, table
 from services.intake.files import DEFAULT_SOURCE, FileFeed
-from services.intake.line import read_line
+from services.intake.line import read_placed_line
+from services.rules.book import RuleBook
 from services.runtime.clock import SystemClock, VirtualClock
 from services.runtime.district import find_district, load_district
 from services.runtime.errors import HujiaoError
-from services.rules.book import RuleBook
 from services.simulation.service import simulation
 from services.wiring import SERVICES, House
 
@@ -81,7 +81,12 @@ def replay(
         house.remember("seed", str(seed))
         began = time.perf_counter()
         feed = FileFeed(
-            paths, house.desk, lambda: rules, SystemClock().now(), source, given.__setitem__ if receipts else _no_receipt
+            paths,
+            house.desk,
+            lambda: rules,
+            SystemClock().now(),
+            source,
+            given.__setitem__ if receipts else _no_receipt,
         )
         with progress("Reading lines", None) as update:
             feed.index(update)
@@ -147,7 +152,9 @@ def report(
     anonymous: bool = False,
     record: Annotated[str | None, Parameter(name="--id")] = None,
     source: str = "desk",
-    line: Annotated[str | None, Parameter(help="A whole report line of JSON instead; - reads it from the input.")] = None,
+    line: Annotated[
+        str | None, Parameter(help="A whole report line of JSON instead; - reads it from the input.")
+    ] = None,
     data: Data = DEFAULT_DATA,
     district: District = DEFAULT_DISTRICT,
     as_json: Json = False,
@@ -181,14 +188,12 @@ def report(
         }
         kept = {key: value for key, value in given.items() if value is not None}
         raw = json.dumps(kept, ensure_ascii=False).encode("utf-8", "surrogateescape")
-    taken = read_line(raw)
+    taken = read_placed_line(raw)
     if not (data / "log.db").exists():
         with House(data, SystemClock()) as house:
             house.remember("clock", "system")
             configure(house, district)
     with existing_house(data) as house:
-        if taken.village is None and taken.town is None:
-            raise HujiaoError("village: expected --village or --town, found neither")
         submission = house.desk.submission(taken, taken.source or source, house.ledger.rules, now)
         answer = house.ledger.decide(submission)
         if answer.status == "rejected":
@@ -197,7 +202,12 @@ def report(
         request = submission.request
         assert isinstance(request, SubmitReport), "the desk makes reports"
         found = Questions(house.views.database).receipt(request.receipt) or {}
-    shown = {"receipt": request.receipt, "report": request.report, "repeated": answer.repeated, "case": found.get("case")}
+    shown = {
+        "receipt": request.receipt,
+        "report": request.report,
+        "repeated": answer.repeated,
+        "case": found.get("case"),
+    }
     if as_json:
         print_json(shown)
     else:
@@ -224,5 +234,3 @@ def _show(figures: dict[str, Any], feed: FileFeed, as_json: bool) -> None:
 
 def _no_receipt(source_id: str, receipt: str) -> None:
     """Nobody wants to see it."""
-
-

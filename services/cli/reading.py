@@ -12,7 +12,8 @@ from events.report import ReportSubmitted, ReportWords
 from projections.queries import Questions
 from services.cli.houses import DEFAULT_DATA, Data, Json, existing_house, find_case
 from services.cli.screen import Exit, as_text, out, print_json, progress, table
-from services.history import case_as_of, explain as explain_case, facts_of_case, position_at, views_as_of
+from services.history import case_as_of, facts_of_case, position_at, views_as_of
+from services.history import explain as explain_case
 from services.runtime.clock import SystemClock
 from services.runtime.errors import HujiaoError
 from services.wiring import House
@@ -227,7 +228,9 @@ def _show_case(found: Any, legs: Any, timeline: Any) -> None:
         rows.append((leg["platform"], leg["department"], leg["role"], leg["progress"], *clocks))
     headings = ("platform", "department", "role", "progress", "acknowledged / due", "arrived / due", "contact / due")
     table("Departments", (*headings, "filed / due"), rows)
-    entries = ((t["at"], t["what"], t["department"], t["who"], "late" if t["late"] else "", t["detail"]) for t in timeline)
+    entries = (
+        (t["at"], t["what"], t["department"], t["who"], "late" if t["late"] else "", t["detail"]) for t in timeline
+    )
     table("Timeline", ("at", "what", "department", "who", "", "detail"), entries)
 
 
@@ -254,7 +257,7 @@ def _print_rows(columns: list[str], rows: list[tuple[Any, ...]], as_csv: bool, a
     if as_json:
         print_json([dict(zip(columns, row, strict=True)) for row in rows])
     elif as_csv:
-        writer = csv.writer(sys.stdout)
+        writer = csv.writer(sys.stdout, lineterminator="\n")
         writer.writerow(columns)
         writer.writerows(rows)
     else:

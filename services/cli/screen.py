@@ -2,6 +2,7 @@
 
 import enum
 import json
+import re
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -15,10 +16,14 @@ from rich.table import Table
 
 from services.rules.calendar import SHANGHAI
 
-out = Console(highlight=False, soft_wrap=True)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+WIDE = 180
+"""Where the output is no terminal nobody folds it."""
+
+out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else WIDE)
+err = Console(stderr=True, highlight=False, soft_wrap=True, width=None if sys.stderr.isatty() else WIDE)
 
 QUIET_S = 2.0
+_STORED_TIME = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]{8,15}\+00:00")
 
 
 class Exit(enum.IntEnum):
@@ -52,8 +57,8 @@ def as_text(value: Any) -> str:
         case None:
             return ""
         case datetime():
-            return f"{value.astimezone(SHANGHAI):%m-%d %H:%M}"
-        case str() if len(value) == 32 and value[10:11] == "T" and value.endswith("+00:00"):
+            return f"{value.astimezone(SHANGHAI):%Y-%m-%d %H:%M}"
+        case str() if _STORED_TIME.fullmatch(value):
             return as_text(datetime.fromisoformat(value))
         case _:
             return str(value)

@@ -118,7 +118,9 @@ def _serve(house: House, front: Front, feed: Feed | None, port: int, *, demo: bo
     engine = EngineThread(house, house.engine(feed or front), front)
     app = create_app(Window(house, front, engine.is_alive, demo))
     engine.start()
-    out.print(f"Look at [bold cyan]http://127.0.0.1:{port}[/bold cyan] (API: /schema, metrics: /metrics). Ctrl-C ends it.")
+    out.print(
+        f"Look at [bold cyan]http://127.0.0.1:{port}[/bold cyan] (API: /schema, metrics: /metrics). Ctrl-C ends it."
+    )
     try:
         uvicorn.run(app, host="127.0.0.1", port=port, log_level=os.environ.get("HUJIAO_LOG", "warning").lower())
     finally:
@@ -133,5 +135,3 @@ def _working_morning(rules: RuleBook, now: datetime) -> datetime:
         day -= timedelta(days=1)
     opens = rules.district.calendar.hours[0][0]
     return datetime.combine(day, time(opens.hour, opens.minute), SHANGHAI).astimezone(UTC)
-
-

@@ -217,9 +217,7 @@ def decide(state: Case | None, request: Requests, now: datetime, rules: RuleBook
             assert_never(request)
 
 
-def call_issued(
-    case_id: str, case: Case, plan: CallPlan, attempt: int, now: datetime, rules: RuleBook
-) -> CallIssued:
+def call_issued(case_id: str, case: Case, plan: CallPlan, attempt: int, now: datetime, rules: RuleBook) -> CallIssued:
     """The first fact of a call. For rework the result is due when the matter's promise, begun anew, ends."""
     matter = rules.matters[case.matter]
     assert case.result is not None, "only a classified case is called for"

@@ -100,7 +100,9 @@ def decide_calls(
     facts = case.decide(centre, request, now, rules)
     if not facts or centre is None:
         return ()
-    calls = ((plan.call, case.call_issued(request.case, centre, plan, request.attempt, now, rules)) for plan in request.calls)
+    calls = (
+        (plan.call, case.call_issued(request.case, centre, plan, request.attempt, now, rules)) for plan in request.calls
+    )
     return (*((request.case, fact) for fact in facts), *calls)
 
 

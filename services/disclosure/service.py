@@ -30,8 +30,7 @@ SERVICE = Service(
     name="disclosure",
     streams={"outcome": Stream(outcome.evolve)},
     handlers={
-        request: on_one_stream("outcome", outcome.decide)
-        for request in (DraftOutcome, PublishOutcome, WithholdOutcome)
+        request: on_one_stream("outcome", outcome.decide) for request in (DraftOutcome, PublishOutcome, WithholdOutcome)
     },
     reactions={"case.resolved.v1": draft},
 )

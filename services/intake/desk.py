@@ -15,7 +15,7 @@ from services.intake.matching import Matcher
 from services.intake.receipt import make_receipt
 from services.rules.book import RuleBook
 from services.rules.calendar import SHANGHAI
-from services.runtime.ledger import Submission
+from services.runtime.batch import Submission
 from services.runtime.vault import Vault
 
 PSEUDONYM_DIGITS = 20
@@ -112,7 +112,8 @@ class Desk:
             raise BadLine(f"attachments: expected {attachment.name} with SHA-256 {attachment.sha256}, found {found}")
         if len(content) > MAX_ATTACHMENT_BYTES:
             raise BadLine(
-                f"attachments: expected at most {MAX_ATTACHMENT_BYTES} bytes for {attachment.name}, found {len(content)}"
+                f"attachments: expected at most {MAX_ATTACHMENT_BYTES} bytes for {attachment.name}, "
+                f"found {len(content)}"
             )
         self._vault.keep_attachment(report, content)
         return AttachmentNote(attachment.name, attachment.media_type, found, len(content))

@@ -17,9 +17,9 @@ from events.report import SubmitReport
 from services.intake.desk import Desk
 from services.intake.line import BadLine, ReportLine, check_line, read_line, unknown_fields
 from services.rules.book import RuleBook
+from services.runtime.batch import Submission
 from services.runtime.engine import Answered, Due
 from services.runtime.errors import Conflict, Erased, HujiaoError
-from services.runtime.ledger import Submission
 
 MAX_LINE_BYTES = 128 * 1024 * 1024
 DEFAULT_SOURCE = "import"
@@ -75,9 +75,11 @@ class FileFeed:
         places = []
         for number, path in enumerate(self._paths):
             for line_number, offset, raw in _lines(path):
+                if raw is None:
+                    reason = f"expected a line of at most {MAX_LINE_BYTES} bytes, found a longer one"
+                    self.refused.append(Refused(path.name, line_number, reason))
+                    continue
                 try:
-                    if raw is None:
-                        raise BadLine(f"expected a line of at most {MAX_LINE_BYTES} bytes, found a longer one")
                     line = read_line(raw)
                     check_line(self._placed(line), self._rules(), self._received_at)
                 except BadLine as error:

@@ -7,7 +7,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct
 
-from events.report import Appeal, Channel, Contact, Line, MAX_ATTACHMENTS, Point, Text
+from events.report import MAX_ATTACHMENTS, Appeal, Channel, Contact, Line, Point, Text
 from services.rules.book import RuleBook
 from services.runtime.errors import HujiaoError
 
@@ -63,7 +63,7 @@ class ReportLine(Struct, frozen=True, kw_only=True):
 
 _DECODER = msgspec.json.Decoder(ReportLine)
 _FIELDS = frozenset(ReportLine.__struct_fields__)
-_NOT_OURS = frozenset("label reply replied support against kind transfers reply_days".split())
+_NOT_OURS = frozenset(["label", "reply", "replied", "support", "against", "kind", "transfers", "reply_days"])
 
 
 def read_line(raw: bytes) -> ReportLine:
@@ -84,6 +84,18 @@ def read_line(raw: bytes) -> ReportLine:
         raise BadLine(f"expected UTF-8, found other bytes: {error}") from error
 
 
+def read_placed_line(raw: bytes) -> ReportLine:
+    """As `read_line`, for channels whose senders must say where.
+
+    Raises:
+        BadLine: also when neither village nor town is named.
+    """
+    line = read_line(raw)
+    if line.village is None and line.town is None:
+        raise BadLine("village: expected a village or a town of the district, found neither")
+    return line
+
+
 def unknown_fields(raw: bytes) -> Counter[str]:
     """Which fields of a valid line we do not know, so that a sender's misspelling is noticed."""
     fields = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
@@ -100,7 +112,8 @@ def check_line(line: ReportLine, rules: RuleBook, received_at: datetime) -> None
         raise BadLine(f"time: expected an offset such as +08:00, found none in {line.time.isoformat()}")
     if not EARLIEST <= line.time <= received_at + AHEAD:
         raise BadLine(
-            f"time: expected between {EARLIEST.date()} and {(received_at + AHEAD).date()}, found {line.time.isoformat()}"
+            f"time: expected between {EARLIEST.date()} and {(received_at + AHEAD).date()}, "
+            f"found {line.time.isoformat()}"
         )
     if line.town is not None and line.town not in rules.town_by_name:
         raise BadLine(f"town: expected one of {', '.join(sorted(rules.towns))}, found {line.town!r}")

@@ -7,6 +7,7 @@ from msgspec import Struct, structs
 
 from events.envelope import Fact
 from events.ids import case_of
+from events.private import sealed
 from events.report import (
     EraseReport,
     LinkReportToCase,
@@ -20,7 +21,6 @@ from events.report import (
     Suggestion,
 )
 from events.reporter import ReporterReported
-from events.private import sealed
 from services.decisions import Rejected
 from services.intake.reporter import Reporter, told_before
 from services.rules.book import RuleBook
@@ -138,5 +138,3 @@ def decide(
             return () if state.erased else (ReportErased(by=request.by, reason=request.reason),)
         case _:
             assert_never(request)
-
-

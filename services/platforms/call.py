@@ -223,7 +223,9 @@ def _act(state: Call, request: Acts, now: datetime) -> tuple[Fact, ...]:
     match request:
         case ReportIn():
             if part.leg.arrive is None:
-                raise Rejected(f"expected a department called to the spot, found {request.department} called to its desk")
+                raise Rejected(
+                    f"expected a department called to the spot, found {request.department} called to its desk"
+                )
             if "arrive" in part.met:
                 return ()
             late = _late(part, "arrive", now)

@@ -15,6 +15,7 @@ SHANGHAI = ZoneInfo("Asia/Shanghai")
 _OFFSET = timedelta(hours=8)
 FIRST_KNOWN = 2000
 YEARS_AHEAD = 20
+SATURDAY = 5
 
 
 class WorkingCalendar:
@@ -37,7 +38,7 @@ class WorkingCalendar:
         return [
             day
             for day in range(first, last + 1)
-            if day in work or (day not in rest and date.fromordinal(day).weekday() < 5)
+            if day in work or (day not in rest and date.fromordinal(day).weekday() < SATURDAY)
         ]
 
     def is_working_day(self, day: date) -> bool:

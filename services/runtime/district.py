@@ -23,6 +23,8 @@ FILES = {
 }
 """Which tables stand in which file; ``district.toml`` holds plain keys."""
 
+SHORTEST_WORD = 2
+
 _FIELDS = {
     "town": "towns",
     "village": "villages",
@@ -154,8 +156,8 @@ def _check_matters(district: District) -> Iterable[str]:
             yield f"{where}: required: expected some of the assists, found {code}"
         yield from _check_durations(where, matter, ("promised", "contain", "contact", "arrive", "statutory"))
         for word in (*matter.strong, *matter.words):
-            if len(word) < 2:
-                yield f"{where}: words: expected two characters or more, found {word!r}"
+            if len(word) < SHORTEST_WORD:
+                yield f"{where}: words: expected {SHORTEST_WORD} characters or more, found {word!r}"
         if matter.statutory and not _slower(matter.promised, matter.statutory):
             yield f"{where}: promised: expected at most the statutory {matter.statutory}, found {matter.promised}"
 
@@ -223,9 +225,7 @@ def _read_table(fields: dict[str, Any], file: str, table: str, content: Any, fau
     fields[field] = tuple(entries.values())
 
 
-def _convert(
-    fields: dict[str, Any], field: str, value: Any, where: str, faults: list[str], form: Any = None
-) -> None:
+def _convert(fields: dict[str, Any], field: str, value: Any, where: str, faults: list[str], form: Any = None) -> None:
     try:
         fields[field] = msgspec.convert(value, form or _TYPES[field])
     except msgspec.ValidationError as error:

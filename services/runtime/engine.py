@@ -15,8 +15,9 @@ import structlog
 from events.envelope import Recorded
 from services.decisions import Later, Reaction, Service
 from services.runtime import parking
+from services.runtime.batch import Answer, Batch, Submission
 from services.runtime.errors import Conflict
-from services.runtime.ledger import Answer, Batch, Ledger, Submission
+from services.runtime.ledger import Ledger
 
 BATCH_FACTS = 1000
 CHUNK = 500

@@ -9,9 +9,9 @@ import queue
 from datetime import UTC, datetime
 from threading import Event
 
+from services.runtime.batch import Answer, Submission
 from services.runtime.engine import Answered, Due
 from services.runtime.errors import Conflict, HujiaoError
-from services.runtime.ledger import Answer, Submission
 
 MAX_WAITING = 10_000
 

@@ -77,9 +77,11 @@ class Recorder(SQLiteApplicationRecorder):
             "CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
         ]
 
-    def _insert_events(
-        self, c: SQLiteCursor, stored_events: Sequence[StoredEvent], **_: Any
-    ) -> Sequence[int]:
+    def insert_inside(self, c: SQLiteCursor, stored_events: Sequence[StoredEvent]) -> Sequence[int]:
+        """Insert inside the caller's transaction; gives the positions."""
+        return self._insert_events(c, stored_events)
+
+    def _insert_events(self, c: SQLiteCursor, stored_events: Sequence[StoredEvent], **_: Any) -> Sequence[int]:
         c.executemany(
             self.insert_events_statement,
             [
@@ -140,7 +142,7 @@ class Log:
 
     def insert(self, cursor: sqlite3.Cursor, events: Sequence[StoredEvent]) -> Sequence[int]:
         """Append events inside `exclusive`; gives their positions, contiguous."""
-        return self.recorder._insert_events(SQLiteCursor(cursor), events)
+        return self.recorder.insert_inside(SQLiteCursor(cursor), events)
 
     def head(self) -> int:
         """The position of the newest fact; 0 for an empty log."""
@@ -148,9 +150,7 @@ class Log:
 
     def after(self, position: int, limit: int = READ, stop: int | None = None) -> list[Recorded]:
         """At most ``limit`` facts after ``position`` (to ``stop``, inclusive), in order."""
-        notifications = self.recorder.select_notifications(
-            position, limit, stop, inclusive_of_start=False
-        )
+        notifications = self.recorder.select_notifications(position, limit, stop, inclusive_of_start=False)
         return [
             self._recorded(found.id, cast(str, found.originator_id), found.originator_version, found.topic, found.state)
             for found in notifications

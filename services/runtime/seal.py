@@ -58,14 +58,14 @@ def verify(log: Log, head: str = "") -> Verified:
             facts, batches = facts + len(rows), batches + 1
             found_head = found_head or stored.hex() == head
         unsealed = cursor.execute("SELECT count(*) FROM stored_events WHERE rowid > ?", (position,)).fetchone()[0]
-    fault = None
+    end_fault: Fault | None = None
     if unsealed:
-        fault = Fault(position, position + unsealed, f"{unsealed} facts after {position} carry no seal")
+        end_fault = Fault(position, position + unsealed, f"{unsealed} facts after {position} carry no seal")
     elif not found_head:
-        fault = Fault(
+        end_fault = Fault(
             position,
             position,
             f"the log ends with the batch up to {position}, sealed {previous.hex()}; "
             f"the batch sealed {head} is missing: the newest batches were cut off",
         )
-    return Verified(facts, batches, previous.hex(), fault)
+    return Verified(facts, batches, previous.hex(), end_fault)

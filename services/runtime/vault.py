@@ -109,9 +109,7 @@ class Vault:
         """
         key = self._key(stream, create=False)
         with self._lock:
-            row = self._db.execute(
-                "SELECT box FROM attachments WHERE stream=? AND sha256=?", (stream, name)
-            ).fetchone()
+            row = self._db.execute("SELECT box FROM attachments WHERE stream=? AND sha256=?", (stream, name)).fetchone()
         if row is None:
             raise KeyError(name)
         return _decrypt(key, f"{stream}/{name}", row[0])
@@ -203,9 +201,7 @@ class Vault:
         with self._lock:
             known = self._named.get((table, name))
             if known is None:
-                self._db.execute(
-                    f"INSERT OR IGNORE INTO {table} VALUES (?,?)", (name, secrets.token_bytes(KEY_BYTES))
-                )
+                self._db.execute(f"INSERT OR IGNORE INTO {table} VALUES (?,?)", (name, secrets.token_bytes(KEY_BYTES)))
                 row = self._db.execute(f"SELECT key FROM {table} WHERE {column}=?", (name,)).fetchone()
                 known = self._named[(table, name)] = bytes(row[0])
             return known

@@ -37,5 +37,3 @@ class Dice:
     def choose(self, options: tuple[str, ...], *about: str) -> str:
         """One of the options, each as likely."""
         return options[int(self.share(*about) * len(options))]
-
-

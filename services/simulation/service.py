@@ -42,7 +42,9 @@ def simulation(seed: int) -> Service:
         matter = fact.suggestions[0].matter if fact.suggestions else CATCH_ALL
         minutes = dice.skewed(12, 45, "classify", recorded.id)
         return (
-            _after(recorded, minutes=minutes, request=ClassifyCase(case=recorded.stream, matter=matter, by="operator-1")),
+            _after(
+                recorded, minutes=minutes, request=ClassifyCase(case=recorded.stream, matter=matter, by="operator-1")
+            ),
         )
 
     def work(recorded: Recorded, fact: DepartmentsCalled, rules: RuleBook) -> tuple[Later, ...]:
@@ -66,9 +68,7 @@ def simulation(seed: int) -> Service:
     def disclose(recorded: Recorded, fact: OutcomeDrafted, rules: RuleBook) -> tuple[Later, ...]:
         request: Request = PublishOutcome(outcome=recorded.stream, case=fact.case, by="publisher-1")
         if dice.happens(WITHHELD, "withhold", recorded.id):
-            request = WithholdOutcome(
-                outcome=recorded.stream, case=fact.case, by="publisher-1", ground="personal_data"
-            )
+            request = WithholdOutcome(outcome=recorded.stream, case=fact.case, by="publisher-1", ground="personal_data")
         return (_after(recorded, minutes=dice.skewed(600, 2400, "disclose", recorded.id), request=request),)
 
     return Service(
@@ -112,7 +112,10 @@ def _act(dice: Dice, recorded: Recorded, fact: DepartmentsCalled, leg: Leg) -> l
     result = latest + _until_result(dice, fact, leg, start, about)
     if dice.happens(0.3, "note", *about):
         note = dice.choose(replies.notes, "words of note", *about)
-        will(latest + 0.4 * (result - latest), NoteProgress(call=call, case=fact.case, department=department, by=by, note=note))
+        will(
+            latest + 0.4 * (result - latest),
+            NoteProgress(call=call, case=fact.case, department=department, by=by, note=note),
+        )
     filed = FileResult(
         call=call,
         case=fact.case,
@@ -126,9 +129,7 @@ def _act(dice: Dice, recorded: Recorded, fact: DepartmentsCalled, leg: Leg) -> l
     return acts
 
 
-def _until_result(
-    dice: Dice, fact: DepartmentsCalled, leg: Leg, start: datetime, about: tuple[str, str]
-) -> timedelta:
+def _until_result(dice: Dice, fact: DepartmentsCalled, leg: Leg, start: datetime, about: tuple[str, str]) -> timedelta:
     """How long the work takes: on emergency clocks around the limit, otherwise as long as it really takes."""
     if fact.handling_class in ("U1", "U2"):
         limit = leg.result.by - start

@@ -14,7 +14,7 @@ import msgspec
 from litestar import Litestar, MediaType, Request, Response, get, post
 from litestar.exceptions import HTTPException
 from litestar.openapi.config import OpenAPIConfig
-from litestar.openapi.spec import OpenAPIMediaType, Operation, RequestBody, Schema
+from litestar.openapi.spec import OpenAPIMediaType, Operation, Reference, RequestBody, Schema
 from litestar.static_files import create_static_files_router
 from msgspec import Struct
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
@@ -22,7 +22,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, gen
 from events.private import Sealed
 from projections.queries import Questions
 from services.history import explain, facts_of_case
-from services.intake.line import BadLine, ReportLine, read_line
+from services.intake.line import BadLine, ReportLine, read_placed_line
 from services.intake.receipt import read_receipt
 from services.runtime.clock import ScaledClock
 from services.runtime.errors import Conflict, Erased, HujiaoError
@@ -56,8 +56,12 @@ class ReportOperation(Operation):
     def __post_init__(self) -> None:
         """Name the body's fields."""
         schema = msgspec.json.schema(ReportLine)["$defs"]["ReportLine"]
-        fields = {name: Schema(description=str(field.get("type", ""))) for name, field in schema["properties"].items()}
-        body = Schema(title="ReportLine", description=schema["description"], properties=fields, required=schema["required"])
+        fields: dict[str, Reference | Schema] = {
+            name: Schema(description=str(field.get("type", ""))) for name, field in schema["properties"].items()
+        }
+        body = Schema(
+            title="ReportLine", description=schema["description"], properties=fields, required=schema["required"]
+        )
         self.request_body = RequestBody(required=True, content={"application/json": OpenAPIMediaType(schema=body)})
 
 
@@ -92,7 +96,9 @@ class Window:
         """The names of everything, for screens."""
         district = self.house.ledger.rules.district
         known = msgspec.to_builtins(district)
-        matters = [{name: matter[name] for name in ("code", "zh", "en", "class", "lead")} for matter in known["matters"]]
+        matters = [
+            {name: matter[name] for name in ("code", "zh", "en", "class", "lead")} for matter in known["matters"]
+        ]
         parts = {name: known[name] for name in ("towns", "villages", "platforms", "departments", "duties")}
         return {**parts, "matters": matters}
 
@@ -131,9 +137,7 @@ class Window:
         """Take a report; answers after its facts are committed."""
         house = self.house
         try:
-            line = read_line(raw)
-            if line.village is None and line.town is None:
-                raise BadLine("village: expected a village or a town of the district, found neither")
+            line = read_placed_line(raw)
             submission = await asyncio.to_thread(
                 house.desk.submission, line, line.source or DEFAULT_SOURCE, house.ledger.rules, house.clock.now()
             )

@@ -223,7 +223,7 @@ export function owner(key) {
   return CODES.owner[key] ? code("owner", key) : name("department", key);
 }
 
-const shortVillage = (text) => text.replace(/村民委员会$/, "村").replace(/(社区)?居民委员会$/, "社区");
+const shortVillage = (text) => text.replace(/村?村民委员会$/, "村").replace(/(社区)?居民委员会$/, "社区");
 
 /** Who did it: a post or a role, never a person's name. */
 export function who(key) {

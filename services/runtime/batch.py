@@ -1,0 +1,311 @@
+"""The inside of one ledger transaction: what was decided so far, before anybody hears of it."""
+
+import sqlite3
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from hashlib import blake2b
+from typing import Any, Literal
+
+from eventsourcing.persistence import StoredEvent
+from msgspec import Struct, msgpack, structs
+
+from events.district import DistrictConfigured
+from events.envelope import Fact, Meta, Recorded, Request, kind_of
+from events.private import Sealed
+from services.decisions import ClearTimer, Handler, Later, Rejected, SetTimer, Stream
+from services.rules.book import RuleBook
+from services.runtime.errors import Conflict, Damaged, Erased
+from services.runtime.log import Log
+from services.runtime.seal import FIRST, seal
+from services.runtime.vault import Vault
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Submission(Struct, frozen=True):
+    """A request on its way to the ledger.
+
+    ``source_id`` is namespaced by whoever may use it. What the engine sends itself is not ``remembered``: its
+    cursor and timers move in the same transaction and say as much as an inbox entry would.
+    """
+
+    source_id: str
+    request: Request
+    actor: str
+    remembered: bool = True
+
+
+class Answer(Struct, frozen=True, omit_defaults=True):
+    """What became of a request. ``facts`` says how many were appended: 0 for a repeat of what was done."""
+
+    status: Literal["accepted", "rejected"]
+    reason: str = ""
+    facts: int = 0
+    repeated: bool = False
+
+
+class Entry(Struct):
+    """A stream as the ledger knows it."""
+
+    version: int
+    state: Any
+    correlation: str
+
+
+class Standing(Struct):
+    """What a ledger knows of its log, and its ports. ``rules`` are those in force, ``None`` before the first.
+
+    ``probe`` is called with ``deciding``, ``inside`` (all is written, nothing committed) and ``committed``;
+    the crash tests kill the process there.
+    """
+
+    log: Log
+    vault: Vault
+    handlers: Mapping[type[Request], Handler]
+    streams: Mapping[str, Stream]
+    scrub: Callable[[str], str]
+    probe: Callable[[str], None]
+    cache: OrderedDict[str, Entry]
+    rules: RuleBook | None = None
+    position: int = 0
+    seal: bytes = FIRST
+    recorded_at: datetime = EPOCH
+
+    def configure(self, fact: DistrictConfigured) -> None:
+        """Put a configuration into force."""
+        if self.rules is None or self.rules.hash != fact.hash:
+            self.rules = RuleBook(fact.district)
+
+
+class Batch:
+    """The inside of one ledger transaction. ``facts`` are those appended so far, already with positions."""
+
+    def __init__(self, standing: Standing, cursor: sqlite3.Cursor, now: datetime) -> None:
+        self._standing = standing
+        self._catalog = standing.log.catalog
+        self.cursor = cursor
+        self.base = standing.position
+        self.now = now
+        self.facts: list[Recorded] = []
+        self.entries: dict[str, Entry] = {}
+        self._stored: list[StoredEvent] = []
+        self._inbox: dict[str, tuple[bytes, bytes]] = {}
+        self._next_due: int | None = None
+        """No timer is due before this; none at all if ``None``. Not to be trusted while it has to be looked up."""
+        self._look_up_next_due = True
+
+    @property
+    def rules(self) -> RuleBook:
+        """The configuration in force inside this transaction.
+
+        Raises:
+            Damaged: while no configuration was ever loaded.
+        """
+        if self._standing.rules is None:
+            raise Damaged("expected a district configuration in the log, found none: load one first")
+        return self._standing.rules
+
+    def move(self, now: datetime) -> None:
+        """Let time pass inside the transaction; never backwards."""
+        self.now = max(self.now, now)
+
+    def decide(self, submission: Submission) -> Answer:
+        """Decide one request against the log and everything decided before it in this transaction.
+
+        Raises:
+            Conflict: when the source id came before with other content. Nothing is written.
+        """
+        standing = self._standing
+        standing.probe("deciding")
+        mark = standing.vault.mark()
+        request_hash = b""
+        try:
+            try:
+                request = self._encrypted(submission.request)
+                if submission.remembered:
+                    request_hash = _content(self._catalog.encode_request(_without_derived(request)))
+                    if known := self._known(submission.source_id, request_hash):
+                        standing.vault.discard(mark)
+                        return known
+            except Erased as error:
+                known = self._known(submission.source_id, None) if submission.remembered else None
+                if known:
+                    return known
+                raise Rejected(str(error)) from error
+            handler = standing.handlers[type(request)]
+            streams = handler.streams(request)
+            states = tuple(self._state(stream) for stream in streams)
+            rules = standing.rules
+            appends = handler.decide(states, request, self.now, rules)  # type: ignore[arg-type]  # only the first configuration is decided without rules
+        except Rejected as rejected:
+            standing.vault.discard(mark)
+            answer = Answer("rejected", str(rejected))
+        else:
+            if appends:
+                self._append(appends, submission, streams)
+            else:
+                standing.vault.discard(mark)
+            answer = Answer("accepted", facts=len(appends))
+        if submission.remembered and request_hash:
+            self._inbox[submission.source_id] = (request_hash, msgpack.encode(answer))
+        return answer
+
+    def later(self, source_id: str, later: Later) -> None:
+        """Store a request to be decided when its time has come; at the earliest after this instant."""
+        self._set_timer(source_id, later.due, self._encrypted(later.request))
+
+    def has_due(self) -> bool:
+        """Whether any timer's time has come."""
+        if not self._look_up_next_due and (self._next_due is None or self._next_due > _microseconds(self.now)):
+            return False
+        due = self.next_due()
+        return due is not None and due <= self.now
+
+    def due(self, until: datetime) -> list[tuple[datetime, str, Request]]:
+        """Timers due by ``until``, ``(due, source id, request)``, in order; deleted, to be decided here."""
+        rows = self.cursor.execute(
+            "SELECT due, id, request FROM timers WHERE due <= ? ORDER BY due, id", (_microseconds(until),)
+        ).fetchall()
+        self.cursor.executemany("DELETE FROM timers WHERE id = ?", [(row[1],) for row in rows])
+        self._look_up_next_due = True
+        return [(_moment(row[0]), row[1], self._catalog.decode_request(row[2])) for row in rows]
+
+    def next_due(self) -> datetime | None:
+        """When the next timer is due."""
+        if self._look_up_next_due:
+            row = self.cursor.execute("SELECT due FROM timers ORDER BY due, id LIMIT 1").fetchone()
+            self._next_due = row[0] if row else None
+            self._look_up_next_due = False
+        return _moment(self._next_due) if self._next_due is not None else None
+
+    def write(self) -> bytes:
+        """Write what was decided; gives the new seal. Called by the ledger at the end of the block."""
+        standing, cursor = self._standing, self.cursor
+        if self._inbox:
+            cursor.executemany(
+                "INSERT INTO inbox VALUES (?,?,?)",
+                [(source_id, *entry) for source_id, entry in sorted(self._inbox.items())],
+            )
+        if not self.facts:
+            return standing.seal
+        positions = standing.log.insert(cursor, self._stored)
+        if positions[0] != self.facts[0].position or positions[-1] != self.facts[-1].position:
+            raise Damaged(
+                f"expected positions {self.facts[0].position} to {self.facts[-1].position}, "
+                f"found {positions[0]} to {positions[-1]}"
+            )
+        sealed = seal(
+            standing.seal,
+            (
+                (position, stored.originator_id, stored.originator_version, stored.topic, stored.state)  # type: ignore[misc]  # our stream ids are text
+                for position, stored in zip(positions, self._stored, strict=True)
+            ),
+        )
+        cursor.execute("INSERT INTO seals VALUES (?,?)", (positions[-1], sealed))
+        return sealed
+
+    def _known(self, source_id: str, request_hash: bytes | None) -> Answer | None:
+        entry = self._inbox.get(source_id)
+        if entry is None:
+            entry = self.cursor.execute(
+                "SELECT request, answer FROM inbox WHERE source_id = ?", (source_id,)
+            ).fetchone()
+        if entry is None:
+            return None
+        if request_hash is not None and entry[0] != request_hash:
+            raise Conflict(f"expected the same content under source id {source_id} as before, found other content")
+        return structs.replace(msgpack.decode(entry[1], type=Answer), repeated=True)
+
+    def _encrypted(self, request: Request) -> Request:
+        """The request with every private field encrypted, public ones scrubbed before."""
+        changed: dict[str, Any] = {}
+        for field, owner in type(request).PRIVATE.items():
+            words = getattr(request, field)
+            if words is None or isinstance(words, Sealed):
+                continue
+            if field in type(request).PUBLIC:
+                words = self._standing.scrub(words)
+            changed[field] = self._standing.vault.encrypt(getattr(request, owner), words)
+        return structs.replace(request, **changed) if changed else request
+
+    def _state(self, stream: str) -> Any:
+        entry = self._entry(stream)
+        return entry.state if entry else None
+
+    def _entry(self, stream: str) -> Entry | None:
+        entry = self.entries.get(stream) or self._standing.cache.get(stream)
+        if entry is not None:
+            return entry
+        facts = self._standing.log.stream(stream, self.cursor)
+        if not facts:
+            return None
+        evolve = self._standing.streams[kind_of(facts[0].name)].evolve
+        state = None
+        for recorded in facts:
+            state = evolve(state, recorded.fact)
+        entry = self.entries[stream] = Entry(facts[-1].version, state, facts[0].meta.correlation)
+        return entry
+
+    def _append(self, appends: tuple[tuple[str, Fact], ...], submission: Submission, streams: tuple[str, ...]) -> None:
+        standing, catalog = self._standing, self._catalog
+        correlation = next(
+            (entry.correlation for stream in streams if (entry := self._entry(stream)) and entry.correlation),
+            appends[0][0],
+        )
+        meta = Meta(
+            recorded_at=self.now,
+            causation=submission.source_id,
+            actor=submission.actor,
+            correlation=correlation,
+            configuration=standing.rules.hash if standing.rules else "",
+        )
+        for stream, fact in appends:
+            name = catalog.name(fact)
+            kind = standing.streams[kind_of(name)]
+            known = self._entry(stream)
+            state = kind.evolve(known.state if known else None, fact)
+            version = known.version + 1 if known else 1
+            self.entries[stream] = Entry(version, state, known.correlation if known else correlation)
+            position = self.base + len(self.facts) + 1
+            self.facts.append(Recorded(position, stream, version, name, meta, fact))
+            self._stored.append(StoredEvent(stream, version, name, catalog.encode(meta, fact)))
+            if kind.timers is not None and (timers := kind.timers(stream, fact)):
+                self._apply(stream, timers)
+            if isinstance(fact, DistrictConfigured):
+                standing.configure(fact)
+
+    def _apply(self, stream: str, timers: tuple[SetTimer | ClearTimer, ...]) -> None:
+        cleared = [(f"timer:{stream}:{timer.name}",) for timer in timers if isinstance(timer, ClearTimer)]
+        if cleared:
+            self.cursor.executemany("DELETE FROM timers WHERE id = ?", cleared)
+            self._look_up_next_due = True
+        for timer in timers:
+            if isinstance(timer, SetTimer):
+                self._set_timer(f"timer:{stream}:{timer.name}", timer.due, timer.request)
+
+    def _set_timer(self, source_id: str, due: datetime, request: Request) -> None:
+        at = max(_microseconds(due), _microseconds(self.now) + 1)
+        self.cursor.execute(
+            "INSERT OR REPLACE INTO timers VALUES (?,?,?)", (source_id, at, self._catalog.encode_request(request))
+        )
+        if self._next_due is None or at < self._next_due:
+            self._next_due = at
+
+
+def _content(encoded: bytes) -> bytes:
+    return blake2b(encoded, digest_size=16).digest()
+
+
+def _without_derived(request: Request) -> Request:
+    """What the sender said, without what we derived from it: only that makes two requests the same."""
+    derived = type(request).DERIVED
+    return structs.replace(request, **derived) if derived else request
+
+
+def _microseconds(at: datetime) -> int:
+    return (at - EPOCH) // timedelta(microseconds=1)
+
+
+def _moment(microseconds: int) -> datetime:
+    return EPOCH + timedelta(microseconds=microseconds)

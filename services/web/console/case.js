@@ -1,0 +1,179 @@
+// The pane of one case: where it stands, which departments were called, and everything that happened.
+
+import { clockTime, code, detail, h, language, name, owner, platformOf, say, shortTime, span, t, who } from "./i18n.js";
+
+const STEPS = ["registered", "calling", "in_progress", "in_review", "resolved", "closed"];
+const STEP_OF = { triage: "registered", rework: "in_progress" };
+const REACHED = ["opened_at", "called_at", "engaged_at", "submitted_at", "resolved_at", "closed_at"];
+const CLOCKS = [
+  ["acknowledge", "acknowledge_due", "acknowledged_at", "acknowledged_late"],
+  ["arrive", "arrive_due", "reported_in_at", "reported_in_late"],
+  ["contact", "contact_due", "contacted_at", "contacted_late"],
+  ["result", "result_due", "filed_at", "filed_late"],
+];
+
+const byId = (id) => document.getElementById(id);
+let clock = () => Date.now();
+let shownAs = ""; // what is drawn: drawn again only when the answer changed
+let asked = 0; // when the answer was given, by the server's clock
+let counting = []; // [element, due in milliseconds, its bar's start or null]
+
+export function startCase(now) {
+  clock = now;
+}
+
+/** An empty pane, while the case is being read. */
+export function clearCase() {
+  shownAs = "";
+  counting = [];
+  say(byId("pane-title"), t("case"));
+  byId("pane-body").replaceChildren(h("p", { class: "hush", text: t("loading") }));
+}
+
+export function missingCase(text) {
+  shownAs = "";
+  counting = [];
+  byId("pane-body").replaceChildren(h("p", { class: "error", text: text || t("no_case") }));
+}
+
+/** Draw the answer of `/api/cases/{case}` unless it is what already stands there. */
+export function showCase(answer) {
+  const { now, ...rest } = answer;
+  asked = Date.parse(now);
+  const same = language() + JSON.stringify(rest);
+  if (same === shownAs) return;
+  shownAs = same;
+  counting = [];
+  const { case: row } = answer;
+  say(byId("pane-title"), row.matter ? name("matter", row.matter) : t("unclassified"));
+  byId("pane-body").replaceChildren(
+    head(row), stepper(row), owed(answer.board ?? []), why(answer.explain ?? []),
+    departments(answer.calls ?? [], answer.legs ?? [], row), timeline(answer.timeline ?? []));
+  tickCase();
+}
+
+/** Move the pane's countdowns on to the present. */
+export function tickCase() {
+  const now = clock();
+  for (const [element, due] of counting) {
+    const late = now > due;
+    say(element, late ? t("overdue_by", { d: span(now - due) }) : t("left", { d: span(due - now) }));
+    element.classList.toggle("is-late", late);
+  }
+}
+
+function countdown(due) {
+  const element = h("span", { class: "count-down" });
+  counting.push([element, Date.parse(due)]);
+  return element;
+}
+
+const at = (time) => h("time", { datetime: time, text: shortTime(time, asked) });
+const leads = (legs) => Number(legs.some((leg) => leg.role === "lead"));
+const chip = (text, cls = "") => (text ? h("span", { class: `chip ${cls}`, text }) : null);
+
+function head(row) {
+  const urgency = row.handling_class;
+  return h("div", { class: "case-head" },
+    h("p", { class: "chips" },
+      urgency ? h("span", { class: `badge ${urgency}`, text: `${urgency} ${code("class", urgency)}` }) : null,
+      chip(code("phase", row.phase), "strong"),
+      row.attempt > 1 ? chip(t("attempt", { n: row.attempt })) : null,
+      row.late ? chip(t("late_case"), "bad") : null,
+      row.solved ? chip(code("solved", row.solved)) : null,
+      row.satisfied == null ? null : chip(t(row.satisfied ? "satisfied" : "dissatisfied"), row.satisfied ? "good" : "bad"),
+      row.close_reason && row.close_reason !== "solved" ? chip(code("reason", row.close_reason)) : null,
+      chip(code("visibility", row.visibility))),
+    h("p", { class: "case-place" }, [name("town", row.town), row.village ? name("village", row.village) : ""].filter(Boolean).join(" · "),
+      h("span", { class: "hush" }, ` · ${t("reports_n", { n: row.reports })} · ${t("reported_at")} `, at(row.reported_at),
+        row.result_due ? [` · ${t("result_due")} `, at(row.result_due)] : null)),
+    h("p", { class: "hush id", text: row.case }));
+}
+
+function stepper(row) {
+  const current = STEPS.indexOf(STEP_OF[row.phase] ?? row.phase);
+  const steps = STEPS.map((step, index) => {
+    const state = index < current || row.phase === "closed" ? "done" : index === current ? "current" : "ahead";
+    const time = state === "ahead" ? null : row[REACHED[index]];
+    return h("li", { class: state, "aria-current": state === "current" ? "step" : null },
+      h("span", { class: "dot", "aria-hidden": "true", text: state === "done" ? "✓" : String(index + 1) }),
+      h("span", { class: "step", text: code("step", step) }),
+      time ? h("span", { class: "hush" }, at(time)) : null);
+  });
+  return h("ol", { class: "stepper" }, steps);
+}
+
+const block = (title, ...inside) => h("section", { class: "block" }, h("h3", { text: t(title) }), ...inside);
+
+function owed(rows) {
+  if (!rows.length) return "";
+  return block("still_owed", h("ul", { class: "owed" }, rows.map((row) => h("li", {},
+    h("span", { text: owner(row.owner) }),
+    h("b", { text: code("owes", row.owner === "command_centre" && row.owes === "result" ? "track" : row.owes) }),
+    row.due ? countdown(row.due) : h("span", { class: "hush", text: t("no_due") })))));
+}
+
+function why(sentences) {
+  if (!sentences.length) return "";
+  return block("why", h("ul", { class: "why" }, sentences.map((sentence) => h("li", { text: sentence[language()] ?? sentence.zh }))));
+}
+
+function departments(calls, legs, row) {
+  if (!legs.length) return "";
+  const known = new Map(calls.map((call) => [call.call, call]));
+  const grouped = new Map();
+  for (const leg of legs) grouped.set(leg.call, [...(grouped.get(leg.call) ?? []), leg]);
+  const order = { lead: 0, assist: 1, consult: 2 };
+  const sorted = [...grouped].sort(([a, x], [b, y]) =>
+    (known.get(b)?.attempt ?? 1) - (known.get(a)?.attempt ?? 1) || leads(y) - leads(x));
+  return block("departments", sorted.map(([id, of]) => {
+    const call = known.get(id);
+    const platform = call?.platform ?? of[0].platform ?? platformOf(of[0].department);
+    const note = [row.attempt > 1 ? t("nth_call", { n: call?.attempt ?? 1 }) : "", call ? code("level", call.level) : ""].filter(Boolean).join(" · ");
+    of.sort((a, b) => (order[a.role] ?? 3) - (order[b.role] ?? 3));
+    return h("div", { class: "call" }, h("h4", {}, name("platform", platform), h("span", { class: "hush", text: ` ${note}` })),
+      h("div", { class: "cards" }, of.map(card)));
+  }));
+}
+
+function card(leg) {
+  const clocks = CLOCKS.filter(([, due, actual]) => leg[due] || leg[actual]);
+  return h("article", { class: `card ${leg.progress}` },
+    h("header", {}, h("h5", { text: name("department", leg.department) }),
+      chip(code("role", leg.role), leg.role === "lead" ? "strong" : ""), leg.required && leg.role !== "lead" ? chip(t("required")) : null,
+      h("span", { class: "progress", text: code("progress", leg.progress) })),
+    h("table", {}, h("thead", {}, h("tr", {}, ["clock", "due", "actual"].map((word) => h("th", { scope: "col", text: t(word) })))),
+      h("tbody", {}, clocks.map(([kind, due, actual, late]) => h("tr", {},
+        h("th", { scope: "row", text: code("clock", kind) }),
+        h("td", {}, leg[due] ? at(leg[due]) : "—"),
+        h("td", {}, outcome(leg, leg[due], leg[actual], leg[late])))))),
+    leg.people || leg.solved || leg.escalated_to ? h("p", { class: "hush" }, [
+      leg.people ? t("people", { n: leg.people }) : "", code("solved", leg.solved)].filter(Boolean).join(" · ")) : null);
+}
+
+function outcome(leg, due, actual, late) {
+  if (actual) return [at(actual), " ", h("span", { class: late ? "bad-mark" : "good-mark", text: t(late ? "was_late" : "on_time") })];
+  if (leg.progress === "released" || leg.progress === "filed") return h("span", { class: "hush", text: leg.progress === "released" ? t("stopped") : "—" });
+  return due ? countdown(due) : "—";
+}
+
+function timeline(rows) {
+  let day = "";
+  const lines = rows.flatMap((row) => {
+    const date = shortTime(row.at, asked).split(" ")[0];
+    const first = date !== day;
+    day = date;
+    const actor = row.department ? name("department", row.department) : row.platform ? name("platform", row.platform) : "";
+    const by = who(row.who);
+    const words = [actor, by && !(actor && by.startsWith(actor)) ? by : "", detail(row)].filter(Boolean);
+    const warn = row.late || /missed|escalated|sent-back|rework|reopened/.test(row.what);
+    return [
+      first ? h("li", { class: "day" }, h("span", { text: date })) : null,
+      h("li", { "data-tone": warn ? "warn" : row.what.split(".")[0] },
+        h("time", { datetime: row.at, text: clockTime(row.at) }),
+        h("span", {}, h("b", { text: code("what", row.what) }), row.late ? h("span", { class: "late-mark", text: t("late") }) : null,
+          words.length ? h("span", { class: "actor", text: words.join(" · ") }) : null)),
+    ];
+  });
+  return block("timeline", h("ol", { class: "timeline" }, lines));
+}

@@ -1,0 +1,334 @@
+// The page: polls the API, keeps the clock, opens cases by the address, sends reports and looks up receipts.
+
+import { isPaused, selectCase, startBoard, tickBoard, town, updateBoard, updateTicker, wordBoard } from "./board.js";
+import { clearCase, missingCase, showCase, startCase, tickCase } from "./case.js";
+import { catalogue, code, figure, h, language, longTime, name, say, setCatalogue, setLanguage, shortTime, t } from "./i18n.js";
+
+const POLL = 1500;
+const SPEEDS = [1, 10, 60, 300, 1800];
+const NOW_FIGURES = ["open", "overdue", "triage"];
+const FLOW_FIGURES = ["reports", "cases", "calls", "legs", "acknowledged", "reported_in", "closed", "disclosed"];
+const byId = (id) => document.getElementById(id);
+
+// ---- the API
+
+class Refused extends Error {
+  constructor(status, text) {
+    super(text);
+    this.status = status;
+  }
+}
+
+async function ask(path, body) {
+  const options = body === undefined ? {} : { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) };
+  const answer = await fetch(path, { ...options, cache: "no-store", signal: AbortSignal.timeout(10_000) });
+  const data = await answer.json().catch(() => null);
+  if (!answer.ok) throw new Refused(answer.status, plain(data?.detail) || `HTTP ${answer.status}`);
+  return data;
+}
+
+const plain = (found) => (Array.isArray(found) ? found.map((one) => one.msg ?? JSON.stringify(one)).join("; ") : found == null ? "" : String(found));
+
+// ---- the server's clock, running on between two polls
+
+const time = { server: Date.now(), here: performance.now(), speed: 1, shown: 0 };
+
+function now() {
+  const running = time.server + (performance.now() - time.here) * time.speed;
+  const behind = time.shown - running;
+  time.shown = behind > 0 && behind < 5000 * time.speed ? time.shown : running; // never a little backwards
+  return time.shown;
+}
+
+function setClock(status) {
+  time.server = Date.parse(status.now);
+  time.here = performance.now();
+  time.speed = status.clock?.speed || 1;
+}
+
+function tick() {
+  if (!status) return;
+  const moment = now();
+  const { date, time: text } = longTime(moment, time.speed < 300);
+  say(byId("now-date"), date);
+  say(byId("now-time"), text);
+  tickBoard();
+  tickCase();
+}
+
+// ---- polling
+
+let status = null;
+let timer = 0;
+let round = 0;
+let caseId = null;
+
+async function poll() {
+  clearTimeout(timer);
+  const mine = ++round;
+  try {
+    if (!catalogue.platforms.length) {
+      setCatalogue(await ask("/api/catalogue"));
+      word();
+    }
+    const where = town();
+    const [found, board, recent] = await Promise.all([
+      ask("/api/status"),
+      ask(`/api/board?limit=300${where ? `&town=${encodeURIComponent(where)}` : ""}`),
+      isPaused() ? null : ask("/api/recent?limit=40"),
+      caseId ? readCase(caseId) : null,
+    ]);
+    if (mine !== round) return;
+    setStatus(found);
+    if (where === town()) updateBoard(board);
+    if (recent) updateTicker(recent.rows);
+    byId("lost").hidden = true;
+  } catch (error) {
+    if (mine !== round) return;
+    say(byId("lost"), t("lost"));
+    byId("lost").hidden = false;
+    console.warn(error);
+  }
+  if (!document.hidden) timer = setTimeout(poll, POLL);
+}
+
+async function readCase(id) {
+  try {
+    const answer = await ask(`/api/cases/${encodeURIComponent(id)}`);
+    if (id === caseId) showCase(answer);
+  } catch (error) {
+    if (!(error instanceof Refused)) throw error;
+    if (id === caseId) missingCase(error.status === 404 ? t("no_case") : error.message);
+  }
+}
+
+function setStatus(found) {
+  status = found;
+  setClock(found);
+  byId("demo").hidden = byId("report-demo").hidden = !found.demo;
+  document.body.classList.toggle("is-demo", Boolean(found.demo));
+  say(byId("district"), name_of(found.district));
+  say(byId("demo-note"), note(found.district?.note ?? ""));
+  for (const button of byId("speeds").children) button.setAttribute("aria-pressed", String(Number(button.value) === time.speed));
+  drawFigures(found.figures ?? {});
+  byId("figures").title = found.lag > 0 ? t("lag", { n: found.lag }) : "";
+}
+
+const name_of = (district) => (language() === "en" && district?.en) || district?.zh || "";
+
+/** The note stands in both languages, Chinese first; show the part of the current one when they can be told apart. */
+function note(text) {
+  const both = /^(.*[\u3002\uff01])\s*([A-Za-z].*)$/su.exec(text);
+  return both ? both[language() === "en" ? 2 : 1] : text;
+}
+
+function drawFigures(figures) {
+  const list = byId("figures");
+  if (!list.children.length) {
+    list.append(...[...NOW_FIGURES, ...FLOW_FIGURES].map((key) =>
+      h("div", { class: NOW_FIGURES.includes(key) ? "present" : "flow-figure", "data-figure": key }, h("dt"), h("dd", {}, h("span"), h("small")))));
+  }
+  for (const item of list.children) {
+    const key = item.dataset.figure;
+    say(item.querySelector("dt"), figure(key));
+    say(item.querySelector("dd span"), figures[key] == null ? "–" : figures[key].toLocaleString("en-US"));
+    if (key === "acknowledged") say(item.querySelector("small"), figures.acknowledged_late ? `${t("late")} ${figures.acknowledged_late.toLocaleString("en-US")}` : "");
+    if (key === "overdue") item.classList.toggle("late", figures.overdue > 0);
+  }
+}
+
+// ---- the case in the address
+
+let opener = null;
+
+function followAddress() {
+  const wanted = new URLSearchParams(location.hash.slice(1)).get("case");
+  if (wanted === caseId) return;
+  const before = caseId;
+  caseId = wanted;
+  byId("pane").hidden = !wanted;
+  document.body.classList.toggle("with-case", Boolean(wanted));
+  selectCase(wanted);
+  if (wanted) {
+    if (!before) opener = document.activeElement;
+    clearCase();
+    byId("pane").scrollTop = 0;
+    byId("pane-title").focus({ preventScroll: true });
+    readCase(wanted).catch((error) => console.warn(error));
+  } else if (opener?.isConnected) {
+    opener.focus({ preventScroll: true });
+  }
+}
+
+function closeCase() {
+  history.pushState(null, "", location.pathname + location.search);
+  followAddress();
+}
+
+// ---- words
+
+function word() {
+  document.documentElement.lang = language() === "en" ? "en" : "zh-CN";
+  document.title = t("title");
+  for (const element of document.querySelectorAll("[data-t]")) say(element, t(element.dataset.t));
+  for (const element of document.querySelectorAll("[data-t-label]")) element.setAttribute("aria-label", t(element.dataset.tLabel));
+  const other = byId("language");
+  say(other, language() === "en" ? "中文" : "English");
+  other.lang = language() === "en" ? "zh-CN" : "en";
+  byId("groups").setAttribute("aria-description", t("hint"));
+  wordBoard();
+  wordReport();
+  if (status) setStatus(status);
+}
+
+// ---- the report
+
+const form = byId("report-form");
+const field = (key) => form.elements.namedItem(key);
+let sent = { body: "", id: "", time: "" }; // the same words again are the same report: sending twice is harmless
+
+function wordReport() {
+  const options = (entries, kind, first) => [h("option", { value: "", text: t(first) }), ...entries.map((one) => h("option", { value: one.code, text: name(kind, one.code) }))];
+  const [where, village] = [field("town").value, field("village").value];
+  field("town").replaceChildren(...options(catalogue.towns, "town", "choose"));
+  field("town").value = where;
+  field("village").replaceChildren(...options(catalogue.villages.filter((one) => one.town === where), "village", "f_unknown"));
+  field("village").value = village;
+  if (field("village").selectedIndex < 0) field("village").value = "";
+}
+
+function openReport() {
+  showForm(true);
+  if (!field("town").value && town()) field("town").value = town();
+  wordReport();
+  byId("report").showModal();
+  field("title").focus();
+}
+
+function showForm(show) {
+  form.hidden = !show;
+  byId("report-done").hidden = show;
+  byId("report-error").hidden = true;
+}
+
+function newId() {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return `web-${[...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("")}`;
+}
+
+function readForm() {
+  const text = (key) => field(key).value.trim();
+  const body = { title: text("title"), text: text("text"), channel: "web", town: text("town") };
+  if (text("village")) body.village = text("village");
+  if (text("place")) body.place = text("place");
+  const contact = { name: text("name"), phone: text("phone") };
+  if (field("anonymous").checked) body.anonymous = true;
+  else if (contact.name || contact.phone) body.contact = contact;
+  return body;
+}
+
+async function sendReport(event) {
+  event.preventDefault();
+  const body = readForm();
+  const same = JSON.stringify(body);
+  if (same !== sent.body) sent = { body: same, id: newId(), time: status?.now ?? new Date().toISOString().replace("Z", "+00:00") };
+  const button = byId("report-send");
+  button.disabled = true;
+  say(button, t("sending"));
+  for (const element of form.elements) element.removeAttribute("aria-invalid");
+  byId("report-error").hidden = true;
+  try {
+    const answer = await ask("/api/reports", { id: sent.id, time: sent.time, ...body });
+    say(byId("receipt"), answer.receipt);
+    byId("report-repeated").hidden = !answer.repeated;
+    form.reset();
+    sent = { body: "", id: "", time: "" };
+    showForm(false);
+    byId("report-contact").hidden = false;
+    byId("report-follow").focus();
+  } catch (error) {
+    const words = error instanceof Refused ? t("failed", { e: error.message }) : t("unreachable");
+    say(byId("report-error"), words);
+    byId("report-error").hidden = false;
+    const wrong = form.elements.namedItem(/^([a-z]+)\b/.exec(error.message)?.[1] ?? "");
+    if (error instanceof Refused && wrong instanceof HTMLElement) {
+      wrong.setAttribute("aria-invalid", "true");
+      wrong.focus();
+    }
+  }
+  button.disabled = false;
+  say(button, t("send"));
+}
+
+// ---- the receipt
+
+async function lookUp(event) {
+  event?.preventDefault();
+  const answer = byId("lookup-answer");
+  const receipt = byId("lookup-form").elements.namedItem("receipt").value.replace(/\s/g, "").toUpperCase();
+  if (!receipt) return;
+  answer.replaceChildren(h("p", { class: "hush", text: t("loading") }));
+  try {
+    const found = await ask(`/api/receipts/${encodeURIComponent(receipt)}`);
+    const line = (label, text) => (text ? [h("dt", { text: t(label) }), h("dd", { text })] : []);
+    answer.replaceChildren(h("dl", { class: "answer" }, line("receipt", found.receipt), line("stage", code("phase", found.stage)),
+      line("matter", name("matter", found.matter)), line("reported_at", shortTime(found.reported_at, now())), line("reply", found.reply)),
+    found.case ? h("p", { class: "ends" }, h("a", { class: "button", href: `#case=${found.case}`, onclick: () => byId("lookup").close(), text: t("open_case") })) : "");
+  } catch (error) {
+    answer.replaceChildren(h("p", { class: "error", text: error instanceof Refused ? error.message : t("unreachable") }));
+  }
+}
+
+function openLookup(receipt) {
+  byId("lookup-answer").replaceChildren();
+  byId("lookup").showModal();
+  const input = byId("lookup-form").elements.namedItem("receipt");
+  input.value = receipt;
+  input.focus();
+  if (receipt) lookUp();
+}
+
+// ---- everything is wired here
+
+function start() {
+  startBoard(now, poll);
+  startCase(now);
+  byId("speeds").append(...SPEEDS.map((speed) => h("button", { type: "button", value: speed, text: `${speed}×`, onclick: async () => {
+    await ask("/api/clock", { speed }).catch((error) => console.warn(error));
+    poll();
+  } })));
+  byId("language").addEventListener("click", () => {
+    setLanguage(language() === "en" ? "zh" : "en");
+    word();
+    poll();
+  });
+  byId("pane-close").addEventListener("click", closeCase);
+  byId("open-report").addEventListener("click", openReport);
+  byId("open-lookup").addEventListener("click", () => openLookup(""));
+  form.addEventListener("submit", sendReport);
+  field("town").addEventListener("change", wordReport);
+  field("anonymous").addEventListener("change", (event) => { byId("report-contact").hidden = event.target.checked; });
+  byId("report-another").addEventListener("click", () => { showForm(true); field("title").focus(); });
+  byId("report-follow").addEventListener("click", () => { byId("report").close(); openLookup(byId("receipt").textContent); });
+  byId("receipt-copy").addEventListener("click", async (event) => {
+    const button = event.currentTarget;
+    await navigator.clipboard?.writeText(byId("receipt").textContent).then(() => say(button, t("copied")), () => {});
+    setTimeout(() => say(button, t("copy")), 2000);
+  });
+  byId("lookup-form").addEventListener("submit", lookUp);
+  for (const dialog of document.querySelectorAll("dialog")) {
+    dialog.addEventListener("click", (event) => { if (event.target === dialog || event.target.closest("[data-close]")) dialog.close(); });
+  }
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape" && caseId && !document.querySelector("dialog[open]")) closeCase();
+  });
+  document.addEventListener("visibilitychange", () => { if (!document.hidden) poll(); });
+  addEventListener("hashchange", followAddress);
+  addEventListener("popstate", followAddress);
+  word();
+  followAddress();
+  poll();
+  setInterval(() => { if (!document.hidden) tick(); }, 200);
+}
+
+start();

@@ -14,9 +14,9 @@ from events.report import ReportSubmitted
 from projections.all_views import VIEWS
 from projections.runner import Progress, Views
 from projections.view import Row, Rows
-from services.rules import configuration
 from services.rules.book import RuleBook
 from services.rules.calendar import SHANGHAI
+from services.runtime import configuration
 from services.runtime.log import Log
 
 

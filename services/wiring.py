@@ -16,8 +16,8 @@ from services.disclosure.service import SERVICE as DISCLOSURE
 from services.intake.desk import Desk
 from services.intake.service import SERVICE as INTAKE
 from services.platforms.service import SERVICE as PLATFORMS
-from services.rules import configuration
 from services.rules.book import configuration_hash
+from services.runtime import configuration
 from services.runtime.batch import Answer, Submission
 from services.runtime.clock import Clock
 from services.runtime.engine import Engine, Feed

@@ -12,8 +12,8 @@ from datetime import datetime
 
 from events.district import DistrictConfigured
 from services.decisions import Service
-from services.rules import configuration
 from services.rules.book import RuleBook
+from services.runtime import configuration
 from services.runtime.batch import Answer, Batch, Standing, Submission
 from services.runtime.clock import Clock
 from services.runtime.errors import Damaged

@@ -1,15 +1,19 @@
 """Questions that the screens and the command line ask of the views; analysts ask their own in SQL."""
 
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, text
 
 from projections.database import Database
+from projections.view import moment_text
 
 Found = dict[str, Any]
 """A row as found: times are ISO 8601 text in UTC, flags 0 or 1."""
 
 FIGURES = {
+    "reports": "SELECT count(*) FROM reports",
     "cases": "SELECT count(*) FROM cases",
     "open": "SELECT count(*) FROM cases WHERE phase <> 'closed'",
     "linked": "SELECT coalesce(sum(reports) - count(*), 0) FROM cases",
@@ -27,6 +31,9 @@ FIGURES = {
 """The figures of `hujiao status`, each with the question that it answers."""
 
 
+_URGENT = 'late DESC, due IS NULL, due, "case", owner'
+
+
 class Questions:
     """Asks the views. Every answer is of one consistent state."""
 
@@ -38,20 +45,35 @@ class Questions:
         with self._database.reading() as connection:
             return {name: int(connection.execute(text(sql)).scalar_one()) for name, sql in FIGURES.items()}
 
-    def board(self, town: str = "", limit: int = 300) -> Found:
-        """What is open: overdue first, then by due time; with how many there are in all."""
-        where = "WHERE town = :town" if town else ""
+    def board(
+        self, now: datetime, town: str = "", classes: Sequence[str] = (), overdue: bool = False, limit: int = 50
+    ) -> Found:
+        """What is open: overdue first, then by due time; at most ``limit`` rows of each platform, all counted.
+
+        Overdue is what is late at ``now``, whether or not its clock has been recorded as missed.
+        """
+        conditions = (
+            ("town = :town", town),
+            (f"handling_class IN ({', '.join(f':class{n}' for n in range(len(classes)))})", classes),
+            ("late", overdue),
+        )
+        chosen = " AND ".join(condition for condition, wanted in conditions if wanted) or "1"
+        values = {"now": moment_text(now), "town": town, "limit": limit}
+        values |= {f"class{n}": name for n, name in enumerate(classes)}
+        every = "SELECT *, coalesce(platform, owner) AS grp, (overdue OR coalesce(due < :now, 0)) AS late FROM board"
+        some = f"SELECT * FROM ({every}) WHERE {chosen}"
+        ranked = f"SELECT *, row_number() OVER (PARTITION BY grp ORDER BY {_URGENT}) AS rank FROM ({some})"
         with self._database.reading() as connection:
-            rows = _rows(
-                connection,
-                f'SELECT * FROM board {where} ORDER BY overdue DESC, due IS NULL, due, "case", owner LIMIT :limit',
-                town=town,
-                limit=limit,
+            rows = _rows(connection, f"SELECT * FROM ({ranked}) WHERE rank <= :limit ORDER BY {_URGENT}", **values)
+            counts = _rows(
+                connection, f"SELECT grp, count(*) AS total, sum(late) AS overdue FROM ({some}) GROUP BY grp", **values
             )
-            total, overdue = connection.execute(
-                text(f"SELECT count(*), coalesce(sum(overdue), 0) FROM board {where}"), {"town": town}
-            ).one()
-        return {"total": total, "overdue": overdue, "rows": rows}
+        return {
+            "total": sum(count["total"] for count in counts),
+            "overdue": sum(count["overdue"] for count in counts),
+            "groups": {count["grp"]: {"total": count["total"], "overdue": count["overdue"]} for count in counts},
+            "rows": [{**row, "overdue": row["late"]} for row in rows],
+        }
 
     def recent(self, limit: int = 40) -> list[Found]:
         """What happened last, newest first."""

@@ -28,7 +28,7 @@ class EngineThread(Thread):
         try:
             while not self._stopping.is_set():
                 worked = self._engine.step(self._house.clock.now())
-                self._house.views.catch_up(self._house.log)
+                self._house.settle()
                 if not worked:
                     self._front.wait(IDLE_S)
         except BaseException as error:

@@ -20,7 +20,7 @@ from services.rules.book import configuration_hash
 from services.runtime import configuration
 from services.runtime.batch import Answer, Submission
 from services.runtime.clock import Clock
-from services.runtime.engine import Engine, Feed
+from services.runtime.engine import BATCH_FACTS, Engine, Feed
 from services.runtime.erasure import doomed
 from services.runtime.errors import Busy, HujiaoError
 from services.runtime.ledger import Ledger
@@ -88,9 +88,14 @@ class House:
         """Go on with another clock; time still never runs backwards."""
         self.clock = self.ledger.clock = clock
 
-    def engine(self, feed: Feed | None = None) -> Engine:
-        """The engine over this house; call `lock` first."""
-        return Engine(self.ledger, self.services, feed)
+    def engine(self, feed: Feed | None = None, batch_facts: int = BATCH_FACTS) -> Engine:
+        """The engine over this house, about ``batch_facts`` to a transaction; call `lock` first."""
+        return Engine(self.ledger, self.services, feed, batch_facts)
+
+    def settle(self) -> None:
+        """After commits: bring the views up to date, and destroy the pseudonyms' keys that nobody needs now."""
+        self.views.catch_up(self.log)
+        self.desk.forget_reporters(self.ledger.recorded_at)
 
     def setting(self, name: str) -> str | None:
         """What the data directory remembers under ``name``."""

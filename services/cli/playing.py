@@ -109,7 +109,7 @@ def run_to_the_end(house: House, feed: FileFeed) -> None:
     with progress("Playing reports", total) as update:
 
         def after_commit() -> None:
-            house.views.catch_up(house.log)
+            house.settle()
             update(total - feed.left)
 
         house.engine(feed).run(after_commit=after_commit)

@@ -14,6 +14,7 @@ from services.cli.houses import DEFAULT_DATA, Data, Json, existing_house, find_c
 from services.cli.screen import Exit, as_text, out, print_json, progress, table
 from services.history import case_as_of, facts_of_case, position_at, views_as_of
 from services.history import explain as explain_case
+from services.runtime.batch import EPOCH
 from services.runtime.clock import SystemClock
 from services.runtime.errors import HujiaoError
 from services.wiring import House
@@ -66,14 +67,15 @@ def case(
 
 
 def board(*, town: str = "", limit: int = 50, data: Data = DEFAULT_DATA, as_json: Json = False) -> Exit:
-    """Show what is open: who owes what until when, overdue first."""
+    """Show what is open: who owes what until when, overdue first; at most --limit rows of each platform."""
     with existing_house(data) as house:
         if town:
             known = house.ledger.rules.town_by_name
             if town not in known:
                 raise HujiaoError(f"town: expected one of {', '.join(sorted(known))}, found {town!r}")
             town = known[town].code
-        found = Questions(house.views.database).board(town, limit)
+        now = max(house.clock.now(), house.ledger.recorded_at)
+        found = Questions(house.views.database).board(now, town, limit=limit)
     if as_json:
         print_json(found)
     else:
@@ -103,11 +105,11 @@ def status(*, data: Data = DEFAULT_DATA, as_json: Json = False) -> Exit:
         with house.log.reading() as cursor:
             parked = cursor.execute("SELECT count(*) FROM parked").fetchone()[0]
             timers = cursor.execute("SELECT count(*) FROM timers").fetchone()[0]
-        known = questions.sql("SELECT count(*), count(receipt) FROM reports")[1][0]
-        figures = {
-            "reports": known[0],
-            "receipts": known[1],
-            **questions.figures(),
+        counted = questions.figures()
+        figures: dict[str, Any] = {
+            "reports": counted["reports"],
+            "receipts": counted["reports"],
+            **counted,
             "facts": head,
             "parked": parked,
             "timers": timers,
@@ -179,7 +181,8 @@ def asof(
             if sql is not None:
                 _print_rows(*questions.sql(sql), as_csv, as_json)
                 return Exit.DONE
-            found = questions.board(limit=limit)
+            last = house.log.after(position - 1, 1)
+            found = questions.board(last[0].meta.recorded_at if last else EPOCH, limit=limit)
         finally:
             past.close()
     if as_json:

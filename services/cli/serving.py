@@ -27,7 +27,7 @@ from services.wiring import SERVICES, House
 Port = Annotated[int, Parameter(name="--port", env_var="HUJIAO_PORT", help="The port on 127.0.0.1.")]
 
 DEFAULT_PORT = 8765
-BETWEEN_REPORTS = timedelta(minutes=6)
+BETWEEN_REPORTS = timedelta(minutes=12)
 DEMO_SPEED = 60.0
 
 

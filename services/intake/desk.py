@@ -19,6 +19,8 @@ from services.runtime.batch import Submission
 from services.runtime.vault import Vault
 
 PSEUDONYM_DIGITS = 20
+LOOKS_BACK = timedelta(days=2)
+"""Longer than the window in which the same story is recognised."""
 
 
 class Desk:
@@ -74,6 +76,17 @@ class Desk:
         )
         return Submission(f"{source}/{line.id}", request, actor=source)
 
+    def forget_reporters(self, recorded_at: datetime) -> None:
+        """Destroy the pseudonyms' keys of months before the last, seen from the newest committed fact.
+
+        Nobody can say any more who reported what in them. Only what is committed counts: a crash must find the
+        keys that it needs to decide again.
+        """
+        oldest = f"{_months(recorded_at)[1]:%Y-%m}"
+        if oldest > self._oldest_month:
+            self._vault.destroy_pseudonyms_before(oldest)
+            self._oldest_month = oldest
+
     def _matcher(self, rules: RuleBook) -> Matcher:
         matcher = self._matchers.get(rules.hash)
         if matcher is None:
@@ -85,18 +98,10 @@ class Desk:
         return hmac.digest(self._vault.receipt_key(source), f"reporter/{reporter}".encode(), "sha256").hex()
 
     def _pseudonyms(self, source: str, line: ReportLine) -> tuple[str, ...]:
-        """The reporter's streams this month and, while a window may reach back into it, last month.
-
-        Months older than that are destroyed: nobody can say any more who reported what in them.
-        """
+        """The reporter's streams this month and, while a window may reach back into it, last month."""
         assert line.reporter is not None, "only a named reporter has a pseudonym"
-        local = line.time.astimezone(SHANGHAI)
-        first = local.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-        last_month = (first - timedelta(days=1)).replace(day=1)
-        if (oldest := f"{last_month:%Y-%m}") > self._oldest_month:
-            self._vault.destroy_pseudonyms_before(oldest)
-            self._oldest_month = oldest
-        months = [first] if local - first > timedelta(days=2) else [first, last_month]
+        first, last_month = _months(line.time)
+        months = [first] if line.time - first > LOOKS_BACK else [first, last_month]
         pseudonyms = []
         for month in months:
             key = self._vault.pseudonym_key(f"{month:%Y-%m}")
@@ -117,6 +122,12 @@ class Desk:
             )
         self._vault.keep_attachment(report, content)
         return AttachmentNote(attachment.name, attachment.media_type, found, len(content))
+
+
+def _months(at: datetime) -> tuple[datetime, datetime]:
+    """The beginning of the local month of ``at``, and of the month before."""
+    first = at.astimezone(SHANGHAI).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    return first, (first - timedelta(days=1)).replace(day=1)
 
 
 def _read(attachment: Attachment, folder: Path | None) -> bytes:

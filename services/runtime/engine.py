@@ -73,9 +73,16 @@ class NoFeed:
 class Engine:
     """Runs every service's reactions and timers over one ledger. One engine per data directory."""
 
-    def __init__(self, ledger: Ledger, services: tuple[Service, ...], feed: Feed | None = None) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        services: tuple[Service, ...],
+        feed: Feed | None = None,
+        batch_facts: int = BATCH_FACTS,
+    ) -> None:
         self._ledger = ledger
         self._feed: Feed = feed or NoFeed()
+        self._batch_facts = batch_facts
         self._reactions: dict[str, list[tuple[str, Reaction]]] = {}
         for service in services:
             for name, reaction in service.reactions.items():
@@ -132,8 +139,8 @@ class Engine:
         if self._tail is None:
             self._tail = position
         handled = self._handle_released(batch)
-        limit = 1 if self._careful else BATCH_FACTS
-        while handled < limit and len(batch.facts) < BATCH_FACTS:
+        limit = 1 if self._careful else self._batch_facts
+        while handled < limit and len(batch.facts) < self._batch_facts:
             if due := self._due(batch):
                 for at, submission in due:
                     answer = self._decide(batch, submission, at)

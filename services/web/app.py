@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from litestar import Litestar, MediaType, Request, Response, get, post
+from litestar import Litestar, Request, Response, get, post
 from litestar.exceptions import HTTPException
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.spec import OpenAPIMediaType, Operation, Reference, RequestBody, Schema
+from litestar.response import Redirect
 from litestar.static_files import create_static_files_router
 from msgspec import Struct
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
@@ -182,10 +183,11 @@ def create_app(window: Window) -> Litestar:
         return window.catalogue()
 
     @get("/api/board", sync_to_thread=True)
-    def board(town: str = "", limit: int = 300) -> dict[str, Any]:
-        """What is open and who owes what until when: overdue first."""
-        found = window.questions.board(town, _at_most(limit))
-        return {"now": window.house.clock.now().isoformat(), **found}
+    def board(town: str = "", classes: str = "", overdue: bool = False, limit: int = 60) -> dict[str, Any]:
+        """What is open and who owes what until when: overdue first, at most ``limit`` of each platform."""
+        now = window.house.clock.now()
+        found = window.questions.board(now, town, [name for name in classes.split() if name], overdue, _at_most(limit))
+        return {"now": now.isoformat(), **found}
 
     @get("/api/recent", sync_to_thread=True)
     def recent(limit: int = 40) -> dict[str, Any]:
@@ -243,10 +245,10 @@ def create_app(window: Window) -> Litestar:
         """Figures for Prometheus."""
         return Response(window.metrics(), headers={"content-type": CONTENT_TYPE_LATEST})
 
-    @get("/", media_type=MediaType.HTML, sync_to_thread=True, include_in_schema=False)
-    def console() -> str:
+    @get("/", sync_to_thread=False, include_in_schema=False)
+    def console() -> Redirect:
         """The console page."""
-        return (CONSOLE / "index.html").read_text(encoding="utf-8")
+        return Redirect("/console/index.html")
 
     return Litestar(
         route_handlers=[

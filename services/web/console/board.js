@@ -9,11 +9,14 @@ const filters = { town: readStored("hujiao.town") ?? "", classes: new Set(), ove
 const open = new Set(); // groups that show all their rows
 const shown = new Map(); // "case|owner" -> { element, parts, row }
 const sections = new Map(); // group -> its elements
-let last = { rows: [], total: 0, overdue: 0 };
+let last = { rows: [], groups: {}, total: 0, overdue: 0 };
 let clock = () => Date.now();
 let selected = null;
 
 export const town = () => filters.town;
+
+/** What to ask the server for, as the filters stand. */
+export const boardQuestion = () => new URLSearchParams({ town: filters.town, classes: [...filters.classes].join(" "), overdue: String(filters.overdue) });
 
 /** Wire the filters; `now` is the server's time in milliseconds, `reload` asks for the board at once. */
 export function startBoard(now, reload) {
@@ -25,14 +28,14 @@ export function startBoard(now, reload) {
   });
   byId("filter-overdue").addEventListener("change", (event) => {
     filters.overdue = event.target.checked;
-    draw();
+    reload();
   });
   byId("filter-class").replaceChildren(...CLASSES.map((key) => {
     const button = h("button", { type: "button", class: "class-chip", "data-class": key, "aria-pressed": "false" }, key);
     button.addEventListener("click", () => {
       if (!filters.classes.delete(key)) filters.classes.add(key);
       button.setAttribute("aria-pressed", String(filters.classes.has(key)));
-      draw();
+      reload();
     });
     return button;
   }));
@@ -81,13 +84,13 @@ const groupName = (group) => (group === "command_centre" || group === "disclosur
 const isLate = (row) => Boolean(row.overdue) || (row.due !== null && Date.parse(row.due) < clock());
 
 function draw() {
-  const rows = last.rows.filter((row) => (!filters.classes.size || filters.classes.has(row.handling_class)) && (!filters.overdue || isLate(row)));
+  const rows = last.rows;
   const grouped = new Map(groups().map((group) => [group, []]));
   for (const row of rows) grouped.get(groupOf(row))?.push(row);
   const focused = document.activeElement;
   const used = new Set();
   for (const [group, of] of grouped) {
-    tile(group, of);
+    tile(group);
     section(group, of, used);
   }
   for (const id of shown.keys()) if (!used.has(id)) shown.delete(id);
@@ -97,7 +100,9 @@ function draw() {
   tickBoard();
 }
 
-function tile(group, rows) {
+const counted = (group) => last.groups[group] ?? { total: 0, overdue: 0 };
+
+function tile(group) {
   const tiles = byId("tiles");
   let button = tiles.querySelector(`[data-group="${group}"]`);
   if (!button) {
@@ -109,10 +114,10 @@ function tile(group, rows) {
     });
     tiles.append(button);
   }
-  const late = rows.filter(isLate).length;
+  const { total, overdue: late } = counted(group);
   const [title, count, overdue] = button.children;
   say(title, groupName(group));
-  say(count, String(rows.length));
+  say(count, String(total));
   say(overdue, late ? `${t("overdue")} ${late}` : "");
   button.classList.toggle("late", late > 0);
   button.setAttribute("aria-pressed", String(filters.group === group));
@@ -137,8 +142,9 @@ function section(group, rows, used) {
   const alone = filters.group === group;
   const all = alone || open.has(group);
   parts.element.hidden = filters.group !== null && !alone;
+  parts.element.classList.toggle("alone", alone);
   say(parts.title, groupName(group));
-  say(parts.count, t("items", { n: rows.length, m: rows.filter(isLate).length }));
+  say(parts.count, t("items", { n: counted(group).total, m: counted(group).overdue }));
   say(parts.empty, rows.length ? "" : t("nothing"));
   parts.more.hidden = alone || rows.length <= FEW;
   parts.more.setAttribute("aria-expanded", String(all));
@@ -170,7 +176,8 @@ function line(row) {
     const { parts } = entry;
     parts.badge.className = `badge ${row.handling_class ?? "none"}`;
     parts.badge.hidden = !row.handling_class && row.owner === "disclosure";
-    say(parts.badge, row.handling_class ? `${row.handling_class} ${code("class", row.handling_class)}` : "—");
+    parts.badge.replaceChildren(row.handling_class ?? "—", h("span", { class: "badge-word", text: row.handling_class ? ` ${code("class", row.handling_class)}` : "" }));
+    parts.badge.title = code("class", row.handling_class);
     say(parts.matter, row.matter ? name("matter", row.matter) : t("unclassified"));
     parts.matter.title = parts.matter.textContent;
     say(parts.place, place(row));

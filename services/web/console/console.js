@@ -1,6 +1,6 @@
 // The page: polls the API, keeps the clock, opens cases by the address, sends reports and looks up receipts.
 
-import { isPaused, selectCase, startBoard, tickBoard, town, updateBoard, updateTicker, wordBoard } from "./board.js";
+import { isPaused, selectCase, startBoard, tickBoard, town, updateBoard, updateTicker, wordBoard, boardQuestion } from "./board.js";
 import { clearCase, missingCase, showCase, startCase, tickCase } from "./case.js";
 import { catalogue, code, figure, h, language, longTime, name, say, setCatalogue, setLanguage, shortTime, t } from "./i18n.js";
 
@@ -74,7 +74,7 @@ async function poll() {
     const where = town();
     const [found, board, recent] = await Promise.all([
       ask("/api/status"),
-      ask(`/api/board?limit=300${where ? `&town=${encodeURIComponent(where)}` : ""}`),
+      ask(`/api/board?${boardQuestion()}`),
       isPaused() ? null : ask("/api/recent?limit=40"),
       caseId ? readCase(caseId) : null,
     ]);
@@ -154,7 +154,7 @@ function followAddress() {
     clearCase();
     byId("pane").scrollTop = 0;
     byId("pane-title").focus({ preventScroll: true });
-    readCase(wanted).catch((error) => console.warn(error));
+    if (catalogue.platforms.length) readCase(wanted).catch((error) => console.warn(error));
   } else if (opener?.isConnected) {
     opener.focus({ preventScroll: true });
   }
@@ -238,15 +238,9 @@ async function sendReport(event) {
   for (const element of form.elements) element.removeAttribute("aria-invalid");
   byId("report-error").hidden = true;
   try {
-    const answer = await ask("/api/reports", { id: sent.id, time: sent.time, ...body });
-    say(byId("receipt"), answer.receipt);
-    byId("report-repeated").hidden = !answer.repeated;
-    form.reset();
-    sent = { body: "", id: "", time: "" };
-    showForm(false);
-    byId("report-contact").hidden = false;
-    byId("report-follow").focus();
+    showReceipt(await ask("/api/reports", { id: sent.id, time: sent.time, ...body }));
   } catch (error) {
+    console.warn(error);
     const words = error instanceof Refused ? t("failed", { e: error.message }) : t("unreachable");
     say(byId("report-error"), words);
     byId("report-error").hidden = false;
@@ -258,6 +252,16 @@ async function sendReport(event) {
   }
   button.disabled = false;
   say(button, t("send"));
+}
+
+function showReceipt(answer) {
+  say(byId("receipt"), answer.receipt);
+  byId("report-repeated").hidden = !answer.repeated;
+  form.reset();
+  sent = { body: "", id: "", time: "" };
+  showForm(false);
+  byId("report-contact").hidden = false;
+  byId("report-follow").focus();
 }
 
 // ---- the receipt

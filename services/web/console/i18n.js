@@ -18,21 +18,18 @@ const WORDS = {
   town: ["乡镇", "Town"],
   all_towns: ["全部乡镇", "All towns"],
   class: ["办理类别", "Class"],
-  all: ["全部", "All"],
   only_overdue: ["只看逾期", "Only overdue"],
   platforms: ["平台", "Platforms"],
-  pending: ["待办", "owed"],
   items: ["{n} 项待办，{m} 项逾期", "{n} owed, {m} overdue"],
-  partial: ["只列最紧急的 {n} 项（共 {m} 项），各组计数以所列为限", "The {n} most urgent of {m} are listed; group counts are of these"],
+  partial: ["共 {m} 项，各组只列最紧急的，此处 {n} 项", "{m} in all; the most urgent of each group are listed, here {n}"],
   nothing: ["没有待办事项", "Nothing is owed"],
   show_all: ["显示全部 {n} 项", "Show all {n}"],
   show_less: ["收起", "Show fewer"],
-  remaining: ["剩", "in"],
   overdue: ["逾期", "overdue"],
-  overdue_by: ["逾期 {d}", "{d} overdue"],
+  overdue_by: ["逾期 {d}", "late {d}"],
   left: ["剩 {d}", "{d} left"],
   no_due: ["不限时", "no limit"],
-  escalated: ["已升级{n}级", "escalated ×{n}"],
+  escalated: ["已升级{n}级", "raised ×{n}"],
   unclassified: ["待分类", "Not yet classified"],
   ticker: ["实时动态", "Live"],
   pause: ["暂停", "Pause"],
@@ -53,11 +50,10 @@ const WORDS = {
   clock: ["时限", "Clock"],
   on_time: ["✓ 按时", "✓ on time"],
   was_late: ["✕ 迟", "✕ late"],
-  running: ["未到期", "running"],
   stopped: ["已解除", "released"],
   required: ["须反馈", "required"],
   people: ["到场 {n} 人", "{n} on the spot"],
-  reports_n: ["{n} 件上报", "{n} reports"],
+  reports_n: ["{n} 件上报", "reports: {n}"],
   result_due: ["办结期限", "Result due"],
   reported_at: ["上报时间", "Reported"],
   satisfied: ["群众满意", "Reporter satisfied"],
@@ -229,7 +225,10 @@ const shortVillage = (text) => text.replace(/村?村民委员会$/, "村").repla
 export function who(key) {
   if (!key) return "";
   const duty = names.duty.get(key);
-  if (duty) return (lang === "en" && duty.en) || (lang === "en" ? key : duty.zh);
+  if (duty) {
+    if (lang === "zh") return duty.zh;
+    return duty.en ?? [duty.post?.replaceAll("_", " ") ?? key, name("platform", duty.platform)].filter(Boolean).join(", ");
+  }
   if (CODES.who[key]) return code("who", key);
   const officer = /^\d+-([A-Z]\d+)-(\d+)$/.exec(key);
   if (officer) return `${name("department", officer[1])} ${code("who", "officer")} ${officer[2]}`;

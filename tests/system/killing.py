@@ -1,0 +1,101 @@
+"""Plays a replay that is killed again and again, at drawn moments, and started again each time.
+
+Run by the crash test, and by hand on the real messages:
+
+    python -m tests.system.killing 20 SEED FOLDER FILE [FILE ...]
+"""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from datetime import UTC, datetime
+from pathlib import Path
+
+from services.intake.files import FileFeed
+from services.rules.book import RuleBook
+from services.runtime.clock import SystemClock, VirtualClock
+from services.runtime.district import find_district, load_district
+from services.simulation.service import simulation
+from services.wiring import SERVICES, House
+
+POINTS = ("inside", "committed", "deciding")
+"""Inside a commit: all is written, nothing committed. Committed: before anybody has the answer. Or anywhere."""
+
+AT_COMMITS = 10
+"""At least so many of the kills are inside a commit or between commit and answer."""
+
+
+def play(folder: Path, files: list[Path], batch_facts: int, point: str = "", countdown: int = 0) -> dict[str, str]:
+    """What `hujiao replay` does; ends with SIGKILL at the ``countdown``-th passing of ``point``, if one is given."""
+
+    def probe(passing: str) -> None:
+        nonlocal countdown
+        if passing == point:
+            countdown -= 1
+            if countdown == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    rules = RuleBook(load_district(find_district("yunan")))
+    clock = VirtualClock(datetime(2000, 1, 1, tzinfo=UTC))
+    with House(folder, clock, (*SERVICES, simulation(seed=1)), probe) as house:
+        house.lock()
+        feed = FileFeed(files, house.desk, lambda: rules, SystemClock().now())
+        feed.index()
+        if feed.first is not None:
+            clock.move(feed.first)
+        house.configure(rules.district)
+        house.engine(feed, batch_facts).run(after_commit=house.settle)
+        house.views.catch_up(house.log)
+        feed.close()
+        return house.views.digest()
+
+
+def play_in_a_child(folder: Path, files: list[Path], batch_facts: int, point: str, countdown: int) -> bool:
+    """Play in a process of its own; gives whether it was killed."""
+    arguments = [str(folder), str(batch_facts), point, str(countdown), *map(str, files)]
+    child = subprocess.run(
+        [sys.executable, "-m", __spec__.name if __spec__ else __name__, "--child", *arguments], check=False
+    )
+    if child.returncode not in (0, -signal.SIGKILL):
+        raise RuntimeError(f"expected the child to end or be killed, found status {child.returncode}")
+    return child.returncode == -signal.SIGKILL
+
+
+def kill_and_restart(
+    folder: Path, files: list[Path], kills: int, seed: int, batch_facts: int, most_commits: int
+) -> Counter[str]:
+    """Kill the replay ``kills`` times, each after at most ``most_commits``; gives how often at which point."""
+    draw = random.Random(seed)
+    killed: Counter[str] = Counter()
+    for n in range(kills):
+        point = POINTS[n % 2] if n < AT_COMMITS else draw.choice(POINTS)
+        countdown = (
+            draw.randint(1, most_commits) if point != "deciding" else draw.randint(1, most_commits * batch_facts // 2)
+        )
+        if play_in_a_child(folder, files, batch_facts, point, countdown):
+            killed[point] += 1
+    return killed
+
+
+def main(arguments: list[str]) -> None:
+    """The child, or the whole experiment by hand."""
+    if arguments[0] == "--child":
+        folder, batch_facts, point, countdown, *files = arguments[1:]
+        play(Path(folder), [Path(file) for file in files], int(batch_facts), point, int(countdown))
+        return
+    kills, seed, folder, *files = arguments
+    paths = [Path(file) for file in files]
+    with tempfile.TemporaryDirectory(dir=folder) as undisturbed, tempfile.TemporaryDirectory(dir=folder) as disturbed:
+        expected = play(Path(undisturbed), paths, 1000)
+        killed = kill_and_restart(Path(disturbed), paths, int(kills), int(seed), 1000, 18)
+        found = play(Path(disturbed), paths, 1000)
+    print(f"seed {seed}: killed {dict(killed)}; digests {'equal' if found == expected else 'DIFFER'}")
+    sys.exit(found != expected)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,39 @@
+"""A department loses no call when any process is killed at any moment."""
+
+import random
+from datetime import timedelta
+from itertools import islice
+from pathlib import Path
+
+import msgspec
+
+from services.rules.book import RuleBook
+from services.runtime.log import Log
+from services.runtime.seal import verify
+from services.simulation.people import Dice
+from services.simulation.residents import invented_reports
+from tests.conftest import MONDAY_MORNING
+from tests.system.killing import kill_and_restart, play
+
+KILLS = 20
+
+
+def test_a_replay_killed_twenty_times_ends_with_the_digests_of_an_undisturbed_one(
+    tmp_path: Path, rules: RuleBook
+) -> None:
+    seed = random.SystemRandom().randrange(10**6)
+    print(f"seed {seed}")
+    lines = islice(invented_reports(Dice(seed), rules, MONDAY_MORNING - timedelta(days=9), timedelta(minutes=30)), 150)
+    file = tmp_path / "reports.jsonl"
+    file.write_bytes(b"\n".join(msgspec.json.encode(line) for line in lines))
+    undisturbed = play(tmp_path / "undisturbed", [file], batch_facts=1000)
+
+    killed = kill_and_restart(tmp_path / "killed", [file], KILLS, seed, batch_facts=40, most_commits=7)
+    digests = play(tmp_path / "killed", [file], batch_facts=40)
+
+    assert sum(killed.values()) == KILLS, f"seed {seed}: {killed}"
+    assert killed["inside"] + killed["committed"] >= 5, f"seed {seed}: {killed}"
+    assert digests == undisturbed, f"seed {seed}"
+    log = Log(tmp_path / "killed" / "log.db")
+    assert verify(log).fault is None
+    log.close()

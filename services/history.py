@@ -110,9 +110,10 @@ def _because(recorded: Recorded, fact: Any, rules: RuleBook) -> list[Sentence]:
             return _because_due(fact, rules)
         case CallEscalated():
             name = rules.departments[fact.department]
+            told = next((duty.zh for duty in rules.district.duties if duty.person == fact.person), "")
             return [
                 _say(
-                    f"{name.zh}超时未办，升级第{fact.step}级，告知{fact.person or '（无人值班）'}。",
+                    f"{name.zh}{_CLOCK[fact.clock]}超时，升级第{fact.step}级，告知{told or '（无人值班）'}。",
                     f"{name.en} let its clock ({fact.clock}) run out: "
                     f"step {fact.step} tells {fact.person or 'nobody on duty'}.",
                 )

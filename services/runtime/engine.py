@@ -127,8 +127,9 @@ class Engine:
             raise
         self._taken.clear()
         assert self._tail is not None, "a step knows where it stands"
-        self._queue.extend(batch.facts[self._tail - batch.base :] if self._tail >= batch.base else ())
-        self._tail = max(self._tail, batch.base + len(batch.facts))
+        if self._tail >= batch.base:
+            self._queue.extend(batch.facts[self._tail - batch.base :])
+            self._tail = batch.base + len(batch.facts)
         if answers:
             self._feed.answered(answers)
         self._careful = max(0, self._careful - 1)

@@ -57,26 +57,28 @@ def play(folder: Path, files: list[Path], batch_facts: int, point: str = "", cou
 def play_in_a_child(folder: Path, files: list[Path], batch_facts: int, point: str, countdown: int) -> bool:
     """Play in a process of its own; gives whether it was killed."""
     arguments = [str(folder), str(batch_facts), point, str(countdown), *map(str, files)]
-    child = subprocess.run(
-        [sys.executable, "-m", __spec__.name if __spec__ else __name__, "--child", *arguments], check=False
-    )
+    module = __spec__.name if __spec__ else __name__
+    child = subprocess.run([sys.executable, "-m", module, "--child", *arguments], check=False)
     if child.returncode not in (0, -signal.SIGKILL):
         raise RuntimeError(f"expected the child to end or be killed, found status {child.returncode}")
     return child.returncode == -signal.SIGKILL
 
 
 def kill_and_restart(
-    folder: Path, files: list[Path], kills: int, seed: int, batch_facts: int, most_commits: int
+    folder: Path, files: list[Path], kills: int, seed: int, batches: tuple[int, ...], most_facts: int
 ) -> Counter[str]:
-    """Kill the replay ``kills`` times, each after at most ``most_commits``; gives how often at which point."""
+    """Kill the replay ``kills`` times, each within about ``most_facts`` of its start; gives how often where.
+
+    Transactions are of the sizes ``batches`` in turn: small ones leave many places to stop at, large ones leave
+    a long way to catch up.
+    """
     draw = random.Random(seed)
     killed: Counter[str] = Counter()
     for n in range(kills):
         point = POINTS[n % 2] if n < AT_COMMITS else draw.choice(POINTS)
-        countdown = (
-            draw.randint(1, most_commits) if point != "deciding" else draw.randint(1, most_commits * batch_facts // 2)
-        )
-        if play_in_a_child(folder, files, batch_facts, point, countdown):
+        batch_facts = batches[n % len(batches)]
+        most = most_facts if point == "deciding" else most_facts // batch_facts
+        if play_in_a_child(folder, files, batch_facts, point, draw.randint(1, max(1, most))):
             killed[point] += 1
     return killed
 
@@ -91,7 +93,7 @@ def main(arguments: list[str]) -> None:
     paths = [Path(file) for file in files]
     with tempfile.TemporaryDirectory(dir=folder) as undisturbed, tempfile.TemporaryDirectory(dir=folder) as disturbed:
         expected = play(Path(undisturbed), paths, 1000)
-        killed = kill_and_restart(Path(disturbed), paths, int(kills), int(seed), 1000, 18)
+        killed = kill_and_restart(Path(disturbed), paths, int(kills), int(seed), (1000, 200, 5000), 15_000)
         found = play(Path(disturbed), paths, 1000)
     print(f"seed {seed}: killed {dict(killed)}; digests {'equal' if found == expected else 'DIFFER'}")
     sys.exit(found != expected)

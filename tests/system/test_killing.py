@@ -28,7 +28,7 @@ def test_a_replay_killed_twenty_times_ends_with_the_digests_of_an_undisturbed_on
     file.write_bytes(b"\n".join(msgspec.json.encode(line) for line in lines))
     undisturbed = play(tmp_path / "undisturbed", [file], batch_facts=1000)
 
-    killed = kill_and_restart(tmp_path / "killed", [file], KILLS, seed, batch_facts=40, most_commits=7)
+    killed = kill_and_restart(tmp_path / "killed", [file], KILLS, seed, batches=(40, 20, 900), most_facts=250)
     digests = play(tmp_path / "killed", [file], batch_facts=40)
 
     assert sum(killed.values()) == KILLS, f"seed {seed}: {killed}"

@@ -1,0 +1,397 @@
+"""One sample of everything the language knows, every field filled in, beside the bytes it once had.
+
+``python tests/golden/samples.py`` writes the files that are missing. It never writes one anew: a file here is a
+promise to every log that holds such bytes. When a fact changes its meaning, its old file stays and is upcast.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, time
+from pathlib import Path
+
+import msgspec
+
+from events import call, case, district, outcome, report, reporter
+from events.catalog import CATALOG
+from events.envelope import Fact, Meta, Request
+from events.private import Sealed
+
+GOLDEN = Path(__file__).resolve().parent
+
+REPORT = "019ab1c2d3e4" + "01" * 10
+CASE = "019ab1c2d3e4" + "02" * 10
+CALL = "019ab1c2d3e4" + "03" * 10
+OTHER_CALL = "019ab1c2d3e4" + "04" * 10
+OUTCOME = "019ab1c2d3e4" + "05" * 10
+REPORTER = "019aabcdef00" + "06" * 10
+
+REPORTED = datetime(2026, 11, 23, 1, 0, tzinfo=UTC)
+CALLED = datetime(2026, 11, 23, 1, 0, 0, 123_456, tzinfo=UTC)
+SOON = datetime(2026, 11, 23, 1, 30, tzinfo=UTC)
+LATER = datetime(2027, 1, 4, 9, 30, tzinfo=UTC)
+WORDS = Sealed(key=CASE, box=bytes(range(16)))
+REPLY = Sealed(key=CASE, box=bytes(range(255, 239, -1)))
+SUGGESTIONS = (report.Suggestion("401", 0.75, ("非法采矿", "挖山")), report.Suggestion("404", 0.125, ("违建",)))
+PROMISED = case.Due(by=LATER, rule="matter 401 promised 20wd", provisional=True)
+PLANS = (case.LegPlan("D15", "lead", required=True), case.LegPlan("D08", "assist"), case.LegPlan("X5", "consult"))
+CALLS = (case.CallPlan(CALL, "P4", PLANS[:1]), case.CallPlan(OTHER_CALL, "P2", PLANS[1:]))
+LEGS = (
+    call.Leg(
+        department="D15",
+        role="lead",
+        required=True,
+        acknowledge=case.Due(by=SOON, rule="U1 acknowledge 15min"),
+        result=PROMISED,
+        arrive=case.Due(by=SOON, rule="U1 arrive 30min"),
+        contact=case.Due(by=SOON, rule="U1 contact 15min"),
+    ),
+    call.Leg(
+        department="D08",
+        role="assist",
+        required=False,
+        acknowledge=case.Due(by=SOON, rule="U1 acknowledge 15min"),
+        result=PROMISED,
+    ),
+)
+
+META = Meta(
+    recorded_at=CALLED,
+    causation="hotline/2026-000417",
+    actor="hotline",
+    correlation=REPORT,
+    configuration="0123456789ab",
+)
+
+DISTRICT = district.District(
+    code="445303",
+    alias="YA",
+    zh="云安区",
+    en="Yun'an",
+    note="示例配置",
+    triage_threshold=0.5,
+    towns=(district.Town(code="445303100", alias="LD", zh="六都镇", en="Liudu"),),
+    villages=(district.Village(code="445303100201", town="445303100", zh="六都村民委员会"),),
+    platforms=(district.Platform(code="P4", zh="综合执法平台", en="Comprehensive enforcement"),),
+    departments=(
+        district.Department(
+            code="D15",
+            zh="综合执法队",
+            en="Comprehensive Enforcement Team",
+            kind="town_office",
+            platform="P4",
+            parent="区城管局",
+            absent_in=("445303101",),
+        ),
+    ),
+    matters=(
+        district.Matter(
+            code="401",
+            zh="非法采矿",
+            en="Illegal mining",
+            lead="D15",
+            kind="tip",
+            handling_class="U1",
+            promised="24h",
+            launch="yes",
+            visibility="confidential",
+            closing="已停止。",
+            assists=("D16", "D08"),
+            required=("D16",),
+            contain="2h",
+            contact="15min",
+            arrive="30min",
+            statutory="60d",
+            statutory_note="unverified default",
+            district_lead="区自然资源局",
+            min_people=20,
+            on_site=True,
+            proof=("site_record",),
+            strong=("非法采矿",),
+            words=("挖山",),
+        ),
+    ),
+    limits=(
+        district.Limit(
+            handling_class="U1",
+            round_the_clock=True,
+            acknowledge="15min",
+            result="24h",
+            arrive="30min",
+            contact="15min",
+        ),
+    ),
+    ladder=(district.Ladder(after=0.25, post="platform_head"), district.Ladder(after=0.5, post="command_centre")),
+    periods=district.Periods(
+        duplicate="24h",
+        review="1wd",
+        review_urgent="4h",
+        follow_up="3wd",
+        follow_up_tries=3,
+        anonymous_close="5wd",
+        disclose="3wd",
+    ),
+    duties=(
+        district.Duty(post="platform_head", person="head-P4", zh="综合执法平台台长", town="445303100", platform="P4"),
+    ),
+    calendar=district.Calendar(
+        hours=((time(8, 30), time(12)), (time(14, 30), time(17, 30))),
+        first_year=2026,
+        last_year=2026,
+        rest=(date(2026, 10, 1),),
+        work=(date(2026, 10, 10),),
+    ),
+)
+
+_ABOUT_CALL = {"case": CASE, "town": "445303100", "platform": "P4"}
+
+FACTS: Mapping[str, Fact] = {
+    "district.configured.v1": district.DistrictConfigured(hash="0123456789ab", district=DISTRICT),
+    "report.submitted.v1": report.ReportSubmitted(
+        source="hotline",
+        record="2026-000417",
+        receipt="LD23456789AB2",
+        channel="hotline",
+        town="445303100",
+        village="445303100201",
+        reported_at=REPORTED,
+        words=Sealed(key=REPORT, box=bytes(range(16))),
+        reporter=REPORTER,
+        anonymous=True,
+        appeal="tip",
+        matter="401",
+        suggestions=SUGGESTIONS,
+        attachments=2,
+    ),
+    "report.accepted.v1": report.ReportAccepted(case=CASE, joins=True),
+    "report.linked.v1": report.ReportLinked(case=CASE, supplement=True),
+    "report.refused.v1": report.ReportRefused(ground="court", advice="请向人民法院起诉", by="clerk"),
+    "report.erased.v1": report.ReportErased(by="privacy-officer", reason="本人申请"),
+    "reporter.reported.v1": reporter.ReporterReported(
+        report=REPORT, case=CASE, matter="401", village="445303100201", reported_at=REPORTED
+    ),
+    "case.opened.v1": case.CaseOpened(
+        report=REPORT, town="445303100", village="445303100201", reported_at=REPORTED, anonymous=True
+    ),
+    "case.report-linked.v1": case.CaseReportLinked(report=REPORT, supplement=True, anonymous=True),
+    "case.triage-queued.v1": case.CaseTriageQueued(suggestions=SUGGESTIONS, threshold=0.5),
+    "case.classified.v1": case.CaseClassified(
+        matter="401",
+        town="445303100",
+        handling_class="U1",
+        visibility="confidential",
+        by="catalogue",
+        result=PROMISED,
+        score=0.75,
+        words=("非法采矿", "挖山"),
+    ),
+    "case.calls-issued.v1": case.CaseCallsIssued(attempt=2, calls=CALLS, awaited=("D15", "D08"), reason="rework"),
+    "case.engaged.v1": case.CaseEngaged(attempt=1, department="D15", waiting_for=("D08", "D16")),
+    "case.call-completed.v1": case.CaseCallCompleted(
+        call=CALL, handlers=("officer-D15", "officer-D08"), solved="partly", reply=REPLY
+    ),
+    "case.result-submitted.v1": case.CaseResultSubmitted(
+        attempt=1,
+        handlers=("officer-D15", "officer-D08"),
+        solved="no",
+        review=case.Due(by=SOON, rule="urgent review 4h"),
+        released=(OTHER_CALL,),
+    ),
+    "case.result-sent-back.v1": case.CaseResultSentBack(
+        attempt=1, matter="401", town="445303100", by="reviewer", reason=WORDS
+    ),
+    "case.resolved.v1": case.CaseResolved(
+        attempt=1,
+        by="reviewer",
+        visibility="public",
+        matter="401",
+        town="445303100",
+        village="445303100201",
+        follow_up=case.Due(by=SOON, rule="follow-up 3wd"),
+        handlers=("officer-D15",),
+        ask=(REPORT,),
+        reply=REPLY,
+        closes_at=LATER,
+    ),
+    "case.followed-up.v1": case.CaseFollowedUp(
+        report=REPORT,
+        attempt=1,
+        try_no=3,
+        tried_at=SOON,
+        by="clerk",
+        contacted=True,
+        solved=False,
+        satisfied=False,
+    ),
+    "case.rework-ordered.v1": case.CaseReworkOrdered(attempt=1, matter="401", town="445303100", report=REPORT),
+    "case.review-reopened.v1": case.CaseReviewReopened(
+        attempt=2, report=REPORT, review=case.Due(by=SOON, rule="review 1wd")
+    ),
+    "case.closed.v1": case.CaseClosed(reason="explained", by="reviewer"),
+    "call.issued.v1": call.CallIssued(
+        **_ABOUT_CALL,
+        attempt=1,
+        level="town",
+        village="445303100201",
+        matter="401",
+        handling_class="U1",
+        legs=PLANS,
+        result=PROMISED,
+        contactable=False,
+    ),
+    "call.departments-called.v1": call.DepartmentsCalled(
+        **_ABOUT_CALL, handling_class="U1", called_at=CALLED, legs=LEGS
+    ),
+    "call.acknowledged.v1": call.CallAcknowledged(
+        **_ABOUT_CALL, attempt=1, department="D15", by="officer-D15", late=True
+    ),
+    "call.reported-in.v1": call.DepartmentReportedIn(
+        **_ABOUT_CALL, department="D15", by="officer-D15", people=20, late=True
+    ),
+    "call.reporter-contacted.v1": call.ReporterContacted(**_ABOUT_CALL, department="D15", by="officer-D15", late=True),
+    "call.noted.v1": call.CallNoted(**_ABOUT_CALL, department="D15", by="officer-D15", note=WORDS),
+    "call.result-filed.v1": call.CallResultFiled(
+        **_ABOUT_CALL,
+        department="D15",
+        by="officer-D15",
+        solved="yes",
+        account=WORDS,
+        reply=REPLY,
+        late=True,
+    ),
+    "call.clock-missed.v1": call.CallClockMissed(
+        **_ABOUT_CALL, department="D15", clock="acknowledge", due=SOON, escalations=(SOON, LATER)
+    ),
+    "call.escalated.v1": call.CallEscalated(
+        **_ABOUT_CALL, department="D15", clock="result", step=2, post="command_centre", person="command-centre"
+    ),
+    "call.completed.v1": call.CallCompleted(
+        **_ABOUT_CALL,
+        attempt=1,
+        handlers=("officer-D15", "officer-D08"),
+        solved="yes",
+        released=("X5",),
+        reply=REPLY,
+    ),
+    "call.released.v1": call.CallReleased(**_ABOUT_CALL, departments=("D08", "X5")),
+    "outcome.drafted.v1": outcome.OutcomeDrafted(
+        case=CASE,
+        attempt=1,
+        matter="401",
+        town="445303100",
+        village="445303100201",
+        authors=("officer-D15",),
+        reply=REPLY,
+        disclose=case.Due(by=LATER, rule="disclose 3wd", provisional=True),
+    ),
+    "outcome.published.v1": outcome.OutcomePublished(case=CASE, by="publisher", reply=REPLY, late=True),
+    "outcome.withheld.v1": outcome.OutcomeWithheld(case=CASE, by="publisher", ground="secret"),
+}
+
+REQUESTS: Mapping[str, Request] = {
+    "report.submit.v1": report.SubmitReport(
+        report=REPORT,
+        source="hotline",
+        record="2026-000417",
+        receipt="LD23456789AB2",
+        channel="hotline",
+        town="445303100",
+        village="445303100201",
+        reported_at=REPORTED,
+        words=report.ReportWords(
+            title="有人挖山",
+            text="后山半夜有挖机声。",
+            place="后山",
+            reporter="ab" * 32,
+            point=report.Point(lon=112.0125, lat=23.0625, datum="GCJ-02"),
+            contact=report.Contact(name="张三", phone="13800000000"),
+            attachments=(report.AttachmentNote("a.jpg", "image/jpeg", "cd" * 32, 1024),),
+        ),
+        reporters=(REPORTER,),
+        anonymous=True,
+        appeal="tip",
+        matter="401",
+        suggestions=SUGGESTIONS,
+        attachments=1,
+    ),
+    "report.link.v1": report.LinkReportToCase(report=REPORT, case=CASE, supplement=True),
+    "report.refuse.v1": report.RefuseReport(
+        report=REPORT, case=CASE, ground="petition", advice="请到信访局反映", by="clerk"
+    ),
+    "report.erase.v1": report.EraseReport(report=REPORT, by="privacy-officer", reason="本人申请"),
+    "case.open.v1": case.OpenCase(case=CASE, report=REPORT),
+    "case.link-report.v1": case.LinkReport(case=CASE, opens="019ab1c2d3e4" + "07" * 10, report=REPORT),
+    "case.classify.v1": case.ClassifyCase(case=CASE, matter="401", by="operator"),
+    "case.issue-calls.v1": case.IssueCalls(case=CASE, attempt=2, calls=CALLS, reason="rework"),
+    "case.engage.v1": case.EngageCase(case=CASE, attempt=1, department="D15"),
+    "case.submit-result.v1": case.SubmitResult(
+        case=CASE, call=CALL, attempt=1, handlers=("officer-D15",), solved="partly", reply=REPLY
+    ),
+    "case.approve-result.v1": case.ApproveResult(case=CASE, by="reviewer"),
+    "case.send-back-result.v1": case.SendBackResult(case=CASE, by="reviewer", reason=WORDS),
+    "case.explain.v1": case.ExplainCase(case=CASE, by="reviewer"),
+    "case.follow-up.v1": case.FollowUp(
+        case=CASE, report=REPORT, by="clerk", contacted=True, solved=False, satisfied=True
+    ),
+    "case.close.v1": case.CloseCase(case=CASE, attempt=1),
+    "call.call-departments.v1": call.CallDepartments(call=CALL),
+    "call.release.v1": call.ReleaseCall(call=CALL),
+    "call.acknowledge.v1": call.AcknowledgeCall(call=CALL, department="D15", by="officer-D15"),
+    "call.report-in.v1": call.ReportIn(call=CALL, department="D15", by="officer-D15", people=20),
+    "call.contact-reporter.v1": call.ContactReporter(call=CALL, department="D15", by="officer-D15"),
+    "call.note.v1": call.NoteProgress(
+        call=CALL, case=CASE, department="D15", by="officer-D15", note="已到现场，正在取证。"
+    ),
+    "call.file-result.v1": call.FileResult(
+        call=CALL,
+        case=CASE,
+        department="D15",
+        by="officer-D15",
+        solved="yes",
+        account=WORDS,
+        reply="已查处，现场已恢复。",
+    ),
+    "call.miss-clock.v1": call.MissClock(call=CALL, department="D15", clock="arrive", step=2),
+    "outcome.draft.v1": outcome.DraftOutcome(
+        outcome=OUTCOME,
+        case=CASE,
+        attempt=1,
+        matter="401",
+        town="445303100",
+        village="445303100201",
+        authors=("officer-D15",),
+        reply=REPLY,
+    ),
+    "outcome.publish.v1": outcome.PublishOutcome(outcome=OUTCOME, case=CASE, by="publisher", reply="已查处。"),
+    "outcome.withhold.v1": outcome.WithholdOutcome(outcome=OUTCOME, case=CASE, by="publisher", ground="personal_data"),
+    "ConfigureDistrict": district.ConfigureDistrict(
+        stream="000000000000" + "08" * 10, hash="0123456789ab", district=DISTRICT
+    ),
+}
+
+
+def contents() -> dict[str, bytes]:
+    """What each golden file holds: the bytes of the log or of a timer, and the same for people to read."""
+    files: dict[str, bytes] = {}
+    for name, fact in FACTS.items():
+        files[f"{name}.msgpack"] = CATALOG.encode(META, fact)
+        files[f"{name}.json"] = _readable(fact)
+    for tag, request in REQUESTS.items():
+        files[f"{tag}.request.msgpack"] = CATALOG.encode_request(request)
+        files[f"{tag}.request.json"] = _readable(request)
+    return files
+
+
+def _readable(sample: Fact | Request) -> bytes:
+    return msgspec.json.format(msgspec.json.encode(sample), indent=2) + b"\n"
+
+
+def write_missing() -> list[str]:
+    """Write the files that do not exist yet; gives their names."""
+    missing = {name: content for name, content in contents().items() if not (GOLDEN / name).exists()}
+    for name, content in missing.items():
+        (GOLDEN / name).write_bytes(content)
+    return sorted(missing)
+
+
+if __name__ == "__main__":
+    for written in write_missing():
+        print(written)

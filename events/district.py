@@ -182,7 +182,7 @@ class DistrictConfigured(Fact, frozen=True, kw_only=True):
     district: District
 
 
-class ConfigureDistrict(Request, frozen=True, kw_only=True):
+class ConfigureDistrict(Request, frozen=True, kw_only=True, tag="district.configure.v1"):
     """Put a configuration into force; the same content again changes nothing."""
 
     stream: str

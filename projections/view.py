@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import BLOB, Boolean, Column, Float, Integer, String
@@ -31,7 +32,7 @@ class Moment(TypeDecorator[datetime]):
 
 def moment_text(value: datetime) -> str:
     """How views store a time."""
-    return value.astimezone(UTC).isoformat(timespec="microseconds")
+    return (value if value.tzinfo is UTC else value.astimezone(UTC)).isoformat(timespec="microseconds")
 
 
 class Rows:
@@ -86,7 +87,7 @@ class Rows:
             else:
                 stored.append(row)
         self._changed.clear()
-        for key in list(self._known)[: max(0, len(self._known) - keep)]:
+        for key in list(islice(self._known, max(0, len(self._known) - keep))):
             del self._known[key]
         return stored, removed
 

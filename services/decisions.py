@@ -26,7 +26,7 @@ class SetTimer(Struct, frozen=True):
 
 
 class ClearTimer(Struct, frozen=True):
-    """Forget a timer, if it is still waiting."""
+    """Forget the timer ``name`` and all below it, ``name.…``, as far as they still wait."""
 
     name: str
 

@@ -167,17 +167,17 @@ def timers(stream: str, fact: Facts) -> tuple[SetTimer | ClearTimer, ...]:
                 for step, at in enumerate(fact.escalations, start=1)
             )
         case CallAcknowledged():
-            return _cleared(fact.department, ("acknowledge",))
+            return (ClearTimer(f"{fact.department}.acknowledge"),)
         case DepartmentReportedIn():
-            return _cleared(fact.department, ("arrive",))
+            return (ClearTimer(f"{fact.department}.arrive"),)
         case ReporterContacted():
-            return _cleared(fact.department, ("contact",))
+            return (ClearTimer(f"{fact.department}.contact"),)
         case CallResultFiled():
-            return _cleared(fact.department, ("arrive", "contact", "result"))
+            return (ClearTimer(fact.department),)
         case CallCompleted():
-            return tuple(clear for code in fact.released for clear in _cleared(code, CLOCKS))
+            return tuple(ClearTimer(department) for department in fact.released)
         case CallReleased():
-            return tuple(clear for code in fact.departments for clear in _cleared(code, CLOCKS))
+            return tuple(ClearTimer(department) for department in fact.departments)
         case _:
             return ()
 
@@ -333,7 +333,3 @@ def _release(state: Call, departments: tuple[str, ...]) -> Call:
     for code in departments:
         state = _put(state, structs.replace(state.parts[code], progress="released"))
     return state
-
-
-def _cleared(department: str, clocks: tuple[Clock, ...]) -> tuple[ClearTimer, ...]:
-    return tuple(ClearTimer(f"{department}.{clock}{step}") for clock in clocks for step in ("", ".1", ".2"))

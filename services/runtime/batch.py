@@ -12,6 +12,7 @@ from msgspec import Struct, msgpack, structs
 
 from events.district import DistrictConfigured
 from events.envelope import Fact, Meta, Recorded, Request, kind_of
+from events.ids import PREFIX
 from events.private import Sealed
 from services.decisions import ClearTimer, Handler, Later, Rejected, SetTimer, Stream
 from services.rules.book import RuleBook
@@ -56,6 +57,9 @@ class Entry(Struct):
 class Standing(Struct):
     """What a ledger knows of its log, and its ports. ``rules`` are those in force, ``None`` before the first.
 
+    Stream ids begin with their time. Every stream whose time is after ``floor`` is in the cache, so that one that
+    is not there is new and need not be looked for.
+
     ``probe`` is called with ``deciding``, ``inside`` (all is written, nothing committed) and ``committed``;
     the crash tests kill the process there.
     """
@@ -68,6 +72,7 @@ class Standing(Struct):
     probe: Callable[[str], None]
     cache: OrderedDict[str, Entry]
     rules: RuleBook | None = None
+    floor: str = ""
     position: int = 0
     seal: bytes = FIRST
     recorded_at: datetime = EPOCH
@@ -153,7 +158,7 @@ class Batch:
 
     def later(self, source_id: str, later: Later) -> None:
         """Store a request to be decided when its time has come; at the earliest after this instant."""
-        self._set_timer(source_id, later.due, self._encrypted(later.request))
+        self._set_timers([(source_id, later.due, self._encrypted(later.request))])
 
     def has_due(self) -> bool:
         """Whether any timer's time has come."""
@@ -237,6 +242,8 @@ class Batch:
         entry = self.entries.get(stream) or self._standing.cache.get(stream)
         if entry is not None:
             return entry
+        if stream[:PREFIX] > self._standing.floor:
+            return None
         facts = self._standing.log.stream(stream, self.cursor)
         if not facts:
             return None
@@ -276,21 +283,32 @@ class Batch:
                 standing.configure(fact)
 
     def _apply(self, stream: str, timers: tuple[SetTimer | ClearTimer, ...]) -> None:
-        cleared = [(f"timer:{stream}:{timer.name}",) for timer in timers if isinstance(timer, ClearTimer)]
+        cleared = [f"timer:{stream}:{timer.name}" for timer in timers if isinstance(timer, ClearTimer)]
         if cleared:
-            self.cursor.executemany("DELETE FROM timers WHERE id = ?", cleared)
+            # "name" itself and everything from "name." up to, in the order of characters, "name/"
+            self.cursor.executemany(
+                "DELETE FROM timers WHERE id >= ? AND id < ?", [(name, f"{name}/") for name in cleared]
+            )
             self._look_up_next_due = True
-        for timer in timers:
-            if isinstance(timer, SetTimer):
-                self._set_timer(f"timer:{stream}:{timer.name}", timer.due, timer.request)
-
-    def _set_timer(self, source_id: str, due: datetime, request: Request) -> None:
-        at = max(_microseconds(due), _microseconds(self.now) + 1)
-        self.cursor.execute(
-            "INSERT OR REPLACE INTO timers VALUES (?,?,?)", (source_id, at, self._catalog.encode_request(request))
+        self._set_timers(
+            [
+                (f"timer:{stream}:{timer.name}", timer.due, timer.request)
+                for timer in timers
+                if isinstance(timer, SetTimer)
+            ]
         )
-        if self._next_due is None or at < self._next_due:
-            self._next_due = at
+
+    def _set_timers(self, timers: list[tuple[str, datetime, Request]]) -> None:
+        rows = [
+            (source_id, max(_microseconds(due), _microseconds(self.now) + 1), self._catalog.encode_request(request))
+            for source_id, due, request in timers
+        ]
+        if not rows:
+            return
+        self.cursor.executemany("INSERT OR REPLACE INTO timers VALUES (?,?,?)", rows)
+        first = min(row[1] for row in rows)
+        if self._next_due is None or first < self._next_due:
+            self._next_due = first
 
 
 def _content(encoded: bytes) -> bytes:

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from datetime import datetime
 
 from events.district import DistrictConfigured
+from events.ids import PREFIX
 from services.decisions import Service
 from services.rules.book import RuleBook
 from services.runtime import configuration
@@ -21,7 +22,7 @@ from services.runtime.log import Log
 from services.runtime.seal import FIRST
 from services.runtime.vault import Vault
 
-CACHED_STREAMS = 20_000
+CACHED_STREAMS = 5_000
 
 
 class Ledger:
@@ -82,6 +83,7 @@ class Ledger:
         try:
             with self.log.exclusive() as cursor:
                 self._catch_up(cursor)
+                self.vault.refresh()
                 batch = Batch(standing, cursor, max(now or self.clock.now(), standing.recorded_at))
                 yield batch
                 sealed = batch.write()
@@ -99,7 +101,8 @@ class Ledger:
             standing.cache[stream] = entry
             standing.cache.move_to_end(stream)
         while len(standing.cache) > CACHED_STREAMS:
-            standing.cache.popitem(last=False)
+            evicted, _ = standing.cache.popitem(last=False)
+            standing.floor = max(standing.floor, evicted[:PREFIX])
 
     def decide(self, submission: Submission) -> Answer:
         """Decide one request in a transaction of its own.
@@ -124,6 +127,8 @@ class Ledger:
             for (stream,) in appended:
                 standing.cache.pop(stream, None)
             self._recover_configuration(cursor)
+        newest_stream = cursor.execute("SELECT max(originator_id) FROM stored_events").fetchone()[0]
+        standing.floor = max(standing.floor, newest_stream[:PREFIX])
         last = cursor.execute("SELECT topic, state FROM stored_events WHERE rowid = ?", (position,)).fetchone()
         if last is None:
             raise Damaged(f"expected the fact at position {position}, where the newest seal is, found none")

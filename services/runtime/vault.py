@@ -18,12 +18,14 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from msgspec import msgpack
 
+from events.ids import PREFIX
 from events.private import Sealed
 from services.runtime.errors import Damaged, Erased
 
 NONCE_BYTES = 12
 KEY_BYTES = 32
-CACHED_KEYS = 20_000
+CACHED_KEYS = 5_000
+PSEUDONYMS = "pseudonyms"
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS keys (stream TEXT PRIMARY KEY, key BLOB NOT NULL) WITHOUT ROWID;
@@ -54,6 +56,9 @@ class Vault:
         self._keys: dict[str, bytes] = {}
         self._new: dict[str, bytes] = {}
         self._named: dict[tuple[str, str], bytes] = {}
+        self._floor = ""
+        self._data_version = -1
+        self.refresh()
 
     def close(self) -> None:
         """Close the database."""
@@ -94,6 +99,7 @@ class Vault:
     def keep_attachment(self, stream: str, content: bytes) -> str:
         """Store bytes encrypted under the key of ``stream``, durable at once; gives their SHA-256 in clear."""
         name = sha256(content).hexdigest()
+        self.refresh()
         box = _encrypt(self._key(stream, create=True), f"{stream}/{name}", content)
         self.flush()
         with self._lock:
@@ -121,7 +127,7 @@ class Vault:
     def pseudonym_key(self, month: str) -> bytes | None:
         """The key of a month (``2026-11``) for reporters' pseudonyms; ``None`` once it is destroyed."""
         with self._lock:
-            oldest = self._db.execute("SELECT erased_at FROM tombstones WHERE stream='pseudonyms'").fetchone()
+            oldest = self._db.execute("SELECT erased_at FROM tombstones WHERE stream=?", (PSEUDONYMS,)).fetchone()
         if oldest is not None and month < oldest[0]:
             return None
         return self._named_key("periods", "month", month)
@@ -132,9 +138,9 @@ class Vault:
             self._db.execute("BEGIN IMMEDIATE")
             self._db.execute("DELETE FROM periods WHERE month < ?", (month,))
             self._db.execute(
-                "INSERT INTO tombstones VALUES ('pseudonyms', ?) ON CONFLICT (stream)"
+                "INSERT INTO tombstones VALUES (?, ?) ON CONFLICT (stream)"
                 " DO UPDATE SET erased_at = max(erased_at, excluded.erased_at)",
-                (month,),
+                (PSEUDONYMS, month),
             )
             self._db.execute("COMMIT")
             self._named.clear()
@@ -149,6 +155,7 @@ class Vault:
                 self._db.execute("INSERT OR IGNORE INTO tombstones VALUES (?,?)", (stream, at.isoformat()))
                 self._keys.pop(stream, None)
                 self._new.pop(stream, None)
+                self._floor = max(self._floor, stream[:PREFIX])
             self._db.execute("COMMIT")
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
@@ -156,6 +163,22 @@ class Vault:
         """Whether the key of ``stream`` was destroyed."""
         with self._lock:
             return self._db.execute("SELECT 1 FROM tombstones WHERE stream=?", (stream,)).fetchone() is not None
+
+    def refresh(self) -> None:
+        """Notice keys that another process made. Call it with the log's lock held, before making any.
+
+        Stream ids begin with their time: a stream whose time is after the floor has a key in memory or none.
+        """
+        with self._lock:
+            version = self._db.execute("PRAGMA data_version").fetchone()[0]
+            if version != self._data_version:
+                self._data_version = version
+                newest = self._db.execute(
+                    "SELECT max(stream) FROM (SELECT max(stream) AS stream FROM keys"
+                    " UNION ALL SELECT max(stream) FROM tombstones WHERE stream <> ?)",
+                    (PSEUDONYMS,),
+                ).fetchone()[0]
+                self._floor = max(self._floor, (newest or "")[:PREFIX])
 
     def mark(self) -> int:
         """A mark for `discard`."""
@@ -177,13 +200,17 @@ class Vault:
                 self._keys.update(self._new)
                 self._new.clear()
             while len(self._keys) > CACHED_KEYS:
-                del self._keys[next(iter(self._keys))]
+                oldest = next(iter(self._keys))
+                del self._keys[oldest]
+                self._floor = max(self._floor, oldest[:PREFIX])
 
     def _key(self, stream: str, create: bool) -> bytes:
         with self._lock:
             key = self._new.get(stream) or self._keys.get(stream)
             if key is not None:
                 return key
+            if create and stream[:PREFIX] > self._floor:
+                return self._make(stream)
             row = self._db.execute(
                 "SELECT (SELECT key FROM keys WHERE stream=?1), (SELECT 1 FROM tombstones WHERE stream=?1)", (stream,)
             ).fetchone()
@@ -194,8 +221,11 @@ class Vault:
                 return bytes(row[0])
             if not create:
                 raise Erased(f"expected a key for {stream}, found none in the vault")
-            key = self._new[stream] = secrets.token_bytes(KEY_BYTES)
-            return key
+            return self._make(stream)
+
+    def _make(self, stream: str) -> bytes:
+        key = self._new[stream] = secrets.token_bytes(KEY_BYTES)
+        return key
 
     def _named_key(self, table: str, column: str, name: str) -> bytes:
         with self._lock:

@@ -27,11 +27,11 @@ POINTS = 20
 
 
 def resident_mib() -> float:
-    """Memory of this process now, not its peak."""
+    """Memory of this process now, not its peak, without the pages of mapped files."""
     status = Path("/proc/self/status")
     if not status.exists():
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    line = next(line for line in status.read_text().splitlines() if line.startswith("VmRSS"))
+    line = next(line for line in status.read_text().splitlines() if line.startswith("RssAnon"))
     return int(line.split()[1]) / 1024
 
 

@@ -1,5 +1,6 @@
 """What the flow tests do in a township: hand in reports, let everybody react, act, and look at what came of it."""
 
+import sqlite3
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from itertools import islice
@@ -111,6 +112,15 @@ def counts(house: House) -> dict[str, int]:
     tables = ("stored_events", "inbox", "timers", "seals")
     with house.log.reading() as cursor:
         return {table: cursor.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in tables}
+
+
+def keys(house: House) -> set[str]:
+    """The streams whose keys the vault's file holds."""
+    found = sqlite3.connect(house.folder / "vault.db")
+    try:
+        return {row[0] for row in found.execute("SELECT stream FROM keys")}
+    finally:
+        found.close()
 
 
 def timers(log: Log) -> dict[str, int]:

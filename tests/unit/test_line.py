@@ -110,7 +110,7 @@ def test_a_field_that_cannot_be_taken_is_named(changes: dict[str, Any], field: s
     ],
 )
 def test_what_is_no_json_object_is_refused_in_words(broken: bytes) -> None:
-    with pytest.raises(BadLine, match="(?i)expected"):
+    with pytest.raises(BadLine, match=r"(?i)expected"):
         read_line(broken)
 
 

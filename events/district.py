@@ -46,11 +46,12 @@ class Village(Part, frozen=True):
 
 
 class Platform(Part, frozen=True):
-    """工作平台, established in every town and once more at the district."""
+    """工作平台, established at the levels named: in every town, and once more at the district."""
 
     code: str
     zh: str
     en: str
+    levels: tuple[Literal["town", "district"], ...] = ("town", "district")
 
 
 class Department(Part, frozen=True):

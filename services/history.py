@@ -135,7 +135,7 @@ def _because_words(fact: ReportSubmitted) -> list[Sentence]:
 
 
 def _because_matter(fact: CaseClassified, rules: RuleBook) -> list[Sentence]:
-    matter = rules.matters[fact.matter]
+    matter = rules.matter(fact.matter)
     by_zh = {"catalogue": "按目录词", "sender": "按来源系统指定"}.get(fact.by, f"由{fact.by}人工")
     by_en = {"catalogue": "by the catalogue's words", "sender": "by its sender"}.get(fact.by, f"by {fact.by}")
     due = _local(fact.result.by)

@@ -27,7 +27,8 @@ from services.wiring import SERVICES, House
 Port = Annotated[int, Parameter(name="--port", env_var="HUJIAO_PORT", help="The port on 127.0.0.1.")]
 
 DEFAULT_PORT = 8765
-BETWEEN_REPORTS = timedelta(minutes=12)
+BETWEEN_REPORTS = timedelta(minutes=15)
+BETWEEN_REPORTS_LIVE = timedelta(minutes=4)
 DEMO_SPEED = 60.0
 
 
@@ -85,19 +86,22 @@ def demo(
         house.configure(rules.district)
         start = max(virtual.now(), house.ledger.recorded_at)
         front = Front()
-        house.views.catch_up(house.log)
-        _, rows = Questions(house.views.database).sql(
-            f"SELECT count(*), max(reported_at) FROM reports WHERE source = '{SOURCE}'"
-        )
-        known, newest = rows[0]
-        after = datetime.fromisoformat(newest) if newest else start
-        lines = invented_reports(Dice(seed), rules, after, BETWEEN_REPORTS, first=known)
-        feed = Residents(lines, house.desk, rules, front)
+        house.settle()
         if not begun:
-            start = _live_through(house, feed, start + timedelta(days=days))
+            start = _live_through(house, _residents(house, seed, start, BETWEEN_REPORTS), start + timedelta(days=days))
+        feed = _residents(house, seed, start, BETWEEN_REPORTS_LIVE, front)
         house.use_clock(ScaledClock(start, speed))
         out.print(f"[bold]演示 DEMO[/bold]: invented reports, a sample configuration, a clock at {speed:g}×.")
         return _serve(house, front, feed, port, demo=True)
+
+
+def _residents(house: House, seed: int, start: datetime, gap: timedelta, others: Feed | None = None) -> Residents:
+    """The demo's residents, who go on where they were."""
+    sql = f"SELECT count(*), max(reported_at) FROM reports WHERE source = '{SOURCE}'"
+    (known, newest), *_ = Questions(house.views.database).sql(sql)[1]
+    after = datetime.fromisoformat(newest) if newest else start
+    lines = invented_reports(Dice(seed), house.ledger.rules, after, gap, first=known)
+    return Residents(lines, house.desk, house.ledger.rules, others)
 
 
 def _live_through(house: House, feed: Feed, until: datetime) -> datetime:
@@ -110,7 +114,7 @@ def _live_through(house: House, feed: Feed, until: datetime) -> datetime:
             until=until,
             after_commit=lambda: update(int((house.ledger.recorded_at - began).total_seconds() / 60)),
         )
-    house.views.catch_up(house.log)
+    house.settle()
     return until
 
 

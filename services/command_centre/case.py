@@ -219,7 +219,7 @@ def decide(state: Case | None, request: Requests, now: datetime, rules: RuleBook
 
 def call_issued(case_id: str, case: Case, plan: CallPlan, attempt: int, now: datetime, rules: RuleBook) -> CallIssued:
     """The first fact of a call. For rework the result is due when the matter's promise, begun anew, ends."""
-    matter = rules.matters[case.matter]
+    matter = rules.matter(case.matter)
     assert case.result is not None, "only a classified case is called for"
     return CallIssued(
         case=case_id,
@@ -274,7 +274,7 @@ def _issue_calls(state: Case, request: IssueCalls, rules: RuleBook) -> tuple[Fac
     leads = [leg.department for leg in legs if leg.role == "lead"]
     if len(leads) != 1:
         raise Rejected(f"expected exactly one lead over all calls, found {len(leads)}: {', '.join(leads)}")
-    on_site = rules.matters[state.matter].on_site
+    on_site = rules.matter(state.matter).on_site
     awaited = tuple(leg.department for leg in legs if leg.role == "lead" or (on_site and leg.required))
     return (CaseCallsIssued(attempt=request.attempt, calls=request.calls, awaited=awaited, reason=request.reason),)
 

@@ -41,7 +41,7 @@ def open_or_join(recorded: Recorded, fact: ReportAccepted, rules: RuleBook) -> t
 
 def call_platforms(recorded: Recorded, fact: CaseClassified, rules: RuleBook) -> tuple[Request, ...]:
     """A classified case calls every platform that its matter needs."""
-    matter = rules.matters[fact.matter]
+    matter = rules.matter(fact.matter)
     calls = rules.plan_calls(recorded.stream, fact.town, matter, attempt=1, only_lead=False)
     return (IssueCalls(case=recorded.stream, attempt=1, calls=calls),)
 
@@ -51,7 +51,7 @@ def call_again(
 ) -> tuple[Request, ...]:
     """再次呼叫: rework goes to the lead that had it before."""
     attempt = fact.attempt + 1
-    calls = rules.plan_calls(recorded.stream, fact.town, rules.matters[fact.matter], attempt, only_lead=True)
+    calls = rules.plan_calls(recorded.stream, fact.town, rules.matter(fact.matter), attempt, only_lead=True)
     return (IssueCalls(case=recorded.stream, attempt=attempt, calls=calls, reason="rework"),)
 
 

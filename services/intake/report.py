@@ -78,11 +78,10 @@ def submit(
     """
     if report is not None:
         return ()
-    if request.village and rules.villages[request.village].town != request.town:
-        raise Rejected(
-            f"village: expected a village of town {request.town}, "
-            f"found {request.village} of town {rules.villages[request.village].town}"
-        )
+    village = rules.villages.get(request.village)
+    if request.village and (village is None or village.town != request.town):
+        town = village.town if village else "none of the district"
+        raise Rejected(f"village: expected a village of town {request.town}, found {request.village} of town {town}")
     matter = rules.certain_matter(request.matter, request.suggestions)
     code = matter.code if matter else ""
     earlier = told_before(reporters, code, request.village, request.reported_at, rules) if code else None

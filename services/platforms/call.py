@@ -183,11 +183,11 @@ def timers(stream: str, fact: Facts) -> tuple[SetTimer | ClearTimer, ...]:
 
 
 def _call_departments(state: Call, now: datetime, rules: RuleBook) -> tuple[Fact, ...]:
-    if state.parts:
+    if state.parts or state.over:
         return ()
     issued = state.issued
     legs = rules.legs(
-        issued.legs, rules.matters[issued.matter], issued.handling_class, issued.result, now, issued.contactable
+        issued.legs, rules.matter(issued.matter), issued.handling_class, issued.result, now, issued.contactable
     )
     called = DepartmentsCalled(
         **_about(state),
@@ -293,6 +293,8 @@ def _miss(state: Call, request: MissClock, now: datetime, rules: RuleBook) -> tu
             escalations=rules.escalations(state.called_at, due),
         )
         return () if request.clock in part.missed else (missed,)
+    if request.step > len(rules.district.ladder):
+        return ()
     post = rules.district.ladder[request.step - 1].post
     duty = rules.on_duty(post, state.issued.town, state.issued.platform)
     escalated = CallEscalated(

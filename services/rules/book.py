@@ -43,12 +43,16 @@ class RuleBook:
         """Towns by code, alias, Chinese and English name."""
         return {name: town for town in self.district.towns for name in (town.code, town.alias, town.zh, town.en)}
 
+    def matter(self, code: str) -> Matter:
+        """The matter of a case. One that a newer catalogue has no more is handled as what fits nowhere else."""
+        return self.matters.get(code) or self.matters[CATCH_ALL]
+
     def certain_matter(self, claimed: str, suggestions: tuple[Suggestion, ...]) -> Matter | None:
         """The matter that a report is about, if its sender named it or the words are certain enough."""
         if claimed:
             return self.matters.get(claimed)
         if suggestions and suggestions[0].score >= self.district.triage_threshold:
-            return self.matters[suggestions[0].matter]
+            return self.matters.get(suggestions[0].matter)
         return None
 
     def platform_of(self, department: str, matter: Matter) -> str:

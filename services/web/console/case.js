@@ -47,8 +47,8 @@ export function showCase(answer) {
   const { case: row } = answer;
   say(byId("pane-title"), row.matter ? name("matter", row.matter) : t("unclassified"));
   byId("pane-body").replaceChildren(
-    head(row), stepper(row), owed(answer.board ?? []), why(answer.explain ?? []),
-    departments(answer.calls ?? [], answer.legs ?? [], row), timeline(answer.timeline ?? []));
+    head(row), stepper(row), owed(answer.board ?? []), departments(answer.calls ?? [], answer.legs ?? [], row),
+    why(answer.explain ?? []), timeline(answer.timeline ?? []));
   tickCase();
 }
 

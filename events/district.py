@@ -5,9 +5,9 @@ log, so that a decision of last year can be explained by the rules of last year.
 """
 
 from datetime import date, time
-from typing import Literal
+from typing import Annotated, Literal
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from events.envelope import Fact, Request
 
@@ -24,6 +24,10 @@ Clock = Literal["acknowledge", "arrive", "contact", "result"]
 """The clocks of a department's part of a call: 签收, 报到, 首联, 办结."""
 
 
+Alias = Annotated[str, Meta(pattern="^[A-HJ-NP-TV-Z]{2}$")]
+"""Two capital letters, none that looks like a digit."""
+
+
 class Part(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """A part of the configuration. Unknown keys are faults."""
 
@@ -32,7 +36,7 @@ class Town(Part, frozen=True):
     """镇. ``code`` is the statistics code, ``alias`` two letters for receipts, topics and routing keys."""
 
     code: str
-    alias: str
+    alias: Alias
     zh: str
     en: str
 
@@ -159,7 +163,7 @@ class District(Part, frozen=True):
     """A whole district: the only input of every decision beside the log. Times are Asia/Shanghai."""
 
     code: str
-    alias: str
+    alias: Alias
     zh: str
     en: str
     note: str

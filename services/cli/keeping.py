@@ -199,8 +199,8 @@ def new_district(folder: Path, *, code: str, alias: str, zh: str, en: str) -> Ex
     """
     if not re.fullmatch(r"[0-9]{6}", code):
         raise HujiaoError(f"--code: expected six digits, found {code!r}")
-    if not re.fullmatch(r"[A-Z]{2}", alias):
-        raise HujiaoError(f"--alias: expected two capital letters, found {alias!r}")
+    if not re.fullmatch(r"[A-HJ-NP-TV-Z]{2}", alias):
+        raise HujiaoError(f"--alias: expected two capital letters other than I, O and U, found {alias!r}")
     if folder.exists() and any(folder.iterdir()):
         raise HujiaoError(f"folder: expected a new or empty folder, found files in {folder}")
     for name in (zh, en):

@@ -24,6 +24,7 @@ from events.case import (
     CaseTriageQueued,
     ClassifyCase,
     CloseCase,
+    CloseReason,
     Due,
     EngageCase,
     IssueCalls,
@@ -92,6 +93,7 @@ class Case(Struct, frozen=True):
     solved: Literal["yes", "partly", "no"] = "yes"
     reply: Sealed | None = None
     reworked: bool = False
+    close_reason: CloseReason | None = None
 
     @property
     def contactable(self) -> bool:
@@ -127,7 +129,6 @@ def evolve(state: Case | None, fact: Facts) -> Case:
                 calls=fact.calls,
                 awaited=frozenset(fact.awaited),
                 completed=frozenset(),
-                handlers=(),
             )
         case CaseEngaged():
             phase: Phase = "calling" if fact.waiting_for else "in_progress"
@@ -136,7 +137,7 @@ def evolve(state: Case | None, fact: Facts) -> Case:
             return structs.replace(
                 state,
                 completed=state.completed | {fact.call},
-                handlers=(*state.handlers, *fact.handlers),
+                handlers=(*state.handlers, *(new for new in fact.handlers if new not in state.handlers)),
                 solved=fact.solved if fact.reply else state.solved,
                 reply=fact.reply or state.reply,
             )
@@ -153,7 +154,7 @@ def evolve(state: Case | None, fact: Facts) -> Case:
         case CaseReviewReopened():
             return structs.replace(state, phase="in_review", reports=_ask_again(state.reports))
         case CaseClosed():
-            return structs.replace(state, phase="closed")
+            return structs.replace(state, phase="closed", close_reason=fact.reason)
         case _:
             assert_never(fact)
 
@@ -190,7 +191,7 @@ def refuse_report(state: Case | None, report_id: str, by: str) -> tuple[Fact, ..
     """End a case whose only report is refused. Only while it waits in triage: later somebody is at work."""
     if state is None or report_id not in {known.report for known in state.reports}:
         raise Rejected(f"expected a case with report {report_id}, found none")
-    if state.phase == "closed":
+    if state.close_reason == "refused":
         return ()
     if state.phase != "triage" or len(state.reports) > 1:
         raise Rejected(f"expected a case in triage with a single report, found {state.phase}, {len(state.reports)}")
@@ -287,7 +288,8 @@ def _engage(state: Case, request: EngageCase) -> tuple[Fact, ...]:
 
 
 def _submit_result(state: Case, request: SubmitResult, now: datetime, rules: RuleBook) -> tuple[Fact, ...]:
-    if request.attempt != state.attempt or request.call in state.completed:
+    at_work = state.phase in ("calling", "in_progress")
+    if not at_work or request.attempt != state.attempt or request.call in state.completed:
         return ()
     completed = CaseCallCompleted(
         call=request.call, handlers=request.handlers, solved=request.solved, reply=request.reply

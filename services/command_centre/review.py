@@ -88,10 +88,13 @@ def _follow_up(state: Case, request: FollowUp, now: datetime, rules: RuleBook) -
         raise Rejected(f"expected a report of this case, found {request.report}")
     if asked.done(tries):
         raise Rejected("expected a reporter who still has to be asked, found one who was, or who is anonymous")
-    if len(asked.tries) + 1 == tries and not request.contacted and _same_day(asked.tries[0], now):
+    last_in_vain = len(asked.tries) + 1 == tries and not request.contacted
+    if last_in_vain and asked.tries and _same_day(asked.tries[0], now):
         raise Rejected(f"expected {tries} tries over at least two days, found all on the same day")
     if request.contacted != (request.solved is not None):
         raise Rejected("expected an answer to 'solved' exactly when the reporter was contacted")
+    if request.satisfied is not None and not request.contacted:
+        raise Rejected("expected no answer to 'satisfied' from a reporter who was not contacted, found one")
     followed_up = CaseFollowedUp(
         report=request.report,
         attempt=state.attempt,

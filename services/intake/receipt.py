@@ -29,7 +29,7 @@ def read_receipt(text: str) -> str:
         ValueError: when the form or the check character is wrong, so that a slip of the pen is noticed.
     """
     receipt = text.strip().upper().replace(" ", "").replace("-", "")
-    if len(receipt) != 2 + HASH_CHARACTERS + 1 or any(c not in ALPHABET for c in receipt[2:]):
+    if len(receipt) != 2 + HASH_CHARACTERS + 1 or any(character not in ALPHABET for character in receipt):
         raise ValueError(f"expected a receipt of {3 + HASH_CHARACTERS} letters and digits, found {text!r}")
     if _check(receipt[:-1]) != receipt[-1]:
         raise ValueError(f"expected a receipt whose check character fits, found {text!r}: look for a slip")
@@ -37,5 +37,5 @@ def read_receipt(text: str) -> str:
 
 
 def _check(text: str) -> str:
-    total = sum((place + 1) * ord(character) for place, character in enumerate(text))
+    total = sum((place + 1) * ALPHABET.index(character) for place, character in enumerate(text))
     return ALPHABET[total % len(ALPHABET)]

@@ -126,7 +126,7 @@ def decide(
         raise Rejected("expected a report that was submitted, found none with this id")
     match request:
         case LinkReportToCase():
-            if state.phase == "linked":
+            if state.phase in ("linked", "refused"):
                 return ()
             return (ReportLinked(case=request.case, supplement=request.supplement),)
         case RefuseReport():

@@ -3,12 +3,13 @@
 import tomllib
 from collections import Counter
 from collections.abc import Iterable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from events.district import District
+from events.district import Calendar, District
 from services.rules.limits import comparable_days, parse_duration
 from services.runtime.errors import HujiaoError
 
@@ -24,6 +25,7 @@ FILES = {
 """Which tables stand in which file; ``district.toml`` holds plain keys."""
 
 SHORTEST_WORD = 2
+LONGEST_DAYS = 3660
 
 _FIELDS = {
     "town": "towns",
@@ -128,13 +130,23 @@ def _check_codes(district: District) -> Iterable[str]:
             )
         for town in set(department.absent_in) - towns:
             yield f"departments.toml: department {department.code}: absent_in: expected a town, found {town}"
-    for start, end in district.calendar.hours:
-        if start >= end:
-            yield f"calendar.toml: calendar: hours: expected the beginning before the end, found {start} to {end}"
-    if not district.calendar.hours:
+    for duty in district.duties:
+        if duty.town != "*" and duty.town not in towns:
+            yield f"duties.toml: duty {duty.person}: town: expected a town of this district or *, found {duty.town}"
+        if duty.platform != "*" and duty.platform not in platforms:
+            yield f"duties.toml: duty {duty.person}: platform: expected a platform or *, found {duty.platform}"
+    yield from _check_calendar(district.calendar)
+
+
+def _check_calendar(calendar: Calendar) -> Iterable[str]:
+    moments = [moment for hours in calendar.hours for moment in hours]
+    if any(earlier >= later for earlier, later in pairwise(moments)):
+        found = ", ".join(f"{start:%H:%M} to {end:%H:%M}" for start, end in calendar.hours)
+        yield f"calendar.toml: calendar: hours: expected each to begin after the one before has ended, found {found}"
+    if not calendar.hours:
         yield "calendar.toml: calendar: hours: expected office hours, found none"
-    for day in {*district.calendar.rest, *district.calendar.work}:
-        if not district.calendar.first_year <= day.year <= district.calendar.last_year:
+    for day in sorted({*calendar.rest, *calendar.work}):
+        if not calendar.first_year <= day.year <= calendar.last_year:
             yield f"calendar.toml: calendar: expected days of announced years, found {day}"
 
 
@@ -154,7 +166,7 @@ def _check_matters(district: District) -> Iterable[str]:
             yield f"{where}: assists: expected others than the lead, found {matter.lead}"
         for code in set(matter.required) - set(matter.assists):
             yield f"{where}: required: expected some of the assists, found {code}"
-        yield from _check_durations(where, matter, ("promised", "contain", "contact", "arrive", "statutory"))
+        yield from _check_durations(where, matter, ("promised",), ("contain", "contact", "arrive", "statutory"))
         for word in (*matter.strong, *matter.words):
             if len(word) < SHORTEST_WORD:
                 yield f"{where}: words: expected {SHORTEST_WORD} characters or more, found {word!r}"
@@ -166,25 +178,31 @@ def _check_limits(district: District) -> Iterable[str]:
     for missing in sorted({"U0", "U1", "U2", "U3", "U4", "U5"} - {limit.handling_class for limit in district.limits}):
         yield f"limits.toml: limit {missing}: expected one for every handling class, found none"
     for limit in district.limits:
-        yield from _check_durations(
-            f"limits.toml: limit {limit.handling_class}", limit, ("acknowledge", "result", "arrive", "contact")
-        )
+        where = f"limits.toml: limit {limit.handling_class}"
+        yield from _check_durations(where, limit, ("acknowledge", "result"), ("arrive", "contact"))
+    for step in district.ladder:
+        if not step.after > 0:
+            yield f"limits.toml: ladder {step.post}: after: expected a share above 0, found {step.after}"
     periods = ("duplicate", "review", "review_urgent", "follow_up", "anonymous_close", "disclose")
-    yield from _check_durations("limits.toml: periods", district.periods, periods)
+    yield from _check_durations("limits.toml: periods", district.periods, periods, ())
     if district.periods.follow_up_tries < 1:
         yield f"limits.toml: periods: follow_up_tries: expected 1 or more, found {district.periods.follow_up_tries}"
     if not 0 <= district.triage_threshold <= 1:
         yield f"district.toml: triage_threshold: expected 0 to 1, found {district.triage_threshold}"
 
 
-def _check_durations(where: str, part: object, names: tuple[str, ...]) -> Iterable[str]:
-    for name in names:
+def _check_durations(where: str, part: object, needed: tuple[str, ...], optional: tuple[str, ...]) -> Iterable[str]:
+    for name in (*needed, *optional):
         text = getattr(part, name)
-        if text:
-            try:
-                parse_duration(text)
-            except ValueError as error:
-                yield f"{where}: {name}: {error}"
+        if not text and name in optional:
+            continue
+        try:
+            duration = parse_duration(text)
+        except ValueError as error:
+            yield f"{where}: {name}: {error}"
+        else:
+            if comparable_days(duration) > LONGEST_DAYS:
+                yield f"{where}: {name}: expected at most {LONGEST_DAYS} days, found {text}"
 
 
 def _slower(promised: str, statutory: str) -> bool:

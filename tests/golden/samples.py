@@ -362,7 +362,7 @@ REQUESTS: Mapping[str, Request] = {
     ),
     "outcome.publish.v1": outcome.PublishOutcome(outcome=OUTCOME, case=CASE, by="publisher", reply="已查处。"),
     "outcome.withhold.v1": outcome.WithholdOutcome(outcome=OUTCOME, case=CASE, by="publisher", ground="personal_data"),
-    "ConfigureDistrict": district.ConfigureDistrict(
+    "district.configure.v1": district.ConfigureDistrict(
         stream="000000000000" + "08" * 10, hash="0123456789ab", district=DISTRICT
     ),
 }

@@ -40,6 +40,8 @@ def _any(kind: inspect.Type, by_name: Mapping[str, Drawn]) -> Drawn:
             return st.tuples(*(_any(one, by_name) for one in kind.item_types))
         case inspect.LiteralType():
             return st.sampled_from(kind.values)
+        case inspect.StrType() if kind.pattern:
+            return st.from_regex(kind.pattern.removesuffix("$"), fullmatch=True)
         case inspect.StrType():
             return st.text(max_size=min(MOST_CHARACTERS, kind.max_length or MOST_CHARACTERS))
         case inspect.BytesType():
@@ -49,7 +51,7 @@ def _any(kind: inspect.Type, by_name: Mapping[str, Drawn]) -> Drawn:
         case inspect.IntType():
             return st.integers(SMALL if kind.ge is None else kind.ge, WIDE if kind.le is None else kind.le)
         case inspect.FloatType():
-            return st.floats(kind.ge, kind.le, allow_nan=False)
+            return st.floats(kind.ge, kind.le, allow_nan=False, allow_infinity=False)
         case inspect.DateTimeType():
             return MOMENTS
         case inspect.DateType():

@@ -54,7 +54,12 @@ class Past:
                 if isinstance(timer, SetTimer):
                     self.timers[stream, timer.name] = timer
                 else:
-                    self.timers.pop((stream, timer.name), None)
+                    self._clear(stream, timer.name)
+
+    def _clear(self, stream: str, name: str) -> None:
+        gone = [key for key in self.timers if key[0] == stream and f"{key[1]}.".startswith(f"{name}.")]
+        for key in gone:
+            del self.timers[key]
 
     def decide(self, request: Request, now: datetime = MONDAY) -> tuple[Append, ...]:
         """When somebody asks for this: the facts that follow. Changes nothing.

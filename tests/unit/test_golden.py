@@ -1,5 +1,6 @@
 """Bytes once written are read for ever: golden files, upcasts and names that nobody knows."""
 
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -75,7 +76,7 @@ def test_a_sample_fills_in_every_field_so_that_every_field_is_kept(name: str, sa
 
 
 def test_samples_are_written_where_they_are_missing_and_never_over_a_file(
-    tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(samples, "GOLDEN", tmp_path)
     (tmp_path / "case.closed.v1.msgpack").write_bytes(b"as it was")

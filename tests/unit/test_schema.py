@@ -171,14 +171,6 @@ def test_a_wire_name_says_the_stream_what_happened_and_the_version(name: str) ->
     assert re.fullmatch(r"[a-z]+\.[a-z]+(-[a-z]+)*\.v[1-9][0-9]*", name)
 
 
-@pytest.mark.parametrize(
-    "tag",
-    [
-        pytest.param(tag, marks=pytest.mark.xfail(strict=True, reason="the tag is the name of the class"))
-        if tag == "ConfigureDistrict"
-        else tag
-        for tag in TAGS
-    ],
-)
+@pytest.mark.parametrize("tag", TAGS)
 def test_a_requests_tag_says_the_stream_what_is_wanted_and_the_version(tag: str) -> None:
     assert re.fullmatch(r"[a-z]+\.[a-z]+(-[a-z]+)*\.v[1-9][0-9]*", tag)

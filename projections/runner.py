@@ -55,10 +55,14 @@ class Build:
         self._delete = _compiled(delete(self.table).where(*(column == bindparam(column.name) for column in key)))
         self._select = _compiled(select(self.table).where(*(column == bindparam(column.name) for column in key)))
         self._connection: Connection | None = None
+        self._folded_to = -1
         self.rows = Rows(view.key, self._load)
 
-    def fold(self, connection: Connection, facts: Iterable[Recorded]) -> None:
-        """Fold facts into the rows and write what changed."""
+    def fold(self, connection: Connection, position: int, facts: Sequence[Recorded]) -> None:
+        """Fold the facts that follow ``position`` into the rows and write what changed."""
+        if position != self._folded_to:
+            self.rows.forget()
+        self._folded_to = facts[-1].position
         self._connection = connection
         folds, rows = self.view.folds, self.rows
         for recorded in facts:
@@ -70,6 +74,11 @@ class Build:
             connection.exec_driver_sql(self._upsert, [self._to_database(row) for row in stored])
         if removed:
             connection.exec_driver_sql(self._delete, removed)
+
+    def forget(self) -> None:
+        """Forget what is in memory: the transaction was rolled back."""
+        self.rows.forget()
+        self._folded_to = -1
 
     def digest(self, connection: Connection) -> str:
         """SHA-256 over the canonical msgpack of all rows in key order, opaque columns left out."""
@@ -177,11 +186,11 @@ class Views:
                 for build in self._builds.values():
                     position = self._position(connection, build)
                     if facts[0].position - 1 <= position < facts[-1].position:
-                        build.fold(connection, facts[position - facts[0].position + 1 :])
+                        build.fold(connection, position, facts[position - facts[0].position + 1 :])
                         connection.execute(update(_BUILDS).where(*_is(build)).values(position=facts[-1].position))
         except BaseException:
             for build in self._builds.values():
-                build.rows.forget()
+                build.forget()
             raise
 
     def rebuild(self, log: Facts, progress: Progress = lambda position: None) -> None:
@@ -195,10 +204,12 @@ class Views:
     def digest(self) -> dict[str, str]:
         """A SHA-256 per view; the same wherever the same facts were folded."""
         with self.database.reading() as connection:
+            self._follow(connection)
             return {name: build.digest(connection) for name, build in self._builds.items()}
 
     def _build_positions(self) -> dict[str, int]:
         with self.database.reading() as connection:
+            self._follow(connection)
             return {name: self._position(connection, build) for name, build in self._builds.items()}
 
     def _position(self, connection: Connection, build: Build) -> int:

@@ -35,6 +35,8 @@ class EngineThread(Thread):
             self.failure = error
             logger.exception("engine_stopped")
             raise
+        finally:
+            self._front.close(f"{type(self.failure).__name__}: {self.failure}" if self.failure else "it was stopped")
 
     def stop(self) -> None:
         """Finish the transaction at hand and end."""

@@ -18,6 +18,7 @@ from services.intake.service import SERVICE as INTAKE
 from services.platforms.service import SERVICE as PLATFORMS
 from services.rules.book import configuration_hash
 from services.runtime import configuration
+from services.runtime.attempts import Attempts
 from services.runtime.batch import Answer, Submission
 from services.runtime.clock import Clock
 from services.runtime.engine import BATCH_FACTS, Engine, Feed
@@ -32,7 +33,7 @@ SERVICES: tuple[Service, ...] = (configuration.SERVICE, INTAKE, COMMAND_CENTRE, 
 
 ClockKind = Literal["system", "virtual", "scaled"]
 
-LOG, VAULT, VIEWS_FILE, LOCK = "log.db", "vault.db", "views.db", "engine.lock"
+LOG, VAULT, VIEWS_FILE, ATTEMPTS, LOCK = "log.db", "vault.db", "views.db", "attempts.db", "engine.lock"
 
 
 class House:
@@ -53,11 +54,13 @@ class House:
         self.ledger = Ledger(self.log, self.vault, clock, services, scrub, probe)
         self.views = Views(folder / VIEWS_FILE, VIEWS)
         self.desk = Desk(self.vault)
+        self.attempts = Attempts(folder / ATTEMPTS)
         self._lock_file = (folder / LOCK).open("a")
 
     def close(self) -> None:
         """Close every file. What was committed stays."""
         self._lock_file.close()
+        self.attempts.close()
         self.views.close()
         self.vault.close()
         self.log.close()
@@ -90,7 +93,7 @@ class House:
 
     def engine(self, feed: Feed | None = None, batch_facts: int = BATCH_FACTS) -> Engine:
         """The engine over this house, about ``batch_facts`` to a transaction; call `lock` first."""
-        return Engine(self.ledger, self.services, feed, batch_facts)
+        return Engine(self.ledger, self.services, self.attempts, feed, batch_facts)
 
     def settle(self) -> None:
         """After commits: bring the views up to date, and destroy the pseudonyms' keys that nobody needs now."""

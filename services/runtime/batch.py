@@ -28,13 +28,15 @@ class Submission(Struct, frozen=True):
     """A request on its way to the ledger.
 
     ``source_id`` is namespaced by whoever may use it. What the engine sends itself is not ``remembered``: its
-    cursor and timers move in the same transaction and say as much as an inbox entry would.
+    cursor and timers move in the same transaction and say as much as an inbox entry would. ``correlation`` is that
+    of the fact that is reacted to; without it, that of the stream which the request is first of all about.
     """
 
     source_id: str
     request: Request
     actor: str
     remembered: bool = True
+    correlation: str = ""
 
 
 class Answer(Struct, frozen=True, omit_defaults=True):
@@ -143,6 +145,9 @@ class Batch:
             states = tuple(self._state(stream) for stream in streams)
             rules = standing.rules
             appends = handler.decide(states, request, self.now, rules)  # type: ignore[arg-type]  # only the first configuration is decided without rules
+        except Conflict:
+            standing.vault.discard(mark)
+            raise
         except Rejected as rejected:
             standing.vault.discard(mark)
             answer = Answer("rejected", str(rejected))
@@ -167,10 +172,18 @@ class Batch:
         due = self.next_due()
         return due is not None and due <= self.now
 
-    def due(self, until: datetime) -> list[tuple[datetime, str, Request]]:
-        """Timers due by ``until``, ``(due, source id, request)``, in order; deleted, to be decided here."""
+    def encoded(self, request: Request) -> bytes:
+        """A request as it may be stored: private words encrypted."""
+        return self._catalog.encode_request(self._encrypted(request))
+
+    def due(self, until: datetime, limit: int) -> list[tuple[datetime, str, Request]]:
+        """Timers due by ``until``, ``(due, source id, request)``, in order; deleted, to be decided here.
+
+        At most ``limit``; all when it is negative.
+        """
         rows = self.cursor.execute(
-            "SELECT due, id, request FROM timers WHERE due <= ? ORDER BY due, id", (_microseconds(until),)
+            "SELECT due, id, request FROM timers WHERE due <= ? ORDER BY due, id LIMIT ?",
+            (_microseconds(until), limit),
         ).fetchall()
         self.cursor.executemany("DELETE FROM timers WHERE id = ?", [(row[1],) for row in rows])
         self._look_up_next_due = True
@@ -203,8 +216,8 @@ class Batch:
         sealed = seal(
             standing.seal,
             (
-                (position, stored.originator_id, stored.originator_version, stored.topic, stored.state)  # type: ignore[misc]  # our stream ids are text
-                for position, stored in zip(positions, self._stored, strict=True)
+                (position, recorded.stream.encode(), recorded.version, recorded.name.encode(), stored.state)
+                for position, recorded, stored in zip(positions, self.facts, self._stored, strict=True)
             ),
         )
         cursor.execute("INSERT INTO seals VALUES (?,?)", (positions[-1], sealed))
@@ -223,16 +236,7 @@ class Batch:
         return structs.replace(msgpack.decode(entry[1], type=Answer), repeated=True)
 
     def _encrypted(self, request: Request) -> Request:
-        """The request with every private field encrypted, public ones scrubbed before."""
-        changed: dict[str, Any] = {}
-        for field, owner in type(request).PRIVATE.items():
-            words = getattr(request, field)
-            if words is None or isinstance(words, Sealed):
-                continue
-            if field in type(request).PUBLIC:
-                words = self._standing.scrub(words)
-            changed[field] = self._standing.vault.encrypt(getattr(request, owner), words)
-        return structs.replace(request, **changed) if changed else request
+        return encrypted(request, self._standing)
 
     def _state(self, stream: str) -> Any:
         entry = self._entry(stream)
@@ -256,10 +260,8 @@ class Batch:
 
     def _append(self, appends: tuple[tuple[str, Fact], ...], submission: Submission, streams: tuple[str, ...]) -> None:
         standing, catalog = self._standing, self._catalog
-        correlation = next(
-            (entry.correlation for stream in streams if (entry := self._entry(stream)) and entry.correlation),
-            appends[0][0],
-        )
+        about = self._entry(streams[0])
+        correlation = submission.correlation or (about.correlation if about else streams[0])
         meta = Meta(
             recorded_at=self.now,
             causation=submission.source_id,
@@ -309,6 +311,31 @@ class Batch:
         first = min(row[1] for row in rows)
         if self._next_due is None or first < self._next_due:
             self._next_due = first
+
+
+def encrypted(request: Request, standing: Standing) -> Request:
+    """The request with every private field encrypted, public ones scrubbed before.
+
+    Words about a case whose people were all erased are not kept: the case goes on without them.
+
+    Raises:
+        Erased: for a report whose person was erased.
+    """
+    changed: dict[str, Any] = {}
+    for field, owner in type(request).PRIVATE.items():
+        words = getattr(request, field)
+        if words is None or isinstance(words, Sealed):
+            continue
+        if field in type(request).PUBLIC:
+            words = standing.scrub(words)
+        key = getattr(request, owner)
+        try:
+            changed[field] = standing.vault.encrypt(key, words)
+        except Erased:
+            if owner == "report":
+                raise
+            changed[field] = Sealed(key, b"")
+    return structs.replace(request, **changed) if changed else request
 
 
 def _content(encoded: bytes) -> bytes:

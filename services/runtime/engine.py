@@ -12,18 +12,21 @@ from typing import Protocol
 
 import structlog
 
-from events.envelope import Recorded
+from events.envelope import Recorded, Request
 from services.decisions import Later, Reaction, Service
 from services.runtime import parking
+from services.runtime.attempts import MAX_ATTEMPTS, Attempts
 from services.runtime.batch import Answer, Batch, Submission
 from services.runtime.errors import Conflict
 from services.runtime.ledger import Ledger
 
 BATCH_FACTS = 1000
 CHUNK = 500
+NO_LIMIT = -1
 CAREFUL_AFTER = 3
 """After so many starts at the same place every fact is handled in a transaction of its own."""
 
+ENDED = "the process ended whenever it was handled"
 LATEST = datetime.max.replace(tzinfo=UTC)
 
 logger = structlog.get_logger()
@@ -77,11 +80,13 @@ class Engine:
         self,
         ledger: Ledger,
         services: tuple[Service, ...],
+        attempts: Attempts,
         feed: Feed | None = None,
         batch_facts: int = BATCH_FACTS,
     ) -> None:
         self._ledger = ledger
         self._feed: Feed = feed or NoFeed()
+        self._attempts = attempts
         self._batch_facts = batch_facts
         self._reactions: dict[str, list[tuple[str, Reaction]]] = {}
         for service in services:
@@ -92,8 +97,9 @@ class Engine:
         self._taken: list[Due] = []
         with ledger.log.exclusive() as cursor:
             self._parked = parking.streams(cursor)
-            starts = parking.count_start(cursor, parking.position(cursor))
+            starts = attempts.count_start(parking.position(cursor))
         self._careful = CHUNK if starts >= CAREFUL_AFTER else 0
+        self._tried: list[str] = []
 
     def run(self, until: datetime | None = None, after_commit: Callable[[], None] = lambda: None) -> None:
         """Play: work until nothing is left that is due by ``until``, time passing inside transactions.
@@ -111,8 +117,7 @@ class Engine:
         return self._step(now, now)
 
     def _step(self, now: datetime | None, until: datetime) -> bool:
-        if self._careful:
-            self._count_attempt()
+        self._tried.clear()
         answers: list[Answered] = []
         try:
             with self._ledger.batch(now) as batch:
@@ -132,6 +137,8 @@ class Engine:
             self._tail = batch.base + len(batch.facts)
         if answers:
             self._feed.answered(answers)
+        for what in self._tried:
+            self._attempts.forget(what)
         self._careful = max(0, self._careful - 1)
         return worked
 
@@ -159,16 +166,21 @@ class Engine:
         return handled > 0
 
     def _due(self, batch: Batch) -> list[Due]:
-        """Timers and inputs whose time has come, in the order in which they are decided."""
-        inputs = self._feed.take(batch.now, CHUNK)
+        """Timers and inputs whose time has come, in the order in which they are decided; one when careful."""
+        limit = 1 if self._careful else CHUNK
+        inputs = self._feed.take(batch.now, limit)
         self._taken.extend(inputs)
         if not inputs and not batch.has_due():
             return []
-        until = inputs[-1][0] if len(inputs) == CHUNK else batch.now
+        until = inputs[-1][0] if len(inputs) == limit else batch.now
         timers = [
             (at, Submission(source_id, request, "clock", remembered=False))
-            for at, source_id, request in batch.due(until)
+            for at, source_id, request in batch.due(until, limit if self._careful else NO_LIMIT)
         ]
+        if self._careful and inputs and timers:
+            self._feed.give_back(inputs)
+            self._taken.clear()
+            inputs = []
         return sorted(timers + inputs, key=lambda due: (due[0], due[1].source_id))
 
     def _next(self, batch: Batch) -> Recorded | None:
@@ -196,33 +208,48 @@ class Engine:
         reactions = self._reactions.get(recorded.name)
         if reactions is None:
             return
-        if recorded.stream in self._parked:
-            parking.park(
-                batch.cursor, recorded.id, recorded.stream, "behind a parked fact", batch.now, recorded.position
-            )
+        behind = recorded.stream in self._parked
+        if behind or not self._may_try(recorded.id):
+            cause = "behind a parked fact" if behind else ENDED
+            parking.park(batch.cursor, recorded.id, recorded.stream, cause, batch.now, recorded.position)
+            self._parked.add(recorded.stream)
             return
         try:
             for service, reaction in reactions:
                 for n, wanted in enumerate(reaction(recorded, recorded.fact, batch.rules)):
-                    source_id = f"reaction:{service}:{recorded.id}:{n}"
-                    if isinstance(wanted, Later):
-                        batch.later(source_id, wanted)
-                        continue
-                    answer = batch.decide(Submission(source_id, wanted, service, remembered=False))
-                    if answer.status == "rejected":
-                        logger.info("reaction_rejected", source_id=source_id, reason=answer.reason)
+                    self._want(batch, f"reaction:{service}:{recorded.id}:{n}", service, recorded, wanted)
         except Exception as error:
             raise parking.Poison(recorded.id, recorded.stream, recorded.position, error) from error
 
+    def _want(self, batch: Batch, source_id: str, service: str, recorded: Recorded, wanted: Request | Later) -> None:
+        """Decide what a reaction wants, or have it wait for its time."""
+        if isinstance(wanted, Later):
+            batch.later(source_id, wanted)
+            return
+        submission = Submission(source_id, wanted, service, remembered=False, correlation=recorded.meta.correlation)
+        answer = batch.decide(submission)
+        if answer.status == "rejected":
+            logger.info("reaction_rejected", source_id=source_id, reason=answer.reason)
+
     def _decide(self, batch: Batch, submission: Submission, at: datetime) -> Answer | Conflict:
+        if not self._may_try(submission.source_id):
+            request = batch.encoded(submission.request)
+            parking.park(batch.cursor, submission.source_id, submission.source_id, ENDED, batch.now, None, request)
+            return Answer("rejected", f"parked: {ENDED}")
         try:
             return batch.decide(submission)
         except Conflict as conflict:
             return conflict
         except Exception as error:
-            raise parking.Poison(
-                submission.source_id, submission.source_id, None, error, parking.Waiting(at, submission.request)
-            ) from error
+            waiting = parking.Waiting(at, submission.request)
+            raise parking.Poison(submission.source_id, submission.source_id, None, error, waiting) from error
+
+    def _may_try(self, what: str) -> bool:
+        """When careful: count the attempt before it is made; ``False`` once there were too many."""
+        if not self._careful:
+            return True
+        self._tried.append(what)
+        return self._attempts.count(what) <= MAX_ATTEMPTS
 
     def _handle_released(self, batch: Batch) -> int:
         """Facts and timers that an operator let go on, before anything else."""
@@ -237,35 +264,27 @@ class Engine:
                 self._decide(batch, Submission(what.what, request, "operator", remembered=False), batch.now)
         return len(released)
 
-    def _count_attempt(self) -> None:
-        """Before a fact is handled on its own: note that we try, in case it takes the process with it."""
-        with self._ledger.log.exclusive() as cursor:
-            found = self._ledger.log.after(parking.position(cursor), 1)
-            if found and parking.attempt(cursor, found[0].id) > parking.MAX_ATTEMPTS:
-                fact = found[0]
-                cause = "the process ended while handling it"
-                parking.park(cursor, fact.id, fact.stream, cause, self._ledger.recorded_at, fact.position)
-                parking.move(cursor, fact.position)
-                self._parked.add(fact.stream)
-                self._forget()
-
     def _park_or_retry(self, poison: parking.Poison) -> None:
-        logger.error("failed", what=poison.what, cause=str(poison))
+        """Try again, alone, until it has failed too often; then park it and let the others go on."""
+        count = self._attempts.so_far if self._careful else self._attempts.count
+        failed = count(poison.what)
+        logger.error("failed", what=poison.what, cause=str(poison), attempt=failed)
+        if failed < MAX_ATTEMPTS:
+            return
+        request = self._ledger.encrypted(poison.waiting.request) if poison.waiting else None
+        encoded = self._ledger.log.catalog.encode_request(request) if request else None
+        at = self._ledger.recorded_at
         with self._ledger.log.exclusive() as cursor:
-            if parking.attempt(cursor, poison.what) < parking.MAX_ATTEMPTS:
-                return
-            encoded = self._ledger.log.catalog.encode_request(poison.waiting.request) if poison.waiting else None
-            parking.park(
-                cursor, poison.what, poison.stream, str(poison), self._ledger.recorded_at, poison.position, encoded
-            )
+            parking.park(cursor, poison.what, poison.stream, str(poison), at, poison.position, encoded)
             if poison.position is not None:
                 parking.move(cursor, poison.position)
                 self._parked.add(poison.stream)
             else:
                 cursor.execute("DELETE FROM timers WHERE id=?", (poison.what,))
-                for due in [due for due in self._taken if due[1].source_id == poison.what]:
-                    self._taken.remove(due)
-                    self._feed.answered([(due[1], Answer("rejected", f"parked: {poison}"))])
+        self._attempts.forget(poison.what)
+        for due in [due for due in self._taken if due[1].source_id == poison.what]:
+            self._taken.remove(due)
+            self._feed.answered([(due[1], Answer("rejected", f"parked: {poison}"))])
 
     def _forget(self) -> None:
         """Nothing of the step happened: what was taken in memory is taken again."""

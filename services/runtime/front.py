@@ -11,13 +11,19 @@ from threading import Event
 
 from services.runtime.batch import Answer, Submission
 from services.runtime.engine import Answered, Due
-from services.runtime.errors import Conflict, HujiaoError
+from services.runtime.errors import HujiaoError
 
 MAX_WAITING = 10_000
+
+_Settled = list[tuple[asyncio.Future[Answer], Answer | HujiaoError]]
 
 
 class Overloaded(HujiaoError):
     """Too many requests wait already. Nothing was taken; try again in a moment."""
+
+
+class Closed(HujiaoError):
+    """The engine has ended. Send it again, under the same id, once it is back."""
 
 
 class Front:
@@ -29,6 +35,7 @@ class Front:
         self._again: list[Due] = []
         self._max_waiting = max_waiting
         self._arrived = Event()
+        self._closed: str | None = None
 
     async def submit(self, submission: Submission) -> Answer:
         """Have a request decided; returns after the commit.
@@ -36,13 +43,32 @@ class Front:
         Raises:
             Conflict: when the source id came before with other content.
             Overloaded: when too many requests wait.
+            Closed: when the engine has ended; what was not answered may or may not have been decided.
         """
+        if self._closed is not None:
+            raise Closed(f"expected an engine that works, found one that ended: {self._closed}")
         if self._queue.qsize() >= self._max_waiting:
             raise Overloaded(f"expected fewer than {self._max_waiting} waiting requests, found as many: try again")
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._queue.put((submission, future))
         self._arrived.set()
         return await future
+
+    def close(self, reason: str) -> None:
+        """Tell everybody who waits, and whoever comes later, that nothing is decided any more."""
+        self._closed = reason
+        while True:
+            try:
+                submission, future = self._queue.get_nowait()
+            except queue.Empty:
+                break
+            self._waiting.setdefault(submission.source_id, []).append(future)
+        waiting = [future for futures in self._waiting.values() for future in futures]
+        self._waiting.clear()
+        for future in waiting:
+            error = Closed(f"expected an answer, found that the engine ended: {reason}")
+            settled: _Settled = [(future, error)]
+            future.get_loop().call_soon_threadsafe(_settle, settled)
 
     def wait(self, timeout_s: float) -> None:
         """Sleep until something arrives or the time is over; for the engine's thread."""
@@ -67,7 +93,7 @@ class Front:
 
     def answered(self, answers: list[Answered]) -> None:
         """Wake the senders, with one call into each event loop."""
-        ready: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Answer], Answer | Conflict]]] = {}
+        ready: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Answer], Answer | HujiaoError]]] = {}
         for submission, answer in answers:
             futures = self._waiting[submission.source_id]
             future = futures.pop(0)
@@ -82,11 +108,11 @@ class Front:
         self._again = taken + self._again
 
 
-def _settle(settled: list[tuple[asyncio.Future[Answer], Answer | Conflict]]) -> None:
+def _settle(settled: _Settled) -> None:
     for future, answer in settled:
         if future.done():
             continue
-        if isinstance(answer, Conflict):
+        if isinstance(answer, HujiaoError):
             future.set_exception(answer)
         else:
             future.set_result(answer)

@@ -11,11 +11,12 @@ from contextlib import contextmanager
 from datetime import datetime
 
 from events.district import DistrictConfigured
+from events.envelope import Request
 from events.ids import PREFIX
 from services.decisions import Service
 from services.rules.book import RuleBook
 from services.runtime import configuration
-from services.runtime.batch import Answer, Batch, Standing, Submission
+from services.runtime.batch import Answer, Batch, Standing, Submission, encrypted
 from services.runtime.clock import Clock
 from services.runtime.errors import Damaged
 from services.runtime.log import Log
@@ -113,6 +114,13 @@ class Ledger:
         with self.batch() as batch:
             return batch.decide(submission)
 
+    def encrypted(self, request: Request) -> Request:
+        """The request as it may be stored: private words encrypted, their key durable."""
+        self.vault.refresh()
+        kept = encrypted(request, self._standing)
+        self.vault.flush()
+        return kept
+
     def _catch_up(self, cursor: sqlite3.Cursor) -> None:
         """Learn what another process appended since our last transaction."""
         standing = self._standing
@@ -126,7 +134,7 @@ class Ledger:
             )
             for (stream,) in appended:
                 standing.cache.pop(stream, None)
-            self._recover_configuration(cursor)
+        self._recover_configuration(cursor)
         newest_stream = cursor.execute("SELECT max(originator_id) FROM stored_events").fetchone()[0]
         standing.floor = max(standing.floor, newest_stream[:PREFIX])
         last = cursor.execute("SELECT topic, state FROM stored_events WHERE rowid = ?", (position,)).fetchone()
@@ -140,3 +148,5 @@ class Ledger:
         facts = self.log.stream(configuration.STREAM, cursor)
         if facts and isinstance(latest := facts[-1].fact, DistrictConfigured):
             self._standing.configure(latest)
+        else:
+            self._standing.rules = None

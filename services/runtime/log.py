@@ -70,7 +70,6 @@ class Recorder(SQLiteApplicationRecorder):
             "CREATE INDEX IF NOT EXISTS timers_due ON timers (due, id)",
             "CREATE TABLE IF NOT EXISTS seals (position INTEGER PRIMARY KEY, seal BLOB NOT NULL)",
             "CREATE TABLE IF NOT EXISTS cursors (name TEXT PRIMARY KEY, position INTEGER NOT NULL) WITHOUT ROWID",
-            "CREATE TABLE IF NOT EXISTS attempts (what TEXT PRIMARY KEY, n INTEGER NOT NULL) WITHOUT ROWID",
             "CREATE TABLE IF NOT EXISTS parked (what TEXT PRIMARY KEY, position INTEGER, stream TEXT NOT NULL,"
             " cause TEXT NOT NULL, parked_at INTEGER NOT NULL, released INTEGER NOT NULL DEFAULT 0,"
             " due INTEGER, request BLOB) WITHOUT ROWID",

@@ -1,4 +1,4 @@
-"""What cannot be handled is parked with its cause, and the rest goes on: cursor, attempts and parked rows.
+"""What cannot be handled is parked with its cause, and the rest goes on: cursor and parked rows.
 
 All functions work inside the caller's write transaction on the log.
 """
@@ -9,9 +9,6 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from events.envelope import Request
-
-MAX_ATTEMPTS = 5
-"""How often a fact or timer may fail, or take the process with it, before it is parked."""
 
 _CURSOR = "engine"
 
@@ -51,25 +48,11 @@ def position(cursor: sqlite3.Cursor) -> int:
 
 
 def move(cursor: sqlite3.Cursor, to: int) -> None:
-    """The engine has reacted up to ``to``."""
-    cursor.execute("INSERT OR REPLACE INTO cursors VALUES (?,?)", (_CURSOR, to))
-
-
-def attempt(cursor: sqlite3.Cursor, what: str) -> int:
-    """Count an attempt at ``what``; gives how many there were with this one."""
-    row = cursor.execute(
-        "INSERT INTO attempts VALUES (?,1) ON CONFLICT (what) DO UPDATE SET n = n + 1 RETURNING n", (what,)
-    ).fetchone()
-    return int(row[0])
-
-
-def count_start(cursor: sqlite3.Cursor, at: int) -> int:
-    """Count a start of the engine with this cursor; other starts and old attempts are forgotten."""
-    key = f"start:{at}"
-    starts = attempt(cursor, key)
-    if starts == 1:
-        cursor.execute("DELETE FROM attempts WHERE what <> ?", (key,))
-    return starts
+    """The engine has reacted up to ``to``; it never goes back."""
+    cursor.execute(
+        "INSERT INTO cursors VALUES (?,?) ON CONFLICT (name) DO UPDATE SET position = max(position, excluded.position)",
+        (_CURSOR, to),
+    )
 
 
 def park(
@@ -102,7 +85,6 @@ def release(cursor: sqlite3.Cursor, what: str) -> bool:
     """Have it, and what waits behind it, handled again. Gives whether it was parked."""
     row = cursor.execute("SELECT stream FROM parked WHERE what=?", (what,)).fetchone()
     if row is not None:
-        cursor.execute("DELETE FROM attempts WHERE what IN (SELECT what FROM parked WHERE stream=?)", (row[0],))
         cursor.execute("UPDATE parked SET released = 1 WHERE stream=?", (row[0],))
     return row is not None
 

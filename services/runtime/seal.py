@@ -6,6 +6,14 @@ from typing import NamedTuple
 
 from services.runtime.log import Log
 
+BEFORE_EVERYTHING = -(2**63)
+
+_FACTS = (
+    "SELECT rowid, CAST(originator_id AS BLOB), originator_version, CAST(topic AS BLOB), state, typeof(originator_id),"
+    " typeof(topic) FROM stored_events WHERE rowid > ? AND rowid <= ? ORDER BY rowid"
+)
+_FORM = (int, bytes, int, bytes, bytes)
+
 FIRST = hashlib.sha256(b"hujiao").digest()
 
 
@@ -26,11 +34,11 @@ class Verified(NamedTuple):
     fault: Fault | None
 
 
-def seal(previous: bytes, facts: Iterable[tuple[int, str, int, str, bytes]]) -> bytes:
+def seal(previous: bytes, facts: Iterable[tuple[int, bytes, int, bytes, bytes]]) -> bytes:
     """SHA-256 over the previous seal and ``(position, stream, version, name, bytes)`` of every fact."""
     digest = hashlib.sha256(previous)
     for position, stream, version, name, state in facts:
-        digest.update(b"%d %s %d %s %d\n" % (position, stream.encode(), version, name.encode(), len(state)))
+        digest.update(b"%d %s %d %s %d\n" % (position, stream, version, name, len(state)))
         digest.update(state)
     return digest.digest()
 
@@ -45,13 +53,9 @@ def verify(log: Log, head: str = "") -> Verified:
     with log.reading() as cursor:
         seals = cursor.execute("SELECT position, seal FROM seals ORDER BY position").fetchall()
         for end, stored in seals:
-            cursor.execute(
-                "SELECT rowid, originator_id, originator_version, topic, state FROM stored_events"
-                " WHERE rowid > ? AND rowid <= ? ORDER BY rowid",
-                (position, end),
-            )
-            rows = [tuple(row) for row in cursor]
-            if seal(previous, rows) != stored:
+            lowest = position if batches else BEFORE_EVERYTHING
+            rows = [tuple(row) for row in cursor.execute(_FACTS, (lowest, end))]
+            if not all(map(_well_formed, rows)) or seal(previous, (row[:5] for row in rows)) != stored:
                 fault = Fault(position, end, f"the facts {position + 1} to {end} are not those that were sealed")
                 return Verified(facts, batches, previous.hex(), fault)
             previous, position = stored, end
@@ -69,3 +73,7 @@ def verify(log: Log, head: str = "") -> Verified:
             f"the batch sealed {head} is missing: the newest batches were cut off",
         )
     return Verified(facts, batches, previous.hex(), end_fault)
+
+
+def _well_formed(row: tuple[object, ...]) -> bool:
+    return all(isinstance(value, form) for value, form in zip(row, _FORM, strict=False)) and row[5:] == ("text", "text")

@@ -80,6 +80,9 @@ class Vault:
             Erased: when the key was destroyed.
             Damaged: when the bytes are not what was encrypted.
         """
+        self.refresh()
+        if not box.box:
+            raise Erased(f"expected words of {box.key}, found none kept: the person behind them was erased before")
         key = self._key(box.key, create=False)
         with self._lock:
             self._db.execute(
@@ -99,10 +102,10 @@ class Vault:
     def keep_attachment(self, stream: str, content: bytes) -> str:
         """Store bytes encrypted under the key of ``stream``, durable at once; gives their SHA-256 in clear."""
         name = sha256(content).hexdigest()
-        self.refresh()
-        box = _encrypt(self._key(stream, create=True), f"{stream}/{name}", content)
-        self.flush()
         with self._lock:
+            self.refresh()
+            box = _encrypt(self._key(stream, create=True), f"{stream}/{name}", content)
+            self.flush()
             self._db.execute("INSERT OR REPLACE INTO attachments VALUES (?,?,?)", (stream, name, box))
         return name
 
@@ -113,6 +116,7 @@ class Vault:
             Erased: when the key was destroyed.
             KeyError: when there is no such attachment.
         """
+        self.refresh()
         key = self._key(stream, create=False)
         with self._lock:
             row = self._db.execute("SELECT box FROM attachments WHERE stream=? AND sha256=?", (stream, name)).fetchone()
@@ -143,6 +147,7 @@ class Vault:
                 (PSEUDONYMS, month),
             )
             self._db.execute("COMMIT")
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             self._named.clear()
 
     def erase(self, streams: list[str], at: datetime) -> None:
@@ -165,7 +170,7 @@ class Vault:
             return self._db.execute("SELECT 1 FROM tombstones WHERE stream=?", (stream,)).fetchone() is not None
 
     def refresh(self) -> None:
-        """Notice keys that another process made. Call it with the log's lock held, before making any.
+        """Notice keys that another process made or destroyed. Call it with the log's lock held, before making any.
 
         Stream ids begin with their time: a stream whose time is after the floor has a key in memory or none.
         """
@@ -173,6 +178,7 @@ class Vault:
             version = self._db.execute("PRAGMA data_version").fetchone()[0]
             if version != self._data_version:
                 self._data_version = version
+                self._keys.clear()
                 newest = self._db.execute(
                     "SELECT max(stream) FROM (SELECT max(stream) AS stream FROM keys"
                     " UNION ALL SELECT max(stream) FROM tombstones WHERE stream <> ?)",
@@ -246,5 +252,5 @@ def _encrypt(key: bytes, about: str, words: bytes) -> bytes:
 def _decrypt(key: bytes, about: str, box: bytes) -> bytes:
     try:
         return AESGCM(key).decrypt(box[:NONCE_BYTES], box[NONCE_BYTES:], about.encode())
-    except InvalidTag as error:
+    except (InvalidTag, ValueError) as error:
         raise Damaged(f"expected the encrypted words of {about}, found other bytes") from error

@@ -27,7 +27,7 @@ from services.intake.line import BadLine, ReportLine, read_placed_line
 from services.intake.receipt import read_receipt
 from services.runtime.clock import ScaledClock
 from services.runtime.errors import Conflict, Erased, HujiaoError
-from services.runtime.front import Front, Overloaded
+from services.runtime.front import Closed, Front, Overloaded
 from services.wiring import House
 
 CONSOLE = Path(__file__).parent / "console"
@@ -149,7 +149,7 @@ class Window:
             raise HTTPException(str(error), status_code=409) from error
         except Erased as error:
             raise HTTPException(str(error), status_code=410) from error
-        except Overloaded as error:
+        except (Overloaded, Closed) as error:
             raise HTTPException(str(error), status_code=503) from error
         if answer.status == "rejected":
             raise HTTPException(answer.reason, status_code=422)

@@ -127,7 +127,7 @@ def ledger_in_batches(house: House, requests: Sequence[Submission]) -> None:
 def ledger_through_futures(house: House, requests: Sequence[Submission]) -> None:
     """The same requests, each awaited by its sender, 1,000 senders at a time; nobody reacts."""
     front = Front()
-    engine = Engine(house.ledger, (), front)
+    engine = Engine(house.ledger, (), house.attempts, front)
     over = Event()
 
     def decide() -> None:

@@ -2,8 +2,8 @@
 
 import sqlite3
 from collections.abc import Iterator
-from datetime import datetime, timedelta
-from itertools import islice
+from datetime import UTC, datetime, timedelta
+from itertools import count, islice
 from typing import Any
 
 from events.envelope import Recorded, Request
@@ -21,6 +21,9 @@ from services.simulation.residents import invented_reports
 from services.wiring import House
 
 SOURCE = "desk"
+_acts = count()
+MONDAY_MORNING = datetime(2026, 11, 23, 1, 0, tzinfo=UTC)
+"""Nine o'clock in Shanghai on a working day; the clock of every test's house stands there."""
 
 
 def report_line(house: House, record: str, **fields: Any) -> ReportLine:
@@ -53,7 +56,7 @@ def open_case(house: House, record: str, **fields: Any) -> str:
 
 def act(house: House, request: Request, by: str = "somebody") -> Answer:
     """Have one request decided now, and let everybody react at this instant."""
-    answer = house.ledger.decide(Submission(f"desk/{house.log.head()}/{type(request).__name__}", request, by))
+    answer = house.ledger.decide(Submission(f"desk/act-{next(_acts)}", request, by))
     react(house)
     return answer
 

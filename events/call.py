@@ -9,7 +9,7 @@ from events.case import Due, LegPlan, Level, Role
 from events.district import Clock, HandlingClass
 from events.envelope import Fact, Request
 from events.private import Sealed, Words
-from events.report import Line
+from events.report import Person
 
 Solved = Literal["yes", "partly", "no"]
 People = Annotated[int, Meta(ge=1, le=5000)]
@@ -168,7 +168,7 @@ class AcknowledgeCall(Request, frozen=True, kw_only=True, tag="call.acknowledge.
 
     call: str
     department: str
-    by: Line
+    by: Person
 
 
 class ReportIn(Request, frozen=True, kw_only=True, tag="call.report-in.v1"):
@@ -176,7 +176,7 @@ class ReportIn(Request, frozen=True, kw_only=True, tag="call.report-in.v1"):
 
     call: str
     department: str
-    by: Line
+    by: Person
     people: People
 
 
@@ -185,7 +185,7 @@ class ContactReporter(Request, frozen=True, kw_only=True, tag="call.contact-repo
 
     call: str
     department: str
-    by: Line
+    by: Person
 
 
 class NoteProgress(Request, frozen=True, kw_only=True, tag="call.note.v1"):
@@ -196,7 +196,7 @@ class NoteProgress(Request, frozen=True, kw_only=True, tag="call.note.v1"):
     call: str
     case: str
     department: str
-    by: Line
+    by: Person
     note: Words
 
 
@@ -209,7 +209,7 @@ class FileResult(Request, frozen=True, kw_only=True, tag="call.file-result.v1"):
     call: str
     case: str
     department: str
-    by: Line
+    by: Person
     solved: Solved
     account: Words
     reply: Words | None = None

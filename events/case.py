@@ -8,7 +8,7 @@ from msgspec import Meta, Struct
 from events.district import HandlingClass, Visibility
 from events.envelope import Fact, Request
 from events.private import Sealed, Words
-from events.report import Line, Suggestion
+from events.report import Person, Suggestion
 
 Role = Literal["lead", "assist", "consult"]
 """主办, 协办, 会商."""
@@ -205,11 +205,15 @@ class OpenCase(Request, frozen=True, kw_only=True, tag="case.open.v1"):
 
 
 class LinkReport(Request, frozen=True, kw_only=True, tag="case.link-report.v1"):
-    """Join a report to ``case`` of the same reporter; if that has ended, the case ``opens`` is opened instead."""
+    """Join a report to ``case`` of the same reporter; if that has ended, the case ``opens`` is opened instead.
+
+    Then the pseudonym ``reporter`` learns of it, so that a third report joins the second.
+    """
 
     case: str
     opens: str
     report: str
+    reporter: str
 
 
 class ClassifyCase(Request, frozen=True, kw_only=True, tag="case.classify.v1"):
@@ -217,7 +221,7 @@ class ClassifyCase(Request, frozen=True, kw_only=True, tag="case.classify.v1"):
 
     case: str
     matter: str
-    by: Line
+    by: Person
 
 
 class IssueCalls(Request, frozen=True, kw_only=True, tag="case.issue-calls.v1"):
@@ -252,7 +256,7 @@ class ApproveResult(Request, frozen=True, kw_only=True, tag="case.approve-result
     """The reviewer (审核员) finds the closing condition met; never one who handled the case."""
 
     case: str
-    by: Line
+    by: Person
 
 
 class SendBackResult(Request, frozen=True, kw_only=True, tag="case.send-back-result.v1"):
@@ -261,7 +265,7 @@ class SendBackResult(Request, frozen=True, kw_only=True, tag="case.send-back-res
     PRIVATE: ClassVar[dict[str, str]] = {"reason": "case"}
 
     case: str
-    by: Line
+    by: Person
     reason: Words
 
 
@@ -269,7 +273,7 @@ class ExplainCase(Request, frozen=True, kw_only=True, tag="case.explain.v1"):
     """The reviewer closes a case that the reporter still calls unsolved, with an explanation (解释说明)."""
 
     case: str
-    by: Line
+    by: Person
 
 
 class FollowUp(Request, frozen=True, kw_only=True, tag="case.follow-up.v1"):
@@ -277,7 +281,7 @@ class FollowUp(Request, frozen=True, kw_only=True, tag="case.follow-up.v1"):
 
     case: str
     report: str
-    by: Line
+    by: Person
     contacted: bool
     solved: bool | None = None
     satisfied: bool | None = None

@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 from events.case import Due
 from events.envelope import Fact, Request
 from events.private import Sealed, Words
-from events.report import Line
+from events.report import Person
 
 WithheldGround = Literal["personal_data", "secret", "incorrect"]
 
@@ -61,7 +61,7 @@ class PublishOutcome(Request, frozen=True, kw_only=True, tag="outcome.publish.v1
 
     outcome: str
     case: str
-    by: Line
+    by: Person
     reply: Words | None = None
 
 
@@ -70,5 +70,5 @@ class WithholdOutcome(Request, frozen=True, kw_only=True, tag="outcome.withhold.
 
     outcome: str
     case: str
-    by: Line
+    by: Person
     ground: WithheldGround

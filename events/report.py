@@ -6,13 +6,18 @@ from typing import Annotated, Any, ClassVar, Literal
 from msgspec import Meta, Struct
 
 from events.envelope import Fact, Request
-from events.private import Sealed
+from events.private import Sealed, Words
 
 Channel = Literal["hotline", "app", "village", "web"]
 Appeal = Literal["enquiry", "help", "complaint", "tip", "suggestion"]
 """诉求类型: 咨询、求助、投诉、举报、建议."""
 
 Line = Annotated[str, Meta(max_length=200)]
+Person = Annotated[str, Meta(min_length=1, max_length=100)]
+"""Who acts: a named person or post. Whoever acts for the township stands in the log by name."""
+
+ErasureReason = Literal["request", "retention", "mistake", "court_order"]
+
 Text = Annotated[str, Meta(max_length=20_000)]
 """Free words; a fifth of a book chapter is enough for any report, and bounds what one sender can cost us."""
 
@@ -91,10 +96,14 @@ class ReportSubmitted(Fact, frozen=True, kw_only=True):
 
 
 class ReportAccepted(Fact, frozen=True, kw_only=True):
-    """已受理: it is our business. ``case`` is the case it shall open, or join when ``joins`` is true."""
+    """已受理: it is our business. ``case`` is the case it shall open, or join when ``joins`` is true.
+
+    ``reporter`` is the pseudonym that told of it before, so that it can learn of another case if that has ended.
+    """
 
     case: str
     joins: bool = False
+    reporter: str = ""
 
 
 class ReportLinked(Fact, frozen=True, kw_only=True):
@@ -108,7 +117,7 @@ class ReportRefused(Fact, frozen=True, kw_only=True):
     """不予受理: with a listed ground and where to go instead."""
 
     ground: str
-    advice: str
+    advice: Sealed
     by: str
 
 
@@ -116,7 +125,7 @@ class ReportErased(Fact, frozen=True, kw_only=True):
     """已删除个人信息: the report's key is destroyed; nobody can read its words again."""
 
     by: str
-    reason: str
+    reason: ErasureReason
 
 
 class SubmitReport(Request, frozen=True, kw_only=True, tag="report.submit.v1"):
@@ -157,16 +166,18 @@ class LinkReportToCase(Request, frozen=True, kw_only=True, tag="report.link.v1")
 class RefuseReport(Request, frozen=True, kw_only=True, tag="report.refuse.v1"):
     """Refuse a report that waits in triage, on a listed ground; its case ends with it."""
 
+    PRIVATE: ClassVar[dict[str, str]] = {"advice": "report"}
+
     report: str
     case: str
     ground: Literal["court", "petition", "discipline", "secret", "out_of_area", "not_genuine", "emergency_line"]
-    advice: Line
-    by: Line
+    advice: Words
+    by: Person
 
 
 class EraseReport(Request, frozen=True, kw_only=True, tag="report.erase.v1"):
     """Erase the person behind a report. The fact comes first, then the key is destroyed."""
 
     report: str
-    by: Line
-    reason: Line
+    by: Person
+    reason: ErasureReason

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal, Self
 
 from events.district import ConfigureDistrict, District
-from events.report import EraseReport
+from events.report import EraseReport, ErasureReason
 from projections.all_views import VIEWS
 from projections.runner import Views
 from services.command_centre.service import SERVICE as COMMAND_CENTRE
@@ -118,7 +118,7 @@ class House:
         if known != value:
             raise HujiaoError(f"expected a data directory with {name} {value}, found {name} {known}")
 
-    def erase(self, report: str, by: str, reason: str) -> Answer:
+    def erase(self, report: str, by: str, reason: ErasureReason) -> Answer:
         """Erase the person behind a report: the fact first, then the keys. Nobody can read the words again.
 
         A crash between the two is made good when the house is opened.

@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
+import msgspec
 from cyclopts import App, Parameter
 
 from events.call import AcknowledgeCall, ContactReporter, FileResult, NoteProgress, ReportIn
@@ -44,8 +45,12 @@ def _decide(
     with existing_house(data) as house:
         found = find_case(house, case)
         request = make(house, found)
-        own = record or secrets.token_hex(8)
-        answer = house.ledger.decide(Submission(f"desk/{own}", request, by))
+        catalog = house.log.catalog
+        try:
+            request = catalog.decode_request(catalog.encode_request(request))
+        except (msgspec.ValidationError, UnicodeError) as error:
+            raise HujiaoError(f"expected what an act may say, found something else: {error}") from error
+        answer = house.ledger.decide(Submission(f"act/{record or secrets.token_hex(8)}", request, by))
         drain(house)
         phase = (Questions(house.views.database).case(found) or {})["case"]["phase"]
     shown = {"status": answer.status, "reason": answer.reason, "facts": answer.facts, "case": found, "phase": phase}

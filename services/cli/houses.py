@@ -11,10 +11,10 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from projections.queries import Questions
-from services.decisions import Service
 from services.runtime.clock import Clock, SystemClock, VirtualClock
 from services.runtime.district import find_district, load_district
 from services.runtime.errors import Busy, HujiaoError
+from services.simulation.service import simulation
 from services.wiring import LOG, SERVICES, House
 
 Data = Annotated[Path, Parameter(name="--data", env_var="HUJIAO_DATA", help="The data directory.")]
@@ -28,8 +28,10 @@ DEFAULT_DISTRICT = "yunan"
 
 
 @contextmanager
-def existing_house(data: Path, services: tuple[Service, ...] = SERVICES) -> Iterator[House]:
-    """A data directory that is there already, with the clock it remembers and views that are current.
+def existing_house(data: Path) -> Iterator[House]:
+    """A data directory that is there already, with the clock and the services it had, and views that are current.
+
+    In a replay's or demo's directory the simulation goes on playing everybody else.
 
     Raises:
         HujiaoError: when there is none; or a file in it is not what it should be.
@@ -37,19 +39,21 @@ def existing_house(data: Path, services: tuple[Service, ...] = SERVICES) -> Iter
     if not (data / LOG).is_file():
         raise HujiaoError(f"--data: expected a data directory with a {LOG}, found none at {data}")
     try:
-        house = House(data, clock_of(data), services)
+        remembered = settings_of(data)
+        real = remembered.get("clock", "system") == "system"
+        clock: Clock = SystemClock() if real else VirtualClock(datetime(2000, 1, 1, tzinfo=UTC))
+        house = House(data, clock, SERVICES if real else (*SERVICES, simulation(int(remembered.get("seed", 1)))))
     except sqlite3.DatabaseError as error:
         raise HujiaoError(f"--data: expected the files of a data directory, found damage: {error}") from error
     with house:
-        house.views.catch_up(house.log)
+        house.settle()
         yield house
 
 
-def clock_of(data: Path) -> Clock:
-    """The machine's clock, or for a replay or demo the time at which its log stands."""
+def settings_of(data: Path) -> dict[str, str]:
+    """What a data directory remembers: its clock and, if it is played, its seed."""
     with contextlib.closing(sqlite3.connect(data / LOG)) as log:
-        row = log.execute("SELECT value FROM settings WHERE name = 'clock'").fetchone()
-    return SystemClock() if row is None or row[0] == "system" else VirtualClock(datetime(2000, 1, 1, tzinfo=UTC))
+        return dict(log.execute("SELECT name, value FROM settings").fetchall())
 
 
 def configure(house: House, district: str) -> None:
@@ -62,7 +66,7 @@ def drain(house: House) -> None:
     with contextlib.suppress(Busy):
         house.lock()
         house.engine().run(until=max(house.clock.now(), house.ledger.recorded_at))
-    house.views.catch_up(house.log)
+    house.settle()
 
 
 def find_case(house: House, reference: str) -> str:

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 
+from events.report import ErasureReason
 from events.schema import asyncapi, json_schemas
 from projections.queries import Questions
 from services.cli.houses import DEFAULT_DATA, DEFAULT_DISTRICT, Data, Json, drain, existing_house
@@ -114,7 +115,7 @@ def erase(
     receipt: str,
     *,
     by: Annotated[str, Parameter(help="Who orders it.")],
-    reason: str = "request",
+    reason: ErasureReason = "request",
     data: Data = DEFAULT_DATA,
     as_json: Json = False,
 ) -> Exit:

@@ -8,6 +8,7 @@ from importlib.metadata import version
 
 import structlog
 from cyclopts import App
+from sqlalchemy.exc import SQLAlchemyError
 
 from services.cli import acting, keeping, playing, reading, serving
 from services.cli.screen import Exit, err
@@ -56,6 +57,10 @@ def _explain(error: Exception) -> Exit:
             status = Exit.USAGE
         case HujiaoError() | ValueError():
             status = Exit.USAGE
+        case SQLAlchemyError():
+            found = getattr(error, "orig", error)
+            err.print(f"sql: expected a question to the views, found: {found}", style="red", markup=False)
+            return Exit.USAGE
         case sqlite3.Error() | OSError():
             status = Exit.FAILED
         case _ if type(error).__module__.startswith("cyclopts"):

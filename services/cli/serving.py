@@ -1,8 +1,7 @@
 """`up` and `demo`: every service in one process, with the console in the browser."""
 
-import os
-import shutil
 from datetime import UTC, datetime, time, timedelta
+from pathlib import Path
 from typing import Annotated
 
 import uvicorn
@@ -16,13 +15,14 @@ from services.rules.calendar import SHANGHAI
 from services.runtime.clock import ScaledClock, SystemClock, VirtualClock
 from services.runtime.district import find_district, load_district
 from services.runtime.engine import Feed
+from services.runtime.errors import HujiaoError
 from services.runtime.front import Front
 from services.serving import EngineThread
 from services.simulation.people import Dice
 from services.simulation.residents import SOURCE, Residents, invented_reports
 from services.simulation.service import simulation
 from services.web.app import Window, create_app
-from services.wiring import SERVICES, House
+from services.wiring import ATTEMPTS, LOG, SERVICES, VAULT, VIEWS_FILE, House
 
 Port = Annotated[int, Parameter(name="--port", env_var="HUJIAO_PORT", help="The port on 127.0.0.1.")]
 
@@ -74,14 +74,15 @@ def demo(
     fresh
         Forget an earlier demo in the same directory and begin again.
     """
-    if fresh and (data / "log.db").exists():
-        shutil.rmtree(data)
+    if fresh and (data / LOG).exists():
+        _forget(data)
     rules = RuleBook(load_district(find_district(district)))
     virtual = VirtualClock(_working_morning(rules, datetime.now(UTC)) - timedelta(days=days))
     services = (*SERVICES, simulation(seed))
     with House(data, virtual, services) as house:
         house.lock()
         house.remember("clock", "scaled")
+        house.remember("seed", str(seed))
         begun = house.ledger.configured
         house.configure(rules.district)
         start = max(virtual.now(), house.ledger.recorded_at)
@@ -93,6 +94,19 @@ def demo(
         house.use_clock(ScaledClock(start, speed))
         out.print(f"[bold]演示 DEMO[/bold]: invented reports, a sample configuration, a clock at {speed:g}×.")
         return _serve(house, front, feed, port, demo=True)
+
+
+def _forget(data: Path) -> None:
+    """Remove the files of an earlier demo, and of nothing but a demo."""
+    with House(data, VirtualClock(datetime(2000, 1, 1, tzinfo=UTC))) as house:
+        house.lock()
+        if house.setting("clock") != "scaled":
+            raise HujiaoError(f"--fresh: expected the directory of a demo, found another township's at {data}")
+        for name in (LOG, VAULT, VIEWS_FILE, ATTEMPTS):
+            for file in data.glob(f"{name}*"):
+                file.unlink()
+        for file in data.glob("views-as-of-*"):
+            file.unlink()
 
 
 def _residents(house: House, seed: int, start: datetime, gap: timedelta, others: Feed | None = None) -> Residents:
@@ -119,14 +133,19 @@ def _live_through(house: House, feed: Feed, until: datetime) -> datetime:
 
 
 def _serve(house: House, front: Front, feed: Feed | None, port: int, *, demo: bool) -> Exit:
-    engine = EngineThread(house, house.engine(feed or front), front)
-    app = create_app(Window(house, front, engine.is_alive, demo))
+    engine: EngineThread | None = None
+    app = create_app(Window(house, front, lambda: engine is not None and engine.is_alive(), demo))
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning"))
+
+    def end() -> None:
+        server.should_exit = True
+
+    engine = EngineThread(house, house.engine(feed or front), front, end)
     engine.start()
-    out.print(
-        f"Look at [bold cyan]http://127.0.0.1:{port}[/bold cyan] (API: /schema, metrics: /metrics). Ctrl-C ends it."
-    )
+    window = f"http://127.0.0.1:{port}"
+    out.print(f"Look at [bold cyan]{window}[/bold cyan] (API: /schema, metrics: /metrics). Ctrl-C ends it.")
     try:
-        uvicorn.run(app, host="127.0.0.1", port=port, log_level=os.environ.get("HUJIAO_LOG", "warning").lower())
+        server.run()
     finally:
         engine.stop()
     return Exit.FAILED if engine.failure else Exit.DONE

@@ -41,6 +41,8 @@ def decide(state: Case | None, request: Requests, now: datetime, rules: RuleBook
         case ExplainCase():
             _expect(state, "in_review")
             _not_a_handler(state, request.by)
+            if not state.reworked:
+                raise Rejected("expected a case that was done again and is still called unsolved, found a first result")
             return (CaseClosed(reason="explained", by=request.by),)
         case FollowUp():
             return _follow_up(state, request, now, rules)

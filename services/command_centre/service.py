@@ -1,6 +1,7 @@
 """镇指挥中心: which facts make the command centre act, and which requests it decides."""
 
 from datetime import datetime
+from typing import Any
 
 from events.call import CallAcknowledged, CallCompleted
 from events.case import (
@@ -23,6 +24,7 @@ from events.case import (
 from events.envelope import Recorded, Request
 from events.ids import case_of
 from events.report import RefuseReport, ReportAccepted
+from events.reporter import ReporterReported
 from services.command_centre import case, review
 from services.command_centre.case import Case
 from services.decisions import Append, Handler, Rejected, Service, Stream, on_one_stream
@@ -35,7 +37,7 @@ def open_or_join(recorded: Recorded, fact: ReportAccepted, rules: RuleBook) -> t
     """An accepted report opens a case, or joins that of the same reporter's earlier report."""
     report = recorded.stream
     if fact.joins:
-        return (LinkReport(case=fact.case, opens=case_of(report), report=report),)
+        return (LinkReport(case=fact.case, opens=case_of(report), report=report, reporter=fact.reporter),)
     return (OpenCase(case=fact.case, report=report),)
 
 
@@ -82,13 +84,14 @@ def decide_open(
 
 
 def decide_link(
-    states: tuple[Case | None, Case | None, Report | None], request: LinkReport, now: datetime, rules: RuleBook
+    states: tuple[Report | None, Case | None, Case | None, Any], request: LinkReport, now: datetime, rules: RuleBook
 ) -> tuple[Append, ...]:
     """Join an open case; when it has ended meanwhile, open a new one."""
-    known, own, report = states
+    report, known, own, _ = states
     report = _submitted(report, request.report)
     if known is None or known.phase == "closed":
-        return _open(own, request.opens, request.report, report, now, rules)
+        opened = _open(own, request.opens, request.report, report, now, rules)
+        return (*opened, (request.reporter, _told(request, report, rules))) if opened else ()
     return tuple((request.case, fact) for fact in case.link_report(known, request.report, report.anonymous))
 
 
@@ -113,6 +116,17 @@ def decide_refuse(
     refused = intake.decide(states[0], request, now, rules)
     closed = case.refuse_report(states[1], request.report, request.by)
     return (*((request.report, fact) for fact in refused), *((request.case, fact) for fact in closed))
+
+
+def _told(request: LinkReport, report: Report, rules: RuleBook) -> ReporterReported:
+    matter = rules.certain_matter(report.matter, report.suggestions)
+    return ReporterReported(
+        report=request.report,
+        case=request.opens,
+        matter=matter.code if matter else "",
+        village=report.village,
+        reported_at=report.reported_at,
+    )
 
 
 def _submitted(report: Report | None, stream: str) -> Report:
@@ -140,7 +154,7 @@ SERVICE = Service(
     streams={"case": Stream(case.evolve, case.timers)},
     handlers={
         OpenCase: Handler(lambda r: (r.case, r.report), decide_open),
-        LinkReport: Handler(lambda r: (r.case, r.opens, r.report), decide_link),
+        LinkReport: Handler(lambda r: (r.report, r.case, r.opens, r.reporter), decide_link),
         RefuseReport: Handler(lambda r: (r.report, r.case), decide_refuse),
         IssueCalls: Handler(lambda r: (r.case, *(plan.call for plan in r.calls)), decide_calls),
         **{

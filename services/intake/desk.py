@@ -48,6 +48,9 @@ class Desk:
         check_line(line, rules, received_at)
         town = rules.villages[line.village].town if line.village else rules.town_by_name[line.town or ""].code
         report = stream_id("report", line.time, source, line.id)
+        contents = [(attachment, _content(attachment, folder)) for attachment in line.attachments]
+        for _, content in contents:
+            self._vault.keep_attachment(report, content)
         title, text = line.title, line.text
         request = SubmitReport(
             report=report,
@@ -65,7 +68,7 @@ class Desk:
                 reporter=self._keyed(source, line.reporter) if line.reporter and not line.anonymous else "",
                 point=line.point,
                 contact=None if line.anonymous else line.contact,
-                attachments=tuple(self._keep(report, attachment, folder) for attachment in line.attachments),
+                attachments=tuple(AttachmentNote(a.name, a.media_type, a.sha256, len(c)) for a, c in contents),
             ),
             reporters=self._pseudonyms(source, line) if line.reporter and not line.anonymous else (),
             anonymous=line.anonymous,
@@ -110,18 +113,18 @@ class Desk:
                 pseudonyms.append(stream_id("reporter", month)[:12] + digest[:PSEUDONYM_DIGITS])
         return tuple(pseudonyms)
 
-    def _keep(self, report: str, attachment: Attachment, folder: Path | None) -> AttachmentNote:
-        content = attachment.data or _read(attachment, folder)
-        found = sha256(content).hexdigest()
-        if found != attachment.sha256:
-            raise BadLine(f"attachments: expected {attachment.name} with SHA-256 {attachment.sha256}, found {found}")
-        if len(content) > MAX_ATTACHMENT_BYTES:
-            raise BadLine(
-                f"attachments: expected at most {MAX_ATTACHMENT_BYTES} bytes for {attachment.name}, "
-                f"found {len(content)}"
-            )
-        self._vault.keep_attachment(report, content)
-        return AttachmentNote(attachment.name, attachment.media_type, found, len(content))
+
+def _content(attachment: Attachment, folder: Path | None) -> bytes:
+    """The bytes of an attachment, checked."""
+    content = attachment.data or _read(attachment, folder)
+    found = sha256(content).hexdigest()
+    if found != attachment.sha256:
+        raise BadLine(f"attachments: expected {attachment.name} with SHA-256 {attachment.sha256}, found {found}")
+    if len(content) > MAX_ATTACHMENT_BYTES:
+        raise BadLine(
+            f"attachments: expected at most {MAX_ATTACHMENT_BYTES} bytes for {attachment.name}, found {len(content)}"
+        )
+    return content
 
 
 def _months(at: datetime) -> tuple[datetime, datetime]:

@@ -63,7 +63,7 @@ class FileFeed:
         self._paths, self._desk, self._rules = paths, desk, rules
         self._received_at, self._source, self._on_receipt = received_at, source, on_receipt
         self._places: deque[_Place] = deque()
-        self._taken: dict[str, _Place] = {}
+        self._taken: dict[str, deque[_Place]] = {}
         self._again: deque[Due] = deque()
         self._open: dict[int, BinaryIO] = {}
         self.refused: list[Refused] = []
@@ -123,17 +123,17 @@ class FileFeed:
             except (BadLine, Erased) as error:
                 self._refuse(place, error)
                 continue
-            if submission.source_id in self._taken:
-                self._places.appendleft(place)
-                break
-            self._taken[submission.source_id] = place
+            self._taken.setdefault(submission.source_id, deque()).append(place)
             taken.append((_moment(place), submission))
         return taken
 
     def answered(self, answers: list[Answered]) -> None:
         """Count the answers; a conflict or rejection refuses the line."""
         for submission, answer in answers:
-            place = self._taken.pop(submission.source_id)
+            places = self._taken[submission.source_id]
+            place = places.popleft()
+            if not places:
+                del self._taken[submission.source_id]
             if isinstance(answer, Conflict):
                 self._refuse(place, answer)
             elif answer.status == "rejected":

@@ -15,6 +15,9 @@ EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 AHEAD = timedelta(days=1)
 """How far a sender's clock may run ahead of ours."""
 
+RESERVED = frozenset({"act", "configuration", "demo", "erase", "import", "reaction", "timer"})
+"""Names in front of our own requests' ids: no sender may call itself so."""
+
 _NO_CONTROL = r"^[^\x00-\x1f\x7f]+$"
 
 Name = Annotated[str, Meta(min_length=1, max_length=100, pattern=_NO_CONTROL)]
@@ -91,6 +94,8 @@ def read_placed_line(raw: bytes) -> ReportLine:
         BadLine: also when neither village nor town is named.
     """
     line = read_line(raw)
+    if line.source in RESERVED:
+        raise BadLine(f"source: expected the sender's own name, found {line.source!r}, which is one of ours")
     if line.village is None and line.town is None:
         raise BadLine("village: expected a village or a town of the district, found neither")
     return line

@@ -102,10 +102,10 @@ def submit(
         suggestions=request.suggestions,
         attachments=request.attachments,
     )
-    appends: list[tuple[str, Fact]] = [
-        (request.report, submitted),
-        (request.report, ReportAccepted(case=case, joins=earlier is not None)),
-    ]
+    accepted = ReportAccepted(
+        case=case, joins=earlier is not None, reporter=request.reporters[0] if earlier is not None else ""
+    )
+    appends: list[tuple[str, Fact]] = [(request.report, submitted), (request.report, accepted)]
     if request.reporters:
         reported = ReporterReported(
             report=request.report,
@@ -132,7 +132,7 @@ def decide(
         case RefuseReport():
             if state.phase == "refused":
                 return ()
-            return (ReportRefused(ground=request.ground, advice=request.advice, by=request.by),)
+            return (ReportRefused(ground=request.ground, advice=sealed(request.advice), by=request.by),)
         case EraseReport():
             return () if state.erased else (ReportErased(by=request.by, reason=request.reason),)
         case _:

@@ -26,10 +26,15 @@ def evolve(state: Reporter | None, fact: ReporterReported) -> Reporter:
 def told_before(
     reporters: tuple[Reporter | None, ...], matter: str, village: str, reported_at: datetime, rules: RuleBook
 ) -> ReporterReported | None:
-    """The report by which the same reporter told of the same matter in the same village, if recent enough."""
-    since = rules.duplicate_since(reported_at)
+    """The report by which the same reporter told of the same matter in the same village, near enough in time.
+
+    Reports may arrive out of order; without a village nobody can say that the place is the same.
+    """
+    if not village:
+        return None
+    window = reported_at - rules.duplicate_since(reported_at)
     for reporter in reporters:
         for old in reversed(reporter.recent if reporter else ()):
-            if (old.matter, old.village) == (matter, village) and since <= old.reported_at <= reported_at:
+            if (old.matter, old.village) == (matter, village) and abs(old.reported_at - reported_at) <= window:
                 return old
     return None

@@ -172,10 +172,6 @@ class Batch:
         due = self.next_due()
         return due is not None and due <= self.now
 
-    def encoded(self, request: Request) -> bytes:
-        """A request as it may be stored: private words encrypted."""
-        return self._catalog.encode_request(self._encrypted(request))
-
     def due(self, until: datetime, limit: int) -> list[tuple[datetime, str, Request]]:
         """Timers due by ``until``, ``(due, source id, request)``, in order; deleted, to be decided here.
 
@@ -287,9 +283,10 @@ class Batch:
     def _apply(self, stream: str, timers: tuple[SetTimer | ClearTimer, ...]) -> None:
         cleared = [f"timer:{stream}:{timer.name}" for timer in timers if isinstance(timer, ClearTimer)]
         if cleared:
-            # "name" itself and everything from "name." up to, in the order of characters, "name/"
+            # in the order of characters "/" comes directly after "."
             self.cursor.executemany(
-                "DELETE FROM timers WHERE id >= ? AND id < ?", [(name, f"{name}/") for name in cleared]
+                "DELETE FROM timers WHERE id = ? OR (id > ? AND id < ?)",
+                [(name, f"{name}.", f"{name}/") for name in cleared],
             )
             self._look_up_next_due = True
         self._set_timers(

@@ -40,17 +40,18 @@ class ScaledClock:
     """Runs ``speed`` times as fast as the machine's clock: the demo's clock. The speed may change at any time."""
 
     def __init__(self, start: datetime, speed: float) -> None:
-        self._from, self._speed, self._since = start, speed, time.monotonic()
+        self._pace = (start, time.monotonic(), speed)
 
     @property
     def speed(self) -> float:
         """How many of its seconds pass in one of ours."""
-        return self._speed
+        return self._pace[2]
 
     def now(self) -> datetime:
         """The scaled time."""
-        return self._from + timedelta(seconds=(time.monotonic() - self._since) * self._speed)
+        start, since, speed = self._pace
+        return start + timedelta(seconds=(time.monotonic() - since) * speed)
 
     def run_at(self, speed: float) -> None:
         """Change the speed from now on."""
-        self._from, self._since, self._speed = self.now(), time.monotonic(), speed
+        self._pace = (self.now(), time.monotonic(), speed)

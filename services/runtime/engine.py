@@ -199,7 +199,7 @@ class Engine:
     def _pass_time(self, batch: Batch, until: datetime) -> bool:
         """Move on to the next moment at which anything is due, if that is not after ``until``."""
         moments = [at for at in (batch.next_due(), self._feed.next_due()) if at is not None]
-        if not moments or min(moments) > until:
+        if not moments or not batch.now < min(moments) <= until:
             return False
         batch.move(min(moments))
         return True
@@ -233,7 +233,7 @@ class Engine:
 
     def _decide(self, batch: Batch, submission: Submission, at: datetime) -> Answer | Conflict:
         if not self._may_try(submission.source_id):
-            request = batch.encoded(submission.request)
+            request = self._ledger.encoded(submission.request)
             parking.park(batch.cursor, submission.source_id, submission.source_id, ENDED, batch.now, None, request)
             return Answer("rejected", f"parked: {ENDED}")
         try:
@@ -254,8 +254,7 @@ class Engine:
     def _handle_released(self, batch: Batch) -> int:
         """Facts and timers that an operator let go on, before anything else."""
         released = parking.take_released(batch.cursor)
-        if released:
-            self._parked = parking.streams(batch.cursor)
+        self._parked = parking.streams(batch.cursor)
         for what in released:
             if what.position is not None:
                 self._react(batch, self._ledger.log.after(what.position - 1, 1)[0])
@@ -271,10 +270,9 @@ class Engine:
         logger.error("failed", what=poison.what, cause=str(poison), attempt=failed)
         if failed < MAX_ATTEMPTS:
             return
-        request = self._ledger.encrypted(poison.waiting.request) if poison.waiting else None
-        encoded = self._ledger.log.catalog.encode_request(request) if request else None
         at = self._ledger.recorded_at
         with self._ledger.log.exclusive() as cursor:
+            encoded = self._ledger.encoded(poison.waiting.request) if poison.waiting else None
             parking.park(cursor, poison.what, poison.stream, str(poison), at, poison.position, encoded)
             if poison.position is not None:
                 parking.move(cursor, poison.position)

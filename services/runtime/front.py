@@ -5,9 +5,10 @@ the commit of the batch that decided it.
 """
 
 import asyncio
+import contextlib
 import queue
 from datetime import UTC, datetime
-from threading import Event
+from threading import Event, Lock
 
 from services.runtime.batch import Answer, Submission
 from services.runtime.engine import Answered, Due
@@ -36,6 +37,7 @@ class Front:
         self._max_waiting = max_waiting
         self._arrived = Event()
         self._closed: str | None = None
+        self._lock = Lock()
 
     async def submit(self, submission: Submission) -> Answer:
         """Have a request decided; returns after the commit.
@@ -45,18 +47,20 @@ class Front:
             Overloaded: when too many requests wait.
             Closed: when the engine has ended; what was not answered may or may not have been decided.
         """
-        if self._closed is not None:
-            raise Closed(f"expected an engine that works, found one that ended: {self._closed}")
         if self._queue.qsize() >= self._max_waiting:
             raise Overloaded(f"expected fewer than {self._max_waiting} waiting requests, found as many: try again")
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._queue.put((submission, future))
+        with self._lock:
+            if self._closed is not None:
+                raise Closed(f"expected an engine that works, found one that ended: {self._closed}")
+            self._queue.put((submission, future))
         self._arrived.set()
         return await future
 
     def close(self, reason: str) -> None:
         """Tell everybody who waits, and whoever comes later, that nothing is decided any more."""
-        self._closed = reason
+        with self._lock:
+            self._closed = reason
         while True:
             try:
                 submission, future = self._queue.get_nowait()
@@ -68,7 +72,8 @@ class Front:
         for future in waiting:
             error = Closed(f"expected an answer, found that the engine ended: {reason}")
             settled: _Settled = [(future, error)]
-            future.get_loop().call_soon_threadsafe(_settle, settled)
+            with contextlib.suppress(RuntimeError):  # the sender's loop has ended: nobody waits any more
+                future.get_loop().call_soon_threadsafe(_settle, settled)
 
     def wait(self, timeout_s: float) -> None:
         """Sleep until something arrives or the time is over; for the engine's thread."""

@@ -18,7 +18,7 @@ from services.rules.book import RuleBook
 from services.runtime import configuration
 from services.runtime.batch import Answer, Batch, Standing, Submission, encrypted
 from services.runtime.clock import Clock
-from services.runtime.errors import Damaged
+from services.runtime.errors import Damaged, Erased
 from services.runtime.log import Log
 from services.runtime.seal import FIRST
 from services.runtime.vault import Vault
@@ -114,10 +114,16 @@ class Ledger:
         with self.batch() as batch:
             return batch.decide(submission)
 
-    def encrypted(self, request: Request) -> Request:
-        """The request as it may be stored: private words encrypted, their key durable."""
+    def encoded(self, request: Request) -> bytes | None:
+        """A request as it may be stored, its words encrypted; ``None`` when just that cannot be done.
+
+        Call it with the log's lock held.
+        """
         self.vault.refresh()
-        kept = encrypted(request, self._standing)
+        try:
+            kept = self.log.catalog.encode_request(encrypted(request, self._standing))
+        except (Erased, ValueError, TypeError):
+            return None
         self.vault.flush()
         return kept
 

@@ -600,7 +600,7 @@ def test_after_an_erasure_in_the_middle_nobody_reads_the_words_and_the_chain_sti
     submitted = house.log.stream(report)[0].fact
     assert isinstance(submitted, ReportSubmitted)
 
-    house.erase(report, by="officer", reason="the resident wishes it")
+    house.erase(report, by="officer", reason="request")
     house.views.catch_up(house.log)
 
     with pytest.raises(Erased):
@@ -613,7 +613,7 @@ def test_after_an_erasure_in_the_middle_nobody_reads_the_words_and_the_chain_sti
 
 def test_after_an_erasure_the_clocks_and_acts_without_words_go_on(house: House) -> None:
     case = open_case(house, "1")
-    house.erase(row(house, "cases", case=case)["report"], by="officer", reason="the resident wishes it")
+    house.erase(row(house, "cases", case=case)["report"], by="officer", reason="request")
 
     acknowledge(house, case, "D32")
     report_in(house, case, "D32")
@@ -625,7 +625,7 @@ def test_after_an_erasure_the_clocks_and_acts_without_words_go_on(house: House) 
 
 def test_after_an_erasure_the_case_can_still_be_brought_to_its_end(house: House) -> None:
     case = open_case(house, "1")
-    house.erase(row(house, "cases", case=case)["report"], by="officer", reason="the resident wishes it")
+    house.erase(row(house, "cases", case=case)["report"], by="officer", reason="request")
 
     bring_to_review(house, case)
     act(house, ApproveResult(case=case, by="reviewer"), "reviewer")
@@ -637,7 +637,7 @@ def test_the_other_reporter_of_a_case_is_served_on_after_the_first_was_erased(ho
     case = open_case(house, "1")
     open_case(house, "2")
     assert row(house, "cases", case=case)["reports"] == 2
-    house.erase(row(house, "cases", case=case)["report"], by="officer", reason="the resident wishes it")
+    house.erase(row(house, "cases", case=case)["report"], by="officer", reason="request")
 
     bring_to_review(house, case)
     act(house, ApproveResult(case=case, by="reviewer"), "reviewer")
@@ -649,8 +649,8 @@ def test_the_other_reporter_of_a_case_is_served_on_after_the_first_was_erased(ho
 def test_an_erased_report_is_erased_once_and_one_that_never_was_cannot_be(house: House) -> None:
     report = hand_in(house, "1")
 
-    answers = [house.erase(report, by="officer", reason="the resident wishes it") for _ in range(2)]
-    unknown = house.erase("0" * 32, by="officer", reason="the resident wishes it")
+    answers = [house.erase(report, by="officer", reason="request") for _ in range(2)]
+    unknown = house.erase("0" * 32, by="officer", reason="request")
 
     assert [(answer.status, answer.facts) for answer in answers] == [("accepted", 1), ("accepted", 0)]
     assert unknown.status == "rejected"

@@ -199,7 +199,7 @@ def test_after_an_erasure_nothing_opens_and_the_attachments_are_gone(house: Hous
     assert house.vault.attachment(report, name) == PHOTO
     assert open_words(house, report).title == "路面破损"
 
-    answer = house.erase(report, by="officer", reason="the resident wishes it")
+    answer = house.erase(report, by="officer", reason="request")
 
     assert answer.status == "accepted"
     with pytest.raises(Erased):
@@ -227,7 +227,7 @@ def test_after_an_erasure_the_bytes_of_the_key_are_in_no_file(house: House, othe
     lost = [stored_key(house.folder, stream) for stream in (report, case)]
     assert all(files_with(house.folder, key) for key in lost)
 
-    house.erase(report, by="officer", reason="the resident wishes it")
+    house.erase(report, by="officer", reason="request")
 
     assert [files_with(house.folder, key) for key in lost] == [[], []]
     house.close()
@@ -237,7 +237,7 @@ def test_after_an_erasure_the_bytes_of_the_key_are_in_no_file(house: House, othe
 def test_nobody_can_write_under_a_key_that_was_erased(house: House) -> None:
     report = hand_in(house, "1")
     react(house)
-    house.erase(report, by="officer", reason="the resident wishes it")
+    house.erase(report, by="officer", reason="request")
 
     with pytest.raises(Erased):
         house.vault.encrypt(report, "别的话")
@@ -249,7 +249,7 @@ def test_nobody_can_write_under_a_key_that_was_erased(house: House) -> None:
 
 def test_the_report_of_an_erased_person_sent_again_is_the_same_report_and_brings_no_words_back(house: House) -> None:
     report = hand_in(house, "1")
-    house.erase(report, by="officer", reason="the resident wishes it")
+    house.erase(report, by="officer", reason="request")
 
     again = house.ledger.decide(submission(house, "1"))
 
@@ -260,7 +260,7 @@ def test_the_report_of_an_erased_person_sent_again_is_the_same_report_and_brings
 def test_an_erased_report_stays_erased_in_a_house_that_is_opened_again(open_house: OpenHouse) -> None:
     house = open_house()
     report = hand_in(house, "1")
-    house.erase(report, by="officer", reason="the resident wishes it")
+    house.erase(report, by="officer", reason="request")
     house.close()
 
     again = open_house()
@@ -274,7 +274,7 @@ def test_what_one_process_erased_no_other_process_can_open(open_house: OpenHouse
     report = hand_in(one, "1")
     assert open_words(other, report).title == "路面破损"
 
-    one.erase(report, by="officer", reason="the resident wishes it")
+    one.erase(report, by="officer", reason="request")
 
     with pytest.raises(Erased):
         open_words(other, report)
@@ -290,7 +290,7 @@ def test_a_backup_of_the_vault_that_is_put_back_has_later_erasures_replayed(
     shutil.copy(house.folder / "vault.db", tmp_path / "backup.db")
     house = open_house()
     lost = stored_key(house.folder, report)
-    house.erase(report, by="officer", reason="the resident wishes it")
+    house.erase(report, by="officer", reason="request")
     house.close()
 
     shutil.copy(tmp_path / "backup.db", house.folder / "vault.db")
@@ -308,7 +308,7 @@ def test_an_erasure_that_was_cut_off_after_its_fact_is_made_good_when_the_house_
     house = open_house()
     report = hand_in(house, "1")
     react(house)
-    request = EraseReport(report=report, by="officer", reason="the resident wishes it")
+    request = EraseReport(report=report, by="officer", reason="request")
     house.ledger.decide(Submission(f"erase/{report}", request, "officer"))
     house.close()
     assert stored_key(house.folder, report)
@@ -332,9 +332,9 @@ def test_the_words_about_a_case_are_erased_with_its_last_reporter_and_not_before
     house.vault.flush()
     assert row(house, "reports", report=other)["case"] == case
 
-    house.erase(one, by="officer", reason="the resident wishes it")
+    house.erase(one, by="officer", reason="request")
     assert house.vault.open(note, str, "operator", "to read it", MONDAY_MORNING) == "做完了。"
-    house.erase(other, by="officer", reason="the resident wishes it")
+    house.erase(other, by="officer", reason="request")
 
     with pytest.raises(Erased):
         house.vault.open(note, str, "operator", "to read it", MONDAY_MORNING)

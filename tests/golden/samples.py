@@ -161,10 +161,10 @@ FACTS: Mapping[str, Fact] = {
         suggestions=SUGGESTIONS,
         attachments=2,
     ),
-    "report.accepted.v1": report.ReportAccepted(case=CASE, joins=True),
+    "report.accepted.v1": report.ReportAccepted(case=CASE, joins=True, reporter=REPORTER),
     "report.linked.v1": report.ReportLinked(case=CASE, supplement=True),
-    "report.refused.v1": report.ReportRefused(ground="court", advice="请向人民法院起诉", by="clerk"),
-    "report.erased.v1": report.ReportErased(by="privacy-officer", reason="本人申请"),
+    "report.refused.v1": report.ReportRefused(ground="court", advice=WORDS, by="clerk"),
+    "report.erased.v1": report.ReportErased(by="privacy-officer", reason="request"),
     "reporter.reported.v1": reporter.ReporterReported(
         report=REPORT, case=CASE, matter="401", village="445303100201", reported_at=REPORTED
     ),
@@ -313,12 +313,12 @@ REQUESTS: Mapping[str, Request] = {
         attachments=1,
     ),
     "report.link.v1": report.LinkReportToCase(report=REPORT, case=CASE, supplement=True),
-    "report.refuse.v1": report.RefuseReport(
-        report=REPORT, case=CASE, ground="petition", advice="请到信访局反映", by="clerk"
-    ),
-    "report.erase.v1": report.EraseReport(report=REPORT, by="privacy-officer", reason="本人申请"),
+    "report.refuse.v1": report.RefuseReport(report=REPORT, case=CASE, ground="petition", advice=WORDS, by="clerk"),
+    "report.erase.v1": report.EraseReport(report=REPORT, by="privacy-officer", reason="request"),
     "case.open.v1": case.OpenCase(case=CASE, report=REPORT),
-    "case.link-report.v1": case.LinkReport(case=CASE, opens="019ab1c2d3e4" + "07" * 10, report=REPORT),
+    "case.link-report.v1": case.LinkReport(
+        case=CASE, opens="019ab1c2d3e4" + "07" * 10, report=REPORT, reporter=REPORTER
+    ),
     "case.classify.v1": case.ClassifyCase(case=CASE, matter="401", by="operator"),
     "case.issue-calls.v1": case.IssueCalls(case=CASE, attempt=2, calls=CALLS, reason="rework"),
     "case.engage.v1": case.EngageCase(case=CASE, attempt=1, department="D15"),

@@ -43,7 +43,9 @@ def _any(kind: inspect.Type, by_name: Mapping[str, Drawn]) -> Drawn:
         case inspect.StrType() if kind.pattern:
             return st.from_regex(kind.pattern.removesuffix("$"), fullmatch=True)
         case inspect.StrType():
-            return st.text(max_size=min(MOST_CHARACTERS, kind.max_length or MOST_CHARACTERS))
+            return st.text(
+                min_size=kind.min_length or 0, max_size=min(MOST_CHARACTERS, kind.max_length or MOST_CHARACTERS)
+            )
         case inspect.BytesType():
             return st.binary(max_size=MOST_CHARACTERS)
         case inspect.BoolType():

@@ -40,6 +40,7 @@ from events.case import (
 from events.envelope import Fact, Request
 from events.ids import call_of, case_of, stream_id
 from events.report import ReportAccepted, ReportSubmitted, Suggestion
+from events.reporter import ReporterReported
 from services.decisions import Rejected, SetTimer
 from services.rules.book import RuleBook
 from tests.unit.moments import at
@@ -58,6 +59,8 @@ from tests.unit.past import (
     without_matter,
     words,
 )
+
+REPORTER = stream_id("reporter", MONDAY, "somebody")
 
 AGAIN = stream_id("report", MONDAY, "hotline", "2")
 P4_AGAIN = call_of(CASE, "P4", 2)
@@ -269,7 +272,7 @@ def test_a_case_classified_twice_alike_is_a_repeat_and_otherwise_rejected(past: 
 def test_a_further_report_joins_an_open_case_as_a_supplement_once(past: Past) -> None:
     report_known(past, AGAIN)
     past.happened(CASE, *CALLING)
-    link = LinkReport(case=CASE, opens=case_of(AGAIN), report=AGAIN)
+    link = LinkReport(case=CASE, opens=case_of(AGAIN), report=AGAIN, reporter=REPORTER)
 
     appends = past.do(link)
 
@@ -281,18 +284,18 @@ def test_a_further_report_on_an_ended_case_opens_one_of_its_own(past: Past) -> N
     report_known(past, AGAIN)
     past.happened(CASE, *CLOSED)
 
-    appends = past.decide(LinkReport(case=CASE, opens=case_of(AGAIN), report=AGAIN))
+    appends = past.decide(LinkReport(case=CASE, opens=case_of(AGAIN), report=AGAIN, reporter=REPORTER))
 
-    assert [stream for stream, _ in appends] == [case_of(AGAIN)] * 2
-    assert [type(fact) for _, fact in appends] == [CaseOpened, CaseClassified]
+    assert [stream for stream, _ in appends] == [case_of(AGAIN), case_of(AGAIN), REPORTER]
+    assert [type(fact) for _, fact in appends] == [CaseOpened, CaseClassified, ReporterReported]
 
 
 def test_a_further_report_on_a_case_that_nobody_opened_opens_one_of_its_own(past: Past) -> None:
     report_known(past, AGAIN)
 
-    appends = past.decide(LinkReport(case=CASE, opens=case_of(AGAIN), report=AGAIN))
+    appends = past.decide(LinkReport(case=CASE, opens=case_of(AGAIN), report=AGAIN, reporter=REPORTER))
 
-    assert {stream for stream, _ in appends} == {case_of(AGAIN)}
+    assert {stream for stream, _ in appends} == {case_of(AGAIN), REPORTER}
 
 
 # --- calling

@@ -134,7 +134,7 @@ BY_NAME = {
     "words": SEALED,
     "note": SEALED,
     "account": SEALED,
-    "reason": st.just("rework"),
+    "advice": SEALED,
     "reply": st.one_of(st.none(), SEALED),
 }
 SEALED_REASON = {**BY_NAME, "reason": SEALED}

@@ -7,7 +7,7 @@ import pytest
 
 from events.case import CaseClosed, CaseOpened, CaseReportLinked, CaseTriageQueued, LinkReport, OpenCase
 from events.ids import case_of, stream_id
-from events.private import sealed
+from events.private import Sealed, sealed
 from events.report import (
     EraseReport,
     LinkReportToCase,
@@ -162,7 +162,8 @@ def test_the_same_story_by_the_same_reporter_within_a_day_joins_the_case(
     appends = past.decide(submit(AGAIN, **second))
 
     case = CASE if joins else case_of(AGAIN)
-    assert appends[1] == (AGAIN, ReportAccepted(case=case, joins=joins))
+    told_as = second.get("reporters", (REPORTER,))[0] if joins else ""
+    assert appends[1] == (AGAIN, ReportAccepted(case=case, joins=joins, reporter=told_as))
     if "reporters" not in second:
         assert isinstance(appends[2][1], ReporterReported)
         assert appends[2][1].case == case
@@ -184,7 +185,7 @@ def test_a_story_told_every_day_stays_with_the_first_case(past: Past) -> None:
 
     appends = past.decide(submit(third, MONDAY + timedelta(hours=40)))
 
-    assert appends[1] == (third, ReportAccepted(case=CASE, joins=True))
+    assert appends[1] == (third, ReportAccepted(case=CASE, joins=True, reporter=REPORTER))
 
 
 def test_a_reporters_old_reports_are_forgotten() -> None:
@@ -205,10 +206,10 @@ def test_a_report_that_arrives_out_of_order_forgets_nothing_younger() -> None:
 
 def test_an_accepted_report_has_a_case_opened_and_a_joining_one_is_linked(past: Past) -> None:
     opens = past.reactions(REPORT, ReportAccepted(case=CASE))
-    joins = past.reactions(AGAIN, ReportAccepted(case=CASE, joins=True))
+    joins = past.reactions(AGAIN, ReportAccepted(case=CASE, joins=True, reporter=REPORTER))
 
     assert opens == [OpenCase(case=CASE, report=REPORT)]
-    assert joins == [LinkReport(case=CASE, opens=case_of(AGAIN), report=AGAIN)]
+    assert joins == [LinkReport(case=CASE, opens=case_of(AGAIN), report=AGAIN, reporter=REPORTER)]
 
 
 def test_a_report_learns_which_case_it_belongs_to(past: Past) -> None:
@@ -237,7 +238,8 @@ def waiting_in_triage(past: Past) -> None:
     )
 
 
-REFUSE = RefuseReport(report=REPORT, case=CASE, ground="court", advice="请向人民法院起诉", by="clerk")
+ADVICE = Sealed(REPORT, b"advice")
+REFUSE = RefuseReport(report=REPORT, case=CASE, ground="court", advice=ADVICE, by="clerk")
 
 
 def test_a_report_in_triage_is_refused_and_its_case_ends_with_it(past: Past) -> None:
@@ -246,7 +248,7 @@ def test_a_report_in_triage_is_refused_and_its_case_ends_with_it(past: Past) -> 
     appends = past.decide(REFUSE)
 
     assert appends == (
-        (REPORT, ReportRefused(ground="court", advice="请向人民法院起诉", by="clerk")),
+        (REPORT, ReportRefused(ground="court", advice=ADVICE, by="clerk")),
         (CASE, CaseClosed(reason="refused", by="clerk")),
     )
 
@@ -275,8 +277,8 @@ def test_a_report_is_refused_with_its_own_case_only(past: Past) -> None:
     waiting_in_triage(past)
     past.happened(AGAIN, submitted(AGAIN))
 
-    other = RefuseReport(report=AGAIN, case=CASE, ground="court", advice="", by="clerk")
-    nowhere = RefuseReport(report=REPORT, case=case_of(AGAIN), ground="court", advice="", by="clerk")
+    other = RefuseReport(report=AGAIN, case=CASE, ground="court", advice=ADVICE, by="clerk")
+    nowhere = RefuseReport(report=REPORT, case=case_of(AGAIN), ground="court", advice=ADVICE, by="clerk")
     assert past.refusal(other) == f"expected a case with report {AGAIN}, found none"
     assert past.refusal(nowhere) == f"expected a case with report {REPORT}, found none"
 
@@ -290,7 +292,7 @@ def test_a_report_whose_case_was_solved_is_not_refused(past: Past) -> None:
 
 def test_a_refused_report_stays_refused_when_its_link_comes_late(past: Past) -> None:
     past.happened(REPORT, submitted(), ReportAccepted(case=CASE))
-    past.happened(REPORT, ReportRefused(ground="court", advice="", by="clerk"))
+    past.happened(REPORT, ReportRefused(ground="court", advice=ADVICE, by="clerk"))
 
     past.do(LinkReportToCase(report=REPORT, case=CASE))
 
@@ -299,11 +301,11 @@ def test_a_refused_report_stays_refused_when_its_link_comes_late(past: Past) -> 
 
 def test_the_person_behind_a_report_is_erased_once(past: Past) -> None:
     past.happened(REPORT, submitted(), ReportAccepted(case=CASE))
-    erase = EraseReport(report=REPORT, by="privacy-officer", reason="本人申请")
+    erase = EraseReport(report=REPORT, by="privacy-officer", reason="request")
 
     appends = past.do(erase)
 
-    assert appends == ((REPORT, ReportErased(by="privacy-officer", reason="本人申请")),)
+    assert appends == ((REPORT, ReportErased(by="privacy-officer", reason="request")),)
     assert past.decide(erase) == ()
     assert past.states[REPORT].phase == "accepted"
 
@@ -312,10 +314,10 @@ def test_the_person_behind_a_report_is_erased_once(past: Past) -> None:
     "request_",
     [
         LinkReportToCase(report=REPORT, case=CASE),
-        EraseReport(report=REPORT, by="x", reason="y"),
+        EraseReport(report=REPORT, by="x", reason="request"),
         REFUSE,
         OpenCase(case=CASE, report=REPORT),
-        LinkReport(case=CASE, opens=CASE, report=REPORT),
+        LinkReport(case=CASE, opens=CASE, report=REPORT, reporter=REPORTER),
     ],
     ids=lambda request: type(request).__name__,
 )

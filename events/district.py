@@ -28,6 +28,9 @@ Alias = Annotated[str, Meta(pattern="^[A-HJ-NP-TV-Z]{2}$")]
 """Two capital letters, none that looks like a digit."""
 
 
+Year = Annotated[int, Meta(ge=2000, le=2100)]
+
+
 class Part(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """A part of the configuration. Unknown keys are faults."""
 
@@ -98,7 +101,7 @@ class Matter(Part, frozen=True, rename={"handling_class": "class"}):
     statutory: str = ""
     statutory_note: str = ""
     district_lead: str = ""
-    min_people: int = 0
+    min_people: Annotated[int, Meta(ge=0, le=5000)] = 0
     on_site: bool = False
     proof: tuple[str, ...] = ()
     strong: tuple[str, ...] = ()
@@ -130,7 +133,7 @@ class Periods(Part, frozen=True):
     review: str
     review_urgent: str
     follow_up: str
-    follow_up_tries: int
+    follow_up_tries: Annotated[int, Meta(le=10)]
     anonymous_close: str
     disclose: str
 
@@ -153,8 +156,8 @@ class Calendar(Part, frozen=True):
     """
 
     hours: tuple[tuple[time, time], ...]
-    first_year: int
-    last_year: int
+    first_year: Year
+    last_year: Year
     rest: tuple[date, ...]
     work: tuple[date, ...]
 

@@ -1,5 +1,6 @@
 """The database that holds the views: SQLite here, a schema of PostgreSQL when one is at hand."""
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,6 +9,9 @@ from typing import Any
 from sqlalchemy import Connection, Engine, create_engine, event
 
 PRAGMAS = ("journal_mode=WAL", "synchronous=NORMAL", "cache_size=-65536", "busy_timeout=60000")
+
+
+_READING = (sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE)
 
 
 class Database:
@@ -44,6 +48,17 @@ class Database:
             finally:
                 connection.exec_driver_sql("ROLLBACK")
                 connection.exec_driver_sql("PRAGMA query_only=OFF")
+
+
+@contextmanager
+def only_reading(connection: Connection) -> Iterator[None]:
+    """While this lasts the connection does nothing but read what is here: no other file is attached or made."""
+    driver: Any = connection.connection.dbapi_connection
+    driver.set_authorizer(lambda action, *_: sqlite3.SQLITE_OK if action in _READING else sqlite3.SQLITE_DENY)
+    try:
+        yield
+    finally:
+        driver.set_authorizer(None)
 
 
 def _prepare(connection: Any, record: object) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-from projections.database import Database
+from projections.database import Database, only_reading
 from projections.view import moment_text
 
 Found = dict[str, Any]
@@ -128,6 +128,13 @@ class Questions:
             found = _rows(connection, sql, receipt=receipt)
         return found[0] if found else None
 
+    def reported_at(self, source: str, record: str) -> str | None:
+        """When the sender's record was reported, if it is known."""
+        sql = "SELECT reported_at FROM reports WHERE source = :source AND record = :record"
+        with self._database.reading() as connection:
+            found = _rows(connection, sql, source=source, record=record)
+        return found[0]["reported_at"] if found else None
+
     def table(self, name: str, order: str) -> list[Found]:
         """All rows of a small view."""
         with self._database.reading() as connection:
@@ -135,7 +142,7 @@ class Questions:
 
     def sql(self, question: str) -> tuple[list[str], list[tuple[Any, ...]]]:
         """Column names and rows of an analyst's own question; it can read and change nothing."""
-        with self._database.reading() as connection:
+        with self._database.reading() as connection, only_reading(connection):
             result = connection.exec_driver_sql(question)
             return list(result.keys()), [tuple(row) for row in result]
 

@@ -48,7 +48,7 @@ def _decide(
         catalog = house.log.catalog
         try:
             request = catalog.decode_request(catalog.encode_request(request))
-        except (msgspec.ValidationError, UnicodeError) as error:
+        except (msgspec.ValidationError, UnicodeError, OverflowError) as error:
             raise HujiaoError(f"expected what an act may say, found something else: {error}") from error
         answer = house.ledger.decide(Submission(f"act/{record or secrets.token_hex(8)}", request, by))
         drain(house)
@@ -59,7 +59,8 @@ def _decide(
     if answer.status == "rejected":
         raise Rejected(answer.reason)
     if not as_json:
-        done = f"{answer.facts} facts recorded" if answer.facts else "it was done already"
+        new = answer.facts and not answer.repeated
+        done = f"{answer.facts} facts recorded" if new else "it was done already"
         out.print(f"Done: {done}. Case {found} is now {phase}.")
     return Exit.DONE
 

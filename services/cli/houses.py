@@ -12,7 +12,6 @@ from cyclopts import Parameter
 
 from projections.queries import Questions
 from services.runtime.clock import Clock, SystemClock, VirtualClock
-from services.runtime.district import find_district, load_district
 from services.runtime.errors import Busy, HujiaoError
 from services.simulation.service import simulation
 from services.wiring import LOG, SERVICES, House
@@ -54,11 +53,6 @@ def settings_of(data: Path) -> dict[str, str]:
     """What a data directory remembers: its clock and, if it is played, its seed."""
     with contextlib.closing(sqlite3.connect(data / LOG)) as log:
         return dict(log.execute("SELECT name, value FROM settings").fetchall())
-
-
-def configure(house: House, district: str) -> None:
-    """Put a district's files into force, unless they already are."""
-    house.configure(load_district(find_district(district)))
 
 
 def drain(house: House) -> None:

@@ -104,8 +104,7 @@ def verify(*, head: str = "", data: Data = DEFAULT_DATA, as_json: Json = False) 
             }
         )
     elif found.fault:
-        out.print(f"[red]Fault[/red] in the batch of facts {found.fault.after + 1} to {found.fault.position}:")
-        out.print(found.fault.what)
+        out.print(f"[red]Fault[/red]: {found.fault.what}.")
     else:
         out.print(f"[green]Intact[/green]: {found.facts:,} facts in {found.batches:,} batches. Head {found.head}")
     return Exit.FAULT_FOUND if found.fault else Exit.DONE
@@ -205,8 +204,8 @@ def new_district(folder: Path, *, code: str, alias: str, zh: str, en: str) -> Ex
     if folder.exists() and any(folder.iterdir()):
         raise HujiaoError(f"folder: expected a new or empty folder, found files in {folder}")
     for name in (zh, en):
-        if not name.strip() or any(character in name for character in '"\\\n'):
-            raise HujiaoError(f"--zh, --en: expected a name without quotes, found {name!r}")
+        if not name.strip() or not name.isprintable() or any(character in name for character in '"\\'):
+            raise HujiaoError(f"--zh, --en: expected a name of printable characters without quotes, found {name!r}")
     folder.mkdir(parents=True, exist_ok=True)
     sample = find_district(DEFAULT_DISTRICT)
     for name in ("departments.toml", "matters.toml", "limits.toml", "duties.toml", "calendar.toml"):

@@ -1,6 +1,7 @@
 """`replay` and `report`: reports from files on the virtual clock, or a single one by hand."""
 
 import json
+import re
 import sys
 import time
 from datetime import UTC, datetime
@@ -17,21 +18,21 @@ from services.cli.houses import (
     Data,
     District,
     Json,
-    configure,
     drain,
     existing_house,
 )
 from services.cli.screen import Exit, err, out, print_json, progress, table
 from services.intake.files import DEFAULT_SOURCE, FileFeed
-from services.intake.line import read_placed_line
+from services.intake.line import SOURCE_PATTERN, read_placed_line
 from services.rules.book import RuleBook
 from services.runtime.clock import SystemClock, VirtualClock
 from services.runtime.district import find_district, load_district
 from services.runtime.errors import HujiaoError
 from services.simulation.service import simulation
-from services.wiring import SERVICES, House
+from services.wiring import LOG, SERVICES, House
 
 SHOWN_REFUSALS = 20
+SOURCE_NAME = re.compile(SOURCE_PATTERN)
 
 FIGURES = ("cases", "linked", "triage", "calls", "legs", "acknowledged", "acknowledged_late", "reported_in")
 AT_THE_END = ("closed", "disclosed")
@@ -66,6 +67,8 @@ def replay(
     receipts
         Write ``source/id<TAB>receipt`` for every report to this file.
     """
+    if not SOURCE_NAME.fullmatch(source):
+        raise HujiaoError(f"--source: expected small letters, digits, dots and hyphens, found {source[:80]!r}")
     paths = list(files)
     for path in paths:
         if not path.is_file():
@@ -167,33 +170,36 @@ def report(
         Your own number for the report. The same number with the same words is the same report.
     """
     now = SystemClock().now()
-    if line is not None:
-        raw = sys.stdin.buffer.read() if line == "-" else line.encode("utf-8", "surrogateescape")
-    else:
-        contact = {key: value for key, value in (("name", name), ("phone", phone)) if value}
-        given = {
-            "id": record or f"{now:%Y%m%d%H%M%S%f}",
-            "time": now.isoformat(),
-            "title": title,
-            "text": text,
-            "village": village,
-            "town": town,
-            "reporter": reporter,
-            "channel": channel,
-            "appeal": appeal,
-            "matter": matter,
-            "place": place,
-            "anonymous": anonymous,
-            "contact": contact or None,
-        }
-        kept = {key: value for key, value in given.items() if value is not None}
-        raw = json.dumps(kept, ensure_ascii=False).encode("utf-8", "surrogateescape")
-    taken = read_placed_line(raw)
-    if not (data / "log.db").exists():
+    if not (data / LOG).exists():
+        loaded = load_district(find_district(district))
         with House(data, SystemClock()) as house:
             house.remember("clock", "system")
-            configure(house, district)
+            house.configure(loaded)
     with existing_house(data) as house:
+        if line is not None:
+            raw = sys.stdin.buffer.read() if line == "-" else line.encode("utf-8", "surrogateescape")
+        else:
+            contact = {key: value for key, value in (("name", name), ("phone", phone)) if value}
+            known = Questions(house.views.database).reported_at(source, record) if record else None
+            given = {
+                "id": record or f"{now:%Y%m%d%H%M%S%f}",
+                "time": known or now.isoformat(),
+                "title": title,
+                "text": text,
+                "source": source,
+                "village": village,
+                "town": town,
+                "reporter": reporter,
+                "channel": channel,
+                "appeal": appeal,
+                "matter": matter,
+                "place": place,
+                "anonymous": anonymous,
+                "contact": contact or None,
+            }
+            kept = {key: value for key, value in given.items() if value is not None}
+            raw = json.dumps(kept, ensure_ascii=False).encode("utf-8", "surrogateescape")
+        taken = read_placed_line(raw)
         submission = house.desk.submission(taken, taken.source or source, house.ledger.rules, now)
         answer = house.ledger.decide(submission)
         if answer.status == "rejected":

@@ -7,6 +7,8 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from cyclopts import App, Parameter
+from cyclopts.validators import Number
+from rich.text import Text
 
 from events.report import ReportSubmitted, ReportWords
 from projections.queries import Questions
@@ -16,10 +18,12 @@ from services.history import case_as_of, facts_of_case, position_at, views_as_of
 from services.history import explain as explain_case
 from services.runtime.batch import EPOCH
 from services.runtime.clock import SystemClock
-from services.runtime.errors import HujiaoError
+from services.runtime.errors import Erased, HujiaoError
 from services.wiring import House
 
 At = Annotated[str, Parameter(help="A time with offset (2026-03-31T23:59:59+08:00), a date (its end), or a position.")]
+
+Limit = Annotated[int, Parameter(validator=Number(gte=1, lte=100_000), help="At most so many rows of each platform.")]
 
 _CASE_FACTS = ("case", "phase", "town", "village", "matter", "handling_class", "reports", "attempt", "solved")
 _CLOCKS = (("acknowledge", "acknowledged"), ("arrive", "reported_in"), ("contact", "contacted"), ("result", "filed"))
@@ -51,6 +55,8 @@ def case(
     words_for
         Open the resident's words for this person; that they were opened is recorded.
     """
+    if words_for is not None and not words_for.strip():
+        raise HujiaoError("--words-for: expected who will read the words, found nobody")
     with existing_house(data) as house:
         found = Questions(house.views.database).case(find_case(house, reference)) or {}
         if words_for is not None:
@@ -62,11 +68,11 @@ def case(
     else:
         _show_case(found["case"], found["legs"], found["timeline"])
         for words in found.get("words", ()):
-            out.print(f"\n[bold]{words['title']}[/bold]\n{words['text']}")
+            out.print(f"\n{words['title']}\n{words['text']}", markup=False)
     return Exit.DONE
 
 
-def board(*, town: str = "", limit: int = 50, data: Data = DEFAULT_DATA, as_json: Json = False) -> Exit:
+def board(*, town: str = "", limit: Limit = 50, data: Data = DEFAULT_DATA, as_json: Json = False) -> Exit:
     """Show what is open: who owes what until when, overdue first; at most --limit rows of each platform."""
     with existing_house(data) as house:
         if town:
@@ -92,8 +98,8 @@ def explain(reference: str, *, data: Data = DEFAULT_DATA, as_json: Json = False)
         print_json({"case": known, "because": sentences})
     else:
         for sentence in sentences:
-            out.print(f"[dim]{as_text(sentence['at'])} {sentence['configuration']}[/dim] {sentence['zh']}")
-            out.print(f"             {sentence['en']}", style="dim")
+            out.print(f"{as_text(sentence['at'])} {sentence['configuration']} {sentence['zh']}", markup=False)
+            out.print(f"    {sentence['en']}", style="dim", markup=False)
     return Exit.DONE
 
 
@@ -149,7 +155,7 @@ def asof(
     *,
     sql: str | None = None,
     as_csv: Annotated[bool, Parameter(name="--csv", negative="")] = False,
-    limit: int = 50,
+    limit: Limit = 50,
     data: Data = DEFAULT_DATA,
     as_json: Json = False,
 ) -> Exit:
@@ -195,10 +201,9 @@ def asof(
 
 def _position(house: House, at: str) -> int:
     if re.fullmatch(r"[0-9]+", at):
-        position = int(at)
-        if position > house.log.head():
-            raise HujiaoError(f"at: expected a position up to {house.log.head()}, found {position}")
-        return position
+        if len(at) > len(str(house.log.head())) or int(at) > house.log.head():
+            raise HujiaoError(f"at: expected a position up to {house.log.head()}, found {at[:40]}")
+        return int(at)
     text = f"{at}T23:59:59.999999+08:00" if re.fullmatch(r"\d{4}-\d\d-\d\d", at) else at
     try:
         moment = datetime.fromisoformat(text)
@@ -213,14 +218,17 @@ def _words(house: House, report: str, who: str) -> dict[str, Any]:
     for recorded in house.log.stream(report):
         if isinstance(recorded.fact, ReportSubmitted):
             box = recorded.fact.words
-            words = house.vault.open(box, ReportWords, who, "case", SystemClock().now())
-            return {"report": report, "title": words.title, "text": words.text, "place": words.place}
+            try:
+                words = house.vault.open(box, ReportWords, who, "case", SystemClock().now())
+            except Erased as error:
+                return {"report": report, "title": "", "text": str(error), "place": "", "erased": True}
+            return {"report": report, "title": words.title, "text": words.text, "place": words.place, "erased": False}
     raise HujiaoError(f"report: expected a submitted report, found none with id {report}")
 
 
 def _show_case(found: Any, legs: Any, timeline: Any) -> None:
     out.print(f"[bold]Case {found['case']}[/bold]")
-    out.print("  ".join(f"{name}: [bold]{as_text(found[name])}[/bold]" for name in _CASE_FACTS[1:]))
+    out.print("  ".join(f"{name}: {as_text(found[name])}" for name in _CASE_FACTS[1:]), markup=False)
     rows = []
     for leg in legs:
         clocks = []
@@ -241,7 +249,7 @@ def _show_board(rows: list[dict[str, Any]], total: int, overdue: int) -> None:
     shown = (
         (
             row["due"],
-            "[red]overdue[/red]" if row["overdue"] else "",
+            Text("overdue", style="red") if row["overdue"] else "",
             row["handling_class"],
             row["town"],
             row["platform"],

@@ -1,7 +1,6 @@
 """How the command line speaks: tables and colours for people, JSON for machines, exit codes that mean something."""
 
 import enum
-import json
 import re
 import sys
 import time
@@ -10,9 +9,12 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
+import msgspec
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 from services.rules.calendar import SHANGHAI
 
@@ -40,14 +42,15 @@ class Exit(enum.IntEnum):
 
 def print_json(value: Any) -> None:
     """One line of JSON."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False, default=str) + "\n")
+    sys.stdout.write(msgspec.json.encode(value, enc_hook=str).decode() + "\n")
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """A table for people; empty columns stay, so that it always looks the same."""
-    shown = Table(*columns, title=title, title_justify="left", title_style="bold", header_style="dim", box=None)
+    headings = (escape(column) for column in columns)
+    shown = Table(*headings, title=title, title_justify="left", title_style="bold", header_style="dim", box=None)
     for row in rows:
-        shown.add_row(*(value if hasattr(value, "__rich__") else as_text(value) for value in row))
+        shown.add_row(*(value if isinstance(value, Text) else Text(as_text(value)) for value in row))
     out.print(shown)
 
 

@@ -1,14 +1,16 @@
 """`up` and `demo`: every service in one process, with the console in the browser."""
 
+import signal
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from typing import Annotated
 
 import uvicorn
 from cyclopts import App, Parameter
+from cyclopts.validators import Number
 
 from projections.queries import Questions
-from services.cli.houses import DEFAULT_DATA, DEFAULT_DISTRICT, Data, District, configure
+from services.cli.houses import DEFAULT_DATA, DEFAULT_DISTRICT, Data, District
 from services.cli.screen import Exit, out, progress
 from services.rules.book import RuleBook
 from services.rules.calendar import SHANGHAI
@@ -24,7 +26,10 @@ from services.simulation.service import simulation
 from services.web.app import Window, create_app
 from services.wiring import ATTEMPTS, LOG, SERVICES, VAULT, VIEWS_FILE, House
 
-Port = Annotated[int, Parameter(name="--port", env_var="HUJIAO_PORT", help="The port on 127.0.0.1.")]
+Port = Annotated[
+    int,
+    Parameter(name="--port", env_var="HUJIAO_PORT", validator=Number(gte=1, lte=65535), help="The port on 127.0.0.1."),
+]
 
 DEFAULT_PORT = 8765
 BETWEEN_REPORTS = timedelta(minutes=15)
@@ -41,12 +46,14 @@ def register(app: App) -> None:
 def up(*, data: Data = DEFAULT_DATA, district: District = DEFAULT_DISTRICT, port: Port = DEFAULT_PORT) -> Exit:
     """Serve a real township: every service in one process on SQLite, nothing simulated.
 
-    The console is at http://127.0.0.1:8765, its API at /schema. End it with Ctrl-C; what was committed stays.
+    The console is at http://127.0.0.1:8765, its API at /schema/openapi.json.
+    End it with Ctrl-C; what was committed stays.
     """
+    loaded = load_district(find_district(district))
     with House(data, SystemClock()) as house:
         house.lock()
         house.remember("clock", "system")
-        configure(house, district)
+        house.configure(loaded)
         out.print(f"Serving {house.ledger.rules.district.zh} from {data}.")
         return _serve(house, Front(), None, port, demo=False)
 
@@ -140,10 +147,12 @@ def _serve(house: House, front: Front, feed: Feed | None, port: int, *, demo: bo
     def end() -> None:
         server.should_exit = True
 
+    for told in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(told, lambda *_: end())  # uvicorn ends on them by itself, and then raises them once more
     engine = EngineThread(house, house.engine(feed or front), front, end)
     engine.start()
     window = f"http://127.0.0.1:{port}"
-    out.print(f"Look at [bold cyan]{window}[/bold cyan] (API: /schema, metrics: /metrics). Ctrl-C ends it.")
+    out.print(f"Look at [bold cyan]{window}[/bold cyan] and /schema/openapi.json. Ctrl-C ends it.")
     try:
         server.run()
     finally:

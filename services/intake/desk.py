@@ -43,14 +43,11 @@ class Desk:
 
         Raises:
             BadLine: for a line that cannot be taken as it is.
-            Erased: for a report whose person was erased, when it brings attachments.
         """
         check_line(line, rules, received_at)
         town = rules.villages[line.village].town if line.village else rules.town_by_name[line.town or ""].code
         report = stream_id("report", line.time, source, line.id)
         contents = [(attachment, _content(attachment, folder)) for attachment in line.attachments]
-        for _, content in contents:
-            self._vault.keep_attachment(report, content)
         title, text = line.title, line.text
         request = SubmitReport(
             report=report,
@@ -77,7 +74,8 @@ class Desk:
             suggestions=() if line.matter else self._matcher(rules).suggest(title, text),
             attachments=len(line.attachments),
         )
-        return Submission(f"{source}/{line.id}", request, actor=source)
+        kept = tuple(content for _, content in contents)
+        return Submission(f"{source}/{line.id}", request, actor=source, attachments=kept)
 
     def forget_reporters(self, recorded_at: datetime) -> None:
         """Destroy the pseudonyms' keys of months before the last, seen from the newest committed fact.
@@ -136,10 +134,10 @@ def _months(at: datetime) -> tuple[datetime, datetime]:
 def _read(attachment: Attachment, folder: Path | None) -> bytes:
     if folder is None or not attachment.path:
         raise BadLine(f"attachments: expected the bytes of {attachment.name} in data, found none")
-    path = (folder / attachment.path).resolve()
-    if not path.is_relative_to(folder.resolve()):
-        raise BadLine(f"attachments: expected a path inside the folder of the lines, found {attachment.path}")
     try:
-        return path.read_bytes()
-    except OSError as error:
-        raise BadLine(f"attachments: expected a readable file, found {attachment.path}: {error.strerror}") from error
+        path = (folder / attachment.path).resolve()
+        if path.is_relative_to(folder.resolve()):
+            return path.read_bytes()
+    except (OSError, ValueError) as error:
+        raise BadLine(f"attachments: expected a readable file, found {attachment.path!r}: {error}") from error
+    raise BadLine(f"attachments: expected a path inside the folder of the lines, found {attachment.path!r}")

@@ -82,10 +82,11 @@ class FileFeed:
                 try:
                     line = read_line(raw)
                     check_line(self._placed(line), self._rules(), self._received_at)
+                    unknown = unknown_fields(raw)
                 except BadLine as error:
                     self.refused.append(Refused(path.name, line_number, str(error)))
                     continue
-                self.unknown += unknown_fields(raw)
+                self.unknown += unknown
                 microseconds = (line.time - _EPOCH) // timedelta(microseconds=1)
                 source_id = f"{line.source or self._source}/{line.id}"
                 places.append(_Place(microseconds, source_id, number, offset, line_number))

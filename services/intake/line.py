@@ -18,11 +18,12 @@ AHEAD = timedelta(days=1)
 RESERVED = frozenset({"act", "configuration", "demo", "erase", "import", "reaction", "timer"})
 """Names in front of our own requests' ids: no sender may call itself so."""
 
-_NO_CONTROL = r"^[^\x00-\x1f\x7f]+$"
+_NO_CONTROL = r"^[^\x00-\x1f\x7f]+\Z"
 
 Name = Annotated[str, Meta(min_length=1, max_length=100, pattern=_NO_CONTROL)]
 Code = Annotated[str, Meta(max_length=20)]
-Source = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,39}$")]
+SOURCE_PATTERN = r"^[a-z0-9][a-z0-9._-]{0,39}\Z"
+Source = Annotated[str, Meta(pattern=SOURCE_PATTERN)]
 
 
 class BadLine(HujiaoError):
@@ -33,8 +34,8 @@ class Attachment(Struct, frozen=True):
     """A file that comes with a report: its bytes in ``data`` (base64), or beside a file of lines at ``path``."""
 
     name: Name
-    media_type: Annotated[str, Meta(pattern=r"^[\w.+-]+/[\w.+-]+$", max_length=100)]
-    sha256: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
+    media_type: Annotated[str, Meta(pattern=r"^[\w.+-]+/[\w.+-]+\Z", max_length=100)]
+    sha256: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
     path: str = ""
     data: bytes = b""
 
@@ -102,8 +103,15 @@ def read_placed_line(raw: bytes) -> ReportLine:
 
 
 def unknown_fields(raw: bytes) -> Counter[str]:
-    """Which fields of a valid line we do not know, so that a sender's misspelling is noticed."""
-    fields = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
+    """Which fields of a valid line we do not know, so that a sender's misspelling is noticed.
+
+    Raises:
+        BadLine: when the name of a field is no text.
+    """
+    try:
+        fields = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        raise BadLine(f"expected the names of fields in UTF-8, found something else: {error}") from error
     return Counter(fields.keys() - _FIELDS - _NOT_OURS)
 
 

@@ -30,6 +30,7 @@ class Submission(Struct, frozen=True):
     ``source_id`` is namespaced by whoever may use it. What the engine sends itself is not ``remembered``: its
     cursor and timers move in the same transaction and say as much as an inbox entry would. ``correlation`` is that
     of the fact that is reacted to; without it, that of the stream which the request is first of all about.
+    ``attachments`` are files in clear that belong to the first stream; the vault keeps them if it is accepted.
     """
 
     source_id: str
@@ -37,6 +38,7 @@ class Submission(Struct, frozen=True):
     actor: str
     remembered: bool = True
     correlation: str = ""
+    attachments: tuple[bytes, ...] = ()
 
 
 class Answer(Struct, frozen=True, omit_defaults=True):
@@ -154,6 +156,8 @@ class Batch:
         else:
             if appends:
                 self._append(appends, submission, streams)
+                for content in submission.attachments:
+                    standing.vault.stage_attachment(streams[0], content)
             else:
                 standing.vault.discard(mark)
             answer = Answer("accepted", facts=len(appends))

@@ -1,5 +1,6 @@
 """Reads a district's configuration from its folder of TOML files and reports all faults at once."""
 
+import contextlib
 import tomllib
 from collections import Counter
 from collections.abc import Iterable
@@ -26,6 +27,7 @@ FILES = {
 
 SHORTEST_WORD = 2
 LONGEST_DAYS = 3660
+LONGEST_SHARE = 10
 
 _FIELDS = {
     "town": "towns",
@@ -62,9 +64,10 @@ def find_district(name: str) -> Path:
         here.parents[2] / "deploy" / "districts" / name,
         here.parents[1] / "districts" / name,
     )
-    for folder in candidates:
-        if (folder / "district.toml").is_file():
-            return folder
+    with contextlib.suppress(OSError, ValueError):  # a name that no file can have is no district
+        for folder in candidates:
+            if (folder / "district.toml").is_file():
+                return folder
     raise Faults(Path(name), [f"expected a folder with a district.toml, found none for {name!r}"])
 
 
@@ -81,7 +84,7 @@ def load_district(folder: Path) -> District:
         if content is None:
             continue
         for key in content.keys() - set(tables):
-            if tables or key not in _TYPES:
+            if tables or key not in _TYPES.keys() - set(_FIELDS.values()):
                 faults.append(f"{file}: {key}: expected one of {', '.join(tables) or 'the keys of a district'}")
             else:
                 _convert(fields, key, content[key], f"{file}: {key}", faults)
@@ -130,6 +133,9 @@ def _check_codes(district: District) -> Iterable[str]:
             )
         for town in set(department.absent_in) - towns:
             yield f"departments.toml: department {department.code}: absent_in: expected a town, found {town}"
+    for what, entries in (("town", district.towns), ("village", district.villages)):
+        if not entries:
+            yield f"places.toml: {what}: expected one at least, found none"
     for duty in district.duties:
         if duty.town != "*" and duty.town not in towns:
             yield f"duties.toml: duty {duty.person}: town: expected a town of this district or *, found {duty.town}"
@@ -140,6 +146,8 @@ def _check_codes(district: District) -> Iterable[str]:
 
 def _check_calendar(calendar: Calendar) -> Iterable[str]:
     moments = [moment for hours in calendar.hours for moment in hours]
+    if any(moment.second or moment.microsecond for moment in moments):
+        yield "calendar.toml: calendar: hours: expected whole minutes, found seconds"
     if any(earlier >= later for earlier, later in pairwise(moments)):
         found = ", ".join(f"{start:%H:%M} to {end:%H:%M}" for start, end in calendar.hours)
         yield f"calendar.toml: calendar: hours: expected each to begin after the one before has ended, found {found}"
@@ -181,8 +189,11 @@ def _check_limits(district: District) -> Iterable[str]:
         where = f"limits.toml: limit {limit.handling_class}"
         yield from _check_durations(where, limit, ("acknowledge", "result"), ("arrive", "contact"))
     for step in district.ladder:
-        if not step.after > 0:
-            yield f"limits.toml: ladder {step.post}: after: expected a share above 0, found {step.after}"
+        if not 0 < step.after <= LONGEST_SHARE:
+            yield (
+                f"limits.toml: ladder {step.post}: after: expected a share above 0 and at most {LONGEST_SHARE}, "
+                f"found {step.after}"
+            )
     periods = ("duplicate", "review", "review_urgent", "follow_up", "anonymous_close", "disclose")
     yield from _check_durations("limits.toml: periods", district.periods, periods, ())
     if district.periods.follow_up_tries < 1:
@@ -217,9 +228,11 @@ def _read(path: Path, faults: list[str]) -> dict[str, Any] | None:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         faults.append(f"{path.name}: expected a file, found none")
+    except OSError as error:
+        faults.append(f"{path.name}: expected a readable file, found: {error.strerror}")
     except UnicodeDecodeError as error:
         faults.append(f"{path.name}: expected UTF-8, found the byte {error.object[error.start]:#04x} at {error.start}")
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         faults.append(f"{path.name}: expected TOML, found: {error or 'too many nested brackets'}")
     return None
 

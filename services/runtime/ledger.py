@@ -92,6 +92,7 @@ class Ledger:
                 standing.probe("inside")
         except BaseException:
             self.vault.discard(mark)
+            self.vault.abandon()
             self._recover_configuration()
             raise
         standing.probe("committed")

@@ -55,6 +55,7 @@ class Vault:
         self._db.executescript(_TABLES)
         self._keys: dict[str, bytes] = {}
         self._new: dict[str, bytes] = {}
+        self._staged: list[tuple[str, str, bytes]] = []
         self._named: dict[tuple[str, str], bytes] = {}
         self._floor = ""
         self._data_version = -1
@@ -99,15 +100,16 @@ class Vault:
             )
             return [(row[0], row[1], row[2]) for row in found]
 
-    def keep_attachment(self, stream: str, content: bytes) -> str:
-        """Store bytes encrypted under the key of ``stream``, durable at once; gives their SHA-256 in clear."""
+    def stage_attachment(self, stream: str, content: bytes) -> None:
+        """Encrypt bytes under the key of ``stream``; durable with the next `flush`, unless it is abandoned."""
         name = sha256(content).hexdigest()
         with self._lock:
-            self.refresh()
-            box = _encrypt(self._key(stream, create=True), f"{stream}/{name}", content)
-            self.flush()
-            self._db.execute("INSERT OR REPLACE INTO attachments VALUES (?,?,?)", (stream, name, box))
-        return name
+            self._staged.append((stream, name, _encrypt(self._key(stream, create=True), f"{stream}/{name}", content)))
+
+    def abandon(self) -> None:
+        """Forget staged attachments: the transaction that wanted them was rolled back."""
+        with self._lock:
+            self._staged.clear()
 
     def attachment(self, stream: str, name: str) -> bytes:
         """The bytes of an attachment by the SHA-256 of its content.
@@ -197,7 +199,7 @@ class Vault:
                 del self._new[stream]
 
     def flush(self) -> None:
-        """Make new keys durable. After this the facts that need them may be committed."""
+        """Make new keys and staged attachments durable. After this the facts that need them may be committed."""
         with self._lock:
             if self._new:
                 self._db.execute("BEGIN IMMEDIATE")
@@ -205,6 +207,11 @@ class Vault:
                 self._db.execute("COMMIT")
                 self._keys.update(self._new)
                 self._new.clear()
+            if self._staged:
+                self._db.execute("BEGIN IMMEDIATE")
+                self._db.executemany("INSERT OR REPLACE INTO attachments VALUES (?,?,?)", self._staged)
+                self._db.execute("COMMIT")
+                self._staged.clear()
             while len(self._keys) > CACHED_KEYS:
                 oldest = next(iter(self._keys))
                 del self._keys[oldest]

@@ -7,14 +7,17 @@ report, and no words leave the vault but published replies.
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from litestar import Litestar, Request, Response, get, post
 from litestar.exceptions import HTTPException
 from litestar.openapi.config import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import OpenAPIMediaType, Operation, Reference, RequestBody, Schema
+from litestar.params import PathParameter, QueryParameter
 from litestar.response import Redirect
 from litestar.static_files import create_static_files_router
 from msgspec import Struct
@@ -34,6 +37,11 @@ CONSOLE = Path(__file__).parent / "console"
 DEFAULT_SOURCE = "web"
 MAX_BODY_BYTES = 32 * 1024 * 1024
 MAX_SPEED = 3600
+
+
+InPath = Annotated[str, PathParameter()]
+Asked = Annotated[str, QueryParameter()]
+Limit = Annotated[int, QueryParameter()]
 
 
 class Speed(Struct):
@@ -183,24 +191,26 @@ def create_app(window: Window) -> Litestar:
         return window.catalogue()
 
     @get("/api/board", sync_to_thread=True)
-    def board(town: str = "", classes: str = "", overdue: bool = False, limit: int = 60) -> dict[str, Any]:
+    def board(
+        town: Asked = "", classes: Asked = "", overdue: Annotated[bool, QueryParameter()] = False, limit: Limit = 60
+    ) -> dict[str, Any]:
         """What is open and who owes what until when: overdue first, at most ``limit`` of each platform."""
         now = window.house.clock.now()
         found = window.questions.board(now, town, [name for name in classes.split() if name], overdue, _at_most(limit))
         return {"now": now.isoformat(), **found}
 
     @get("/api/recent", sync_to_thread=True)
-    def recent(limit: int = 40) -> dict[str, Any]:
+    def recent(limit: Limit = 40) -> dict[str, Any]:
         """What happened last."""
         return {"rows": window.questions.recent(_at_most(limit))}
 
     @get("/api/cases", sync_to_thread=True)
-    def cases(phase: str = "", town: str = "", limit: int = 100) -> dict[str, Any]:
+    def cases(phase: Asked = "", town: Asked = "", limit: Limit = 100) -> dict[str, Any]:
         """Cases, newest first."""
         return {"rows": window.questions.cases(phase, town, _at_most(limit))}
 
     @get("/api/cases/{case:str}", sync_to_thread=True)
-    def case(case: str) -> dict[str, Any]:
+    def case(case: InPath) -> dict[str, Any]:
         """One case with its calls, departments, timeline and reasons."""
         return window.case(case)
 
@@ -220,19 +230,23 @@ def create_app(window: Window) -> Litestar:
         return await window.report(await request.body())
 
     @get("/api/receipts/{receipt:str}", sync_to_thread=True)
-    def receipt(receipt: str) -> dict[str, Any]:
+    def receipt(receipt: InPath) -> dict[str, Any]:
         """How far the report with this receipt has come."""
         return window.receipt(receipt)
 
-    @post("/api/clock", sync_to_thread=False)
-    def clock(data: Speed) -> dict[str, Any]:
+    @post("/api/clock")
+    async def clock(request: Request[Any, Any, Any]) -> dict[str, Any]:
         """Change the speed of the demo's clock."""
         if not isinstance(window.house.clock, ScaledClock):
             raise HTTPException("clock: expected the demo, whose clock can be set, found a real one", status_code=409)
-        if not 0 < data.speed <= MAX_SPEED:
-            raise HTTPException(f"speed: expected above 0 and at most {MAX_SPEED}, found {data.speed}", status_code=400)
-        window.house.clock.run_at(data.speed)
-        return {"kind": "scaled", "speed": data.speed}
+        try:
+            speed = msgspec.json.decode(await request.body(), type=Speed).speed
+        except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
+            raise HTTPException(f'speed: expected {{"speed": 60}}, found: {error}', status_code=400) from error
+        if not 0 < speed <= MAX_SPEED:
+            raise HTTPException(f"speed: expected above 0 and at most {MAX_SPEED}, found {speed}", status_code=400)
+        window.house.clock.run_at(speed)
+        return {"kind": "scaled", "speed": speed}
 
     @get("/health", sync_to_thread=True)
     def health() -> Response[dict[str, Any]]:
@@ -268,7 +282,9 @@ def create_app(window: Window) -> Litestar:
             console,
             create_static_files_router(path="/console", directories=[CONSOLE], include_in_schema=False),
         ],
-        openapi_config=OpenAPIConfig(title="Hujiao 呼叫", version="0.1.0", path="/schema"),
+        openapi_config=OpenAPIConfig(
+            title="Hujiao 呼叫", version=version("hujiao"), path="/schema", render_plugins=[JsonRenderPlugin()]
+        ),
         request_max_body_size=MAX_BODY_BYTES,
         exception_handlers={HujiaoError: _explain_error},
     )

@@ -242,7 +242,7 @@ def test_nobody_can_write_under_a_key_that_was_erased(house: House) -> None:
     with pytest.raises(Erased):
         house.vault.encrypt(report, "别的话")
     with pytest.raises(Erased):
-        house.vault.keep_attachment(report, PHOTO)
+        house.vault.stage_attachment(report, PHOTO)
 
     assert report not in keys(house)
 

@@ -1,0 +1,723 @@
+"""The window over HTTP: reports come in and get receipts, everybody may look, and junk never hurts."""
+
+import asyncio
+import base64
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+import warnings
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from litestar.testing import TestClient
+from prometheus_client.parser import text_string_to_metric_families
+
+from events.district import District
+from services.intake.line import ReportLine
+from services.intake.receipt import ALPHABET, _check, read_receipt
+from services.runtime.clock import ScaledClock, SystemClock
+from services.runtime.district import find_district, load_district
+from services.runtime.front import Front
+from services.runtime.seal import verify
+from services.serving import EngineThread
+from services.web.app import MAX_BODY_BYTES, MAX_SPEED, Window, create_app
+from services.wiring import House
+
+DISTRICT = load_district(find_district("yunan"))
+VILLAGE = DISTRICT.villages[0]
+OTHER_TOWN = next(town.code for town in DISTRICT.towns if town.code != VILLAGE.town)
+CONFIDENTIAL = next(matter.code for matter in DISTRICT.matters if matter.visibility == "confidential")
+OPEN = next(matter.code for matter in DISTRICT.matters if matter.visibility == "public")
+HOST = "127.0.0.1"
+PATIENCE_S = 20.0
+
+pytestmark = pytest.mark.filterwarnings("ignore::litestar.exceptions.base_exceptions.LitestarDeprecationWarning")
+"""One test below makes it an error, so that it does not fail all the others."""
+
+
+class Served:
+    """One served house, and what a sender and a looker may do with it."""
+
+    def __init__(self, house: House, client: TestClient[Any], engine: EngineThread) -> None:
+        self.house, self.client, self.engine = house, client, engine
+        self._number = 0
+
+    def good(self, **fields: Any) -> dict[str, Any]:
+        self._number += 1
+        return {
+            "id": f"{self._number}",
+            "time": datetime.now(UTC).isoformat(),
+            "title": "村口的路灯坏了",
+            "text": "晚上很黑，请来修。",
+            "reporter": f"resident-{self._number}",
+            "village": VILLAGE.code,
+            **fields,
+        }
+
+    def post(self, body: Any, **more: Any) -> tuple[int, Any]:
+        content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        answer = self.client.post("/api/reports", content=content, **more)
+        return answer.status_code, answer.json()
+
+    def get(self, path: str, **query: Any) -> Any:
+        answer = self.client.get(path, params=query or None)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def until(self, path: str, found: Callable[[Any], bool]) -> Any:
+        """What a path answers once it is as wanted."""
+        give_up = time.monotonic() + PATIENCE_S
+        while not found(answer := self.get(path)):
+            assert time.monotonic() < give_up, f"expected another answer of {path}, found {answer}"
+        return answer
+
+    def settled(self) -> None:
+        """Every fact is in every view."""
+        self.until("/api/status", lambda status: status["lag"] == 0)
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    with House(tmp_path_factory.mktemp("served") / "data", SystemClock()) as house:
+        house.configure(DISTRICT)
+        house.lock()
+        front = Front()
+        engine = EngineThread(house, house.engine(front), front)
+        engine.start()
+        try:
+            with TestClient(
+                create_app(Window(house, front, engine.is_alive, demo=False)), raise_server_exceptions=False
+            ) as client:
+                yield Served(house, client, engine)
+        finally:
+            engine.stop()
+        assert engine.failure is None
+        assert verify(house.log).fault is None
+
+
+@pytest.fixture
+def stored(served: Served) -> Callable[[], tuple[Any, ...]]:
+    """All that one more report would change."""
+
+    def counts() -> tuple[Any, ...]:
+        served.settled()
+        vault = served.house.vault._db
+        tables = ("keys", "attachments", "openings")
+        with served.house.log.reading() as cursor:
+            inbox = cursor.execute("SELECT count(*) FROM inbox").fetchone()[0]
+        return (
+            served.house.log.head(),
+            inbox,
+            *(vault.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in tables),
+        )
+
+    return counts
+
+
+def attachment(content: bytes, **fields: Any) -> dict[str, Any]:
+    data = base64.b64encode(content).decode()
+    return {
+        "name": "photo.jpg",
+        "media_type": "image/jpeg",
+        "sha256": sha256(content).hexdigest(),
+        "data": data,
+    } | fields
+
+
+def test_a_report_gets_a_receipt_under_which_its_case_can_be_found(served: Served) -> None:
+    status, taken = served.post(served.good())
+
+    assert status == 201
+    assert read_receipt(taken["receipt"]) == taken["receipt"]
+    assert taken["repeated"] is False
+    served.settled()
+    found = served.until(f"/api/receipts/{taken['receipt']}", lambda answer: answer["case"] is not None)
+    assert found["receipt"] == taken["receipt"]
+    assert found["reply"] is None
+    case = served.get(f"/api/cases/{found['case']}")
+    assert [report["report"] for report in case["reports"]] == [taken["report"]]
+
+
+def test_the_window_uses_nothing_that_its_library_is_about_to_drop(served: Served) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        create_app(Window(served.house, Front(), lambda: True, demo=False))
+
+
+def test_the_same_report_again_gets_the_same_receipt_and_adds_nothing(
+    served: Served, stored: Callable[[], tuple[Any, ...]]
+) -> None:
+    report = served.good(attachments=[attachment(b"a photo")])
+    _, first = served.post(report)
+    before = stored()
+
+    again = [served.post(report) for _ in range(3)]
+
+    assert [(status, answer["receipt"], answer["repeated"]) for status, answer in again] == [
+        (201, first["receipt"], True)
+    ] * 3
+    assert stored() == before
+
+
+def test_the_same_id_with_other_words_is_a_conflict_and_the_first_stands(
+    served: Served, stored: Callable[[], tuple[Any, ...]]
+) -> None:
+    report = served.good()
+    served.post(report)
+    before = stored()
+
+    status, answer = served.post({**report, "text": "今天又黑了。"})
+
+    assert status == 409
+    assert report["id"] in answer["detail"]
+    assert "expected" in answer["detail"]
+    assert stored() == before
+
+
+def test_a_conflict_leaves_no_attachment_behind(served: Served, stored: Callable[[], tuple[Any, ...]]) -> None:
+    report = served.good()
+    served.post(report)
+    before = stored()
+
+    status, _ = served.post({**report, "attachments": [attachment(b"another photo")]})
+
+    assert status == 409
+    assert stored() == before
+
+
+def test_many_reports_at_once_each_get_their_own_receipt(served: Served) -> None:
+    reports = [served.good() for _ in range(60)]
+
+    with ThreadPoolExecutor(12) as senders:
+        answers = list(senders.map(served.post, reports))
+
+    assert {status for status, _ in answers} == {201}
+    assert len({answer["receipt"] for _, answer in answers}) == 60
+    assert not any(answer["repeated"] for _, answer in answers)
+    served.settled()
+    for _, answer in answers[::10]:
+        served.until(f"/api/receipts/{answer['receipt']}", lambda found: found["case"] is not None)
+
+
+def test_the_same_report_sent_many_times_at_once_is_one_report(served: Served) -> None:
+    report = served.good(attachments=[attachment(b"the same photo")])
+
+    with ThreadPoolExecutor(12) as senders:
+        answers = list(senders.map(served.post, [report] * 24))
+
+    assert {status for status, _ in answers} == {201}
+    assert len({answer["receipt"] for _, answer in answers}) == 1
+    assert sorted(answer["repeated"] for _, answer in answers) == [False] + [True] * 23
+    stream = answers[0][1]["report"]
+    assert served.house.vault.attachment(stream, sha256(b"the same photo").hexdigest()) == b"the same photo"
+
+
+def test_of_many_different_reports_under_one_id_one_stands_and_the_others_are_conflicts(served: Served) -> None:
+    report = served.good()
+    versions = [{**report, "text": f"第{n}种说法"} for n in range(12)]
+
+    with ThreadPoolExecutor(12) as senders:
+        statuses = [status for status, _ in senders.map(served.post, versions)]
+
+    assert sorted(statuses) == [201] + [409] * 11
+
+
+def line(served: Served, **fields: Any) -> bytes:
+    return json.dumps(served.good(**fields)).encode()
+
+
+Make = Callable[[Served], bytes]
+
+JUNK: dict[str, tuple[Make, str]] = {
+    "nothing": (lambda s: b"", "JSON"),
+    "no JSON": (lambda s: b"title=hello", "JSON"),
+    "half an object": (lambda s: line(s)[:-3], "JSON"),
+    "two objects": (lambda s: line(s) + b"\n" + line(s), "JSON"),
+    "a list of reports": (lambda s: b"[" + line(s) + b"]", "object"),
+    "null": (lambda s: b"null", "object"),
+    "an empty object": (lambda s: b"{}", "id"),
+    "NUL bytes": (lambda s: b"\0" * 100, "JSON"),
+    "random bytes": (lambda s: bytes(range(128, 256)), ""),
+    "other bytes than UTF-8": (lambda s: line(s).replace(b"resident", b"\xff\xfe"), "UTF-8"),
+    "a lone surrogate": (lambda s: line(s, title="\ud800"), "surrogate"),
+    "a million brackets": (lambda s: b"[" * 1_000_000, "object"),
+    "a million brackets in a field": (lambda s: b'{"x":' + b"[" * 1_000_000, "nested"),
+    "ten million characters": (lambda s: line(s, text="x" * 10_000_000), "text"),
+    "a huge number": (lambda s: line(s, id=10**400), "id"),
+    "an id with a line break": (lambda s: line(s, id="a\nb"), "id"),
+    "an id that ends with a line break": (lambda s: line(s, id="a\n"), "id"),
+    "a number as time": (lambda s: line(s, time=5), "time"),
+    "a time without offset": (lambda s: line(s, time="2026-03-02T09:00:00"), "+08:00"),
+    "a time of the future": (lambda s: line(s, time="2999-01-01T00:00:00Z"), "time"),
+    "a time of prehistory": (lambda s: line(s, time="0001-01-01T00:00:00+14:00"), "time"),
+    "no place": (lambda s: line(s, village=None), "village"),
+    "an unknown village": (lambda s: line(s, village="1"), "village"),
+    "an unknown town": (lambda s: line(s, town="1", village=None), "town"),
+    "a village of another town": (lambda s: line(s, town=OTHER_TOWN), "village"),
+    "an unknown matter": (lambda s: line(s, matter="000"), "matter"),
+    "no words": (lambda s: line(s, title="", text=" "), "text"),
+    "an unknown channel": (lambda s: line(s, channel="fax"), "channel"),
+    "a point of NaN": (
+        lambda s: line(s, point={"lon": 1, "lat": 2, "datum": "WGS-84"}).replace(b'"lon": 1', b'"lon": NaN'),
+        "JSON",
+    ),
+    "an attachment of a file of ours": (
+        lambda s: line(s, attachments=[attachment(b"x", data="", path="/etc/hostname")]),
+        "data",
+    ),
+    "an attachment of other bytes": (lambda s: line(s, attachments=[attachment(b"x", sha256="0" * 64)]), "SHA-256"),
+    "an attachment that is too big": (lambda s: line(s, attachments=[attachment(b"x" * (9 << 20))]), "8388608"),
+    "a good and a bad attachment": (
+        lambda s: line(s, attachments=[attachment(b"x"), attachment(b"y", sha256="0" * 64)]),
+        "SHA-256",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", JUNK)
+def test_junk_is_refused_with_400_and_a_reason_and_nothing_is_stored(
+    kind: str, served: Served, stored: Callable[[], tuple[Any, ...]]
+) -> None:
+    make, expected = JUNK[kind]
+    before = stored()
+
+    status, answer = served.post(make(served))
+
+    assert status == 400
+    assert expected.lower() in answer["detail"].lower()
+    assert len(answer["detail"]) < 1000
+    assert stored() == before
+
+
+def test_a_body_above_the_limit_is_refused_with_413(served: Served, stored: Callable[[], tuple[Any, ...]]) -> None:
+    before = stored()
+
+    status, answer = served.post(line(served, text="x" * MAX_BODY_BYTES))
+
+    assert status == 413
+    assert answer["detail"]
+    assert stored() == before
+
+
+@pytest.mark.parametrize(
+    "media_type", ["text/plain", "multipart/form-data", "application/x-msgpack", "x", "application/json; charset=gbk"]
+)
+def test_a_report_is_read_as_json_whatever_its_sender_calls_it(media_type: str, served: Served) -> None:
+    status, _ = served.post(served.good(), headers={"content-type": media_type})
+
+    assert status == 201
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)
+FIELDS = sorted(ReportLine.__struct_fields__)
+
+
+@settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(changes=st.dictionaries(st.sampled_from(FIELDS), JSON, min_size=1, max_size=3) | st.binary(max_size=80))
+def test_any_body_at_all_is_answered_with_a_receipt_or_a_reason(served: Served, changes: Any) -> None:
+    head = served.house.log.head()
+
+    status, answer = served.post(changes if isinstance(changes, bytes) else {**served.good(), **changes})
+
+    assert status in (201, 400, 409)
+    if status == 201:
+        assert read_receipt(answer["receipt"])
+    else:
+        assert answer["detail"]
+        served.settled()
+        assert served.house.log.head() == head
+
+
+def test_a_receipt_with_a_slip_is_400_and_one_that_we_never_gave_404(served: Served) -> None:
+    _, taken = served.post(served.good())
+    right = taken["receipt"]
+    slip = right[:-1] + next(letter for letter in ALPHABET if letter != right[-1])
+    unknown = "LD" + "2" * 10 + _check("LD" + "2" * 10)
+
+    wrong = served.client.get(f"/api/receipts/{slip}")
+    never_given = served.client.get(f"/api/receipts/{unknown}")
+
+    assert wrong.status_code == 400
+    assert "check character" in wrong.json()["detail"]
+    assert never_given.status_code == 404
+    assert "expected" in never_given.json()["detail"]
+
+
+def test_a_receipt_may_be_typed_in_small_letters_and_groups(served: Served) -> None:
+    _, taken = served.post(served.good())
+    receipt = taken["receipt"]
+    served.settled()
+
+    found = served.get(f"/api/receipts/{receipt[:4].lower()}-{receipt[4:8].lower()} {receipt[8:].lower()}")
+
+    assert found["receipt"] == receipt
+
+
+@pytest.mark.parametrize("junk", ["x", "%00", "%ff", "€" * 13, "2" * 12 + "I", "'%20OR%201=1", "A" * 5_000])
+def test_a_junk_receipt_is_400(junk: str, served: Served) -> None:
+    answer = served.client.get(f"/api/receipts/{junk}")
+
+    assert answer.status_code == 400
+    assert "receipt" in answer.json()["detail"]
+
+
+def test_the_receipt_of_a_confidential_case_tells_neither_matter_nor_case(served: Served) -> None:
+    _, hidden = served.post(served.good(matter=CONFIDENTIAL))
+    _, shown = served.post(served.good(matter=OPEN))
+    served.settled()
+    served.until(f"/api/receipts/{shown['receipt']}", lambda answer: answer["matter"] == OPEN)
+
+    secret = served.until(f"/api/receipts/{hidden['receipt']}", lambda answer: answer["stage"] is not None)
+
+    assert secret["matter"] is None
+    assert secret["case"] is None
+    assert CONFIDENTIAL not in json.dumps({**secret, "receipt": "", "reported_at": ""})
+
+
+def test_no_answer_holds_words_of_residents(served: Served) -> None:
+    words = {"title": "标题暗号甲", "text": "正文暗号乙", "place": "地点暗号丙", "reporter": "number-of-resident-9731"}
+    _, taken = served.post(served.good(**words, contact={"name": "姓名暗号丁", "phone": "13900009731"}))
+    served.settled()
+    found = served.until(f"/api/receipts/{taken['receipt']}", lambda answer: answer["case"] is not None)
+    paths = (
+        "board",
+        "recent",
+        "cases",
+        "triage",
+        "workload",
+        "status",
+        f"cases/{found['case']}",
+        f"receipts/{taken['receipt']}",
+    )
+
+    told = "".join(json.dumps(served.get(f"/api/{path}"), ensure_ascii=False) for path in paths)
+    told += served.client.get("/metrics").text
+
+    for marker in (*words.values(), "姓名暗号丁", "13900009731"):
+        assert marker not in told
+
+
+def test_status_says_how_things_stand(served: Served) -> None:
+    served.post(served.good())
+    served.settled()
+
+    status = served.get("/api/status")
+
+    assert status["demo"] is False
+    assert status["clock"] == {"kind": "system", "speed": 1.0}
+    assert status["position"] == served.house.log.head()
+    assert status["parked"] == 0
+    assert status["district"]["zh"] == "云安区"
+    assert abs(datetime.fromisoformat(status["now"]) - datetime.now(UTC)) < timedelta(minutes=1)
+    assert status["figures"]["cases"] > 0
+
+
+def test_the_catalogue_names_everything(served: Served) -> None:
+    catalogue = served.get("/api/catalogue")
+
+    assert len(catalogue["towns"]) == len(DISTRICT.towns)
+    assert len(catalogue["villages"]) == len(DISTRICT.villages)
+    assert len(catalogue["platforms"]) == len(DISTRICT.platforms)
+    assert len(catalogue["departments"]) == len(DISTRICT.departments)
+    assert {matter["code"] for matter in catalogue["matters"]} == {matter.code for matter in DISTRICT.matters}
+    assert all(matter["lead"] for matter in catalogue["matters"])
+
+
+def test_the_board_shows_who_owes_what_and_can_be_asked_for_one_town(served: Served) -> None:
+    served.post(served.good(matter=OPEN))
+    served.settled()
+
+    everything = served.get("/api/board")
+    here = served.get("/api/board", town=VILLAGE.town)
+    elsewhere = served.get("/api/board", town=OTHER_TOWN)
+
+    assert everything["total"] >= here["total"] > 0
+    assert {row["town"] for row in here["rows"]} == {VILLAGE.town}
+    assert elsewhere["rows"] == []
+    assert all(row["owes"] for row in everything["rows"])
+
+
+def test_recent_cases_triage_and_workload_are_lists_of_rows(served: Served) -> None:
+    served.post(served.good(title="嗯", text="不知道说什么"))
+    served.settled()
+
+    recent = served.get("/api/recent", limit=5)["rows"]
+    cases = served.get("/api/cases", limit=3)["rows"]
+    triage = served.until("/api/triage", lambda answer: bool(answer["rows"]))["rows"]
+
+    assert [row["position"] for row in recent] == sorted((row["position"] for row in recent), reverse=True)
+    assert len(recent) == 5
+    assert [row["case"] for row in cases] == sorted((row["case"] for row in cases), reverse=True)
+    assert {row["phase"] for row in served.get("/api/cases", phase="triage")["rows"]} == {"triage"}
+    assert len(triage) == len(served.get("/api/cases", phase="triage", limit=1000)["rows"])
+    assert {row["town"] for row in served.get("/api/workload")["rows"]} <= {town.code for town in DISTRICT.towns}
+
+
+@pytest.mark.parametrize("path", ["/api/board", "/api/recent", "/api/cases"])
+@pytest.mark.parametrize("limit", ["0", "-1", "99999999999999999999999", "abc", "NaN", "", "1e400", "0x10", "%00"])
+def test_a_junk_limit_is_bounded_or_refused(path: str, limit: str, served: Served) -> None:
+    answer = served.client.get(f"{path}?limit={limit}")
+
+    assert answer.status_code in (200, 400)
+    if answer.status_code == 200:
+        assert len(answer.json()["rows"]) <= 1000
+    else:
+        assert "limit" in answer.text
+
+
+@pytest.mark.parametrize("junk", ["x", "%00", "%ff", "0", "'%20OR%201=1--", "..%5c..", "a" * 5_000, "0" * 32])
+def test_an_unknown_case_is_404(junk: str, served: Served) -> None:
+    answer = served.client.get(f"/api/cases/{junk}")
+
+    assert answer.status_code == 404
+    assert "case" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/nope",
+        "/api",
+        "/api/",
+        "/api/cases/a/b",
+        "/console/../app.py",
+        "/console/%2e%2e/app.py",
+        "/console/..%2f..%2fwiring.py",
+    ],
+)
+def test_what_is_not_there_is_404_and_no_file_of_ours_is_handed_out(path: str, served: Served) -> None:
+    answer = served.client.get(path)
+
+    assert answer.status_code == 404
+    assert "import" not in answer.text
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH"])
+def test_nothing_can_be_changed_by_another_method(method: str, served: Served) -> None:
+    assert served.client.request(method, "/api/reports").status_code == 405
+
+
+def test_the_console_page_is_there(served: Served) -> None:
+    answer = served.client.get("/")
+
+    assert answer.status_code == 200
+    assert "text/html" in answer.headers["content-type"]
+    assert "<html" in answer.text
+
+
+def test_health_is_200_while_the_engine_runs(served: Served) -> None:
+    assert served.get("/health") == {"healthy": True}
+
+
+def test_health_is_503_when_the_engine_has_ended(tmp_path: Path, district: District) -> None:
+    with House(tmp_path / "data", SystemClock()) as house:
+        house.configure(district)
+        front = Front()
+        engine = EngineThread(house, house.engine(front), front)
+        engine.start()
+        engine.stop()
+
+        with TestClient(create_app(Window(house, front, engine.is_alive, demo=False))) as client:
+            answer = client.get("/health")
+
+    assert answer.status_code == 503
+    assert answer.json() == {"healthy": False}
+
+
+def test_metrics_are_figures_that_prometheus_can_read(served: Served) -> None:
+    served.post(served.good())
+    served.settled()
+
+    answer = served.client.get("/metrics")
+
+    families = {family.name: family for family in text_string_to_metric_families(answer.text)}
+    assert answer.headers["content-type"].startswith("text/plain")
+    assert {"hujiao_figure", "hujiao_log_position", "hujiao_view_lag", "hujiao_parked"} <= families.keys()
+    assert families["hujiao_log_position"].samples[0].value == served.house.log.head()
+    assert families["hujiao_view_lag"].samples[0].value == 0
+    figures = {sample.labels["of"]: sample.value for sample in families["hujiao_figure"].samples}
+    assert figures["cases"] > 0
+
+
+def test_openapi_lists_every_route_and_the_fields_of_a_report(served: Served) -> None:
+    paths = served.get("/schema/openapi.json")["paths"]
+
+    assert {
+        "/api/status",
+        "/api/catalogue",
+        "/api/board",
+        "/api/recent",
+        "/api/cases",
+        "/api/cases/{case}",
+        "/api/triage",
+        "/api/workload",
+        "/api/reports",
+        "/api/receipts/{receipt}",
+        "/api/clock",
+        "/health",
+        "/metrics",
+    } <= paths.keys()
+    body = paths["/api/reports"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    assert {"id", "time", "title", "text", "village", "contact", "attachments"} <= body["properties"].keys()
+    assert set(body["required"]) == {"id", "time", "title", "text"}
+
+
+def test_the_clock_of_a_real_township_cannot_be_set(served: Served) -> None:
+    answer = served.client.post("/api/clock", json={"speed": 5})
+
+    assert answer.status_code == 409
+    assert "expected the demo" in answer.json()["detail"]
+
+
+@pytest.fixture
+def demo(tmp_path: Path, district: District) -> Iterator[tuple[TestClient[Any], ScaledClock]]:
+    clock = ScaledClock(datetime(2026, 3, 2, 1, tzinfo=UTC), 60.0)
+    with House(tmp_path / "data", clock) as house:
+        house.configure(district)
+        app = create_app(Window(house, Front(), lambda: True, demo=True))
+        with TestClient(app, raise_server_exceptions=False) as client:
+            yield client, clock
+
+
+@pytest.mark.parametrize("speed", [0.5, 1, 3600])
+def test_the_speed_of_the_demo_can_be_changed(speed: float, demo: tuple[TestClient[Any], ScaledClock]) -> None:
+    client, clock = demo
+
+    answer = client.post("/api/clock", json={"speed": speed})
+
+    assert answer.status_code == 201
+    assert clock.speed == speed
+    assert client.get("/api/status").json()["clock"] == {"kind": "scaled", "speed": speed}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"speed": 0}',
+        b'{"speed": -0.0}',
+        b'{"speed": -1}',
+        b'{"speed": 3600.1}',
+        b'{"speed": 1e308}',
+        b'{"speed": 1e999}',
+        b'{"speed": NaN}',
+        b'{"speed": Infinity}',
+        b'{"speed": ' + b"9" * 1000 + b"}",
+        b'{"speed": true}',
+        b'{"speed": null}',
+        b'{"speed": [1]}',
+        b'{"speed": "fast"}',
+        b"{}",
+        b"[]",
+        b"",
+        b"5",
+        b"\xff",
+        b"\0",
+        b"[" * 100_000,
+        b'{"speed": ' + b"[" * 100_000,
+    ],
+    ids=lambda body: repr(body[:24]),
+)
+def test_a_junk_speed_is_refused_and_the_clock_goes_on(body: bytes, demo: tuple[TestClient[Any], ScaledClock]) -> None:
+    client, clock = demo
+
+    answer = client.post("/api/clock", content=body, headers={"content-type": "application/json"})
+
+    assert answer.status_code == 400
+    assert answer.json()["detail"]
+    assert clock.speed == 60.0
+    assert clock.now() >= datetime(2026, 3, 2, 1, tzinfo=UTC)
+
+
+def test_the_fastest_speed_is_an_hour_a_second() -> None:
+    assert MAX_SPEED == 3600
+
+
+def free_port() -> int:
+    with socket.create_server((HOST, 0)) as found:
+        return int(found.getsockname()[1])
+
+
+def other_addresses() -> list[str]:
+    """Addresses of this machine under which the window must not answer."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))
+            own = probe.getsockname()[0]
+        except OSError:
+            own = "127.0.0.2"
+    return sorted({own, "127.0.0.2"} - {HOST, "0.0.0.0"})  # noqa: S104  # not bound, only left out
+
+
+def hear(url: str) -> Any:
+    with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310  # our own server
+        return json.load(answer)
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
+def test_up_answers_on_this_machine_alone_and_ends_with_0_when_it_is_told_to(
+    how: signal.Signals, tmp_path: Path
+) -> None:
+    port = free_port()
+    command = [sys.executable, "-c", "from services.cli.main import main; main()", "up"]
+    environment = {**os.environ, "HUJIAO_DATA": str(tmp_path / "data"), "HUJIAO_PORT": str(port)}
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as serving:
+        try:
+            give_up = time.monotonic() + 60
+            while True:
+                assert time.monotonic() < give_up, "expected the window to open, found it closed"
+                assert serving.poll() is None, serving.stdout and serving.stdout.read()
+                try:
+                    health = hear(f"http://{HOST}:{port}/health")
+                    break
+                except (urllib.error.URLError, OSError):
+                    continue
+            reached = []
+            for address in other_addresses():
+                with socket.socket() as outside:
+                    outside.settimeout(5)
+                    if outside.connect_ex((address, port)) == 0:
+                        reached.append(address)
+            serving.send_signal(how)
+            told, _ = serving.communicate(timeout=60)
+        finally:
+            serving.kill()
+
+    assert health == {"healthy": True}
+    assert reached == []
+    assert serving.returncode == 0, told.decode()
+    assert b"Traceback" not in told
+
+
+def test_a_client_that_goes_away_does_not_take_its_report_with_it(served: Served) -> None:
+    report = served.good()
+
+    async def leave() -> None:
+        window = Window(served.house, served.engine._front, served.engine.is_alive, demo=False)
+        sending = asyncio.create_task(window.report(json.dumps(report).encode()))
+        await asyncio.sleep(0)
+        sending.cancel()
+        await asyncio.gather(sending, return_exceptions=True)
+
+    asyncio.run(leave())
+
+    status, answer = served.post(report)
+    assert status == 201
+    assert served.engine.is_alive()
+    assert read_receipt(answer["receipt"])

@@ -16,6 +16,9 @@ Line = Annotated[str, Meta(max_length=200)]
 Person = Annotated[str, Meta(min_length=1, max_length=100)]
 """Who acts: a named person or post. Whoever acts for the township stands in the log by name."""
 
+RefusalGround = Literal["court", "petition", "discipline", "secret", "out_of_area", "not_genuine", "emergency_line"]
+"""不予受理的情形: what belongs to another procedure, another place, or is no report."""
+
 ErasureReason = Literal["request", "retention", "mistake", "court_order"]
 
 Text = Annotated[str, Meta(max_length=20_000)]
@@ -170,7 +173,7 @@ class RefuseReport(Request, frozen=True, kw_only=True, tag="report.refuse.v1"):
 
     report: str
     case: str
-    ground: Literal["court", "petition", "discipline", "secret", "out_of_area", "not_genuine", "emergency_line"]
+    ground: RefusalGround
     advice: Words
     by: Person
 

@@ -2,17 +2,18 @@
 
 import secrets
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 import msgspec
 from cyclopts import App, Parameter
 
-from events.call import AcknowledgeCall, ContactReporter, FileResult, NoteProgress, ReportIn
+from events.call import AcknowledgeCall, ContactReporter, FileResult, NoteProgress, ReportIn, Solved
 from events.case import ApproveResult, ClassifyCase, ExplainCase, FollowUp, SendBackResult
 from events.envelope import Request
 from events.ids import outcome_of
 from events.outcome import PublishOutcome, WithheldGround, WithholdOutcome
-from events.report import RefuseReport
+from events.report import RefusalGround, RefuseReport
 from projections.queries import Questions
 from services.cli.houses import DEFAULT_DATA, Data, Json, drain, existing_house, find_case
 from services.cli.screen import Exit, out, print_json
@@ -23,8 +24,18 @@ from services.wiring import House
 
 By = Annotated[str, Parameter(name="--by", help="Who does it: a named person or post.")]
 Id = Annotated[str | None, Parameter(name="--id", help="Your own number for this act; the same again does nothing.")]
-Solved = Literal["yes", "partly", "no"]
-Ground = Literal["court", "petition", "discipline", "secret", "out_of_area", "not_genuine", "emergency_line"]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What every act is asked for."""
+
+    by: By
+    record: Id = None
+    data: Data = DEFAULT_DATA
+    as_json: Json = False
+
 
 act = App(
     name="act",
@@ -38,11 +49,9 @@ def register(app: App) -> None:
     app.command(act)
 
 
-def _decide(
-    data: Data, case: str, by: str, record: str | None, as_json: bool, make: Callable[[House, str], Request]
-) -> Exit:
+def _decide(case: str, options: Options, make: Callable[[House, str], Request]) -> Exit:
     """Decide one act, let the services react, and say what became of it."""
-    with existing_house(data) as house:
+    with existing_house(options.data) as house:
         found = find_case(house, case)
         request = make(house, found)
         catalog = house.log.catalog
@@ -50,15 +59,15 @@ def _decide(
             request = catalog.decode_request(catalog.encode_request(request))
         except (msgspec.ValidationError, UnicodeError, OverflowError) as error:
             raise HujiaoError(f"expected what an act may say, found something else: {error}") from error
-        answer = house.ledger.decide(Submission(f"act/{record or secrets.token_hex(8)}", request, by))
+        answer = house.ledger.decide(Submission(f"act/{options.record or secrets.token_hex(8)}", request, options.by))
         drain(house)
         phase = (Questions(house.views.database).case(found) or {})["case"]["phase"]
     shown = {"status": answer.status, "reason": answer.reason, "facts": answer.facts, "case": found, "phase": phase}
-    if as_json:
+    if options.as_json:
         print_json(shown)
     if answer.status == "rejected":
         raise Rejected(answer.reason)
-    if not as_json:
+    if not options.as_json:
         new = answer.facts and not answer.repeated
         done = f"{answer.facts} facts recorded" if new else "it was done already"
         out.print(f"Done: {done}. Case {found} is now {phase}.")
@@ -76,46 +85,36 @@ def _call_of(house: House, case: str, department: str) -> str:
 
 
 @act.command
-def classify(
-    case: str, matter: str, *, by: By, record: Id = None, data: Data = DEFAULT_DATA, as_json: Json = False
-) -> Exit:
+def classify(case: str, matter: str, *, options: Options) -> Exit:
     """待分类: decide what a waiting case is about."""
-    return _decide(data, case, by, record, as_json, lambda house, found: ClassifyCase(case=found, matter=matter, by=by))
+    return _decide(case, options, lambda house, found: ClassifyCase(case=found, matter=matter, by=options.by))
 
 
 @act.command
 def refuse(
     case: str,
-    ground: Ground,
+    ground: RefusalGround,
     advice: str,
     *,
-    by: By,
-    record: Id = None,
-    data: Data = DEFAULT_DATA,
-    as_json: Json = False,
+    options: Options,
 ) -> Exit:
     """不予受理: refuse the report of a case that waits in triage; say where to go instead."""
 
     def make(house: House, found: str) -> Request:
         reports = (Questions(house.views.database).case(found) or {})["reports"]
-        return RefuseReport(report=reports[0]["report"], case=found, ground=ground, advice=advice, by=by)
+        return RefuseReport(report=reports[0]["report"], case=found, ground=ground, advice=advice, by=options.by)
 
-    return _decide(data, case, by, record, as_json, make)
+    return _decide(case, options, make)
 
 
 @act.command
-def acknowledge(
-    case: str, department: str, *, by: By, record: Id = None, data: Data = DEFAULT_DATA, as_json: Json = False
-) -> Exit:
+def acknowledge(case: str, department: str, *, options: Options) -> Exit:
     """签收: a department takes its call in hand."""
-    return _decide(
-        data,
-        case,
-        by,
-        record,
-        as_json,
-        lambda house, found: AcknowledgeCall(call=_call_of(house, found, department), department=department, by=by),
-    )
+
+    def make(house: House, found: str) -> Request:
+        return AcknowledgeCall(call=_call_of(house, found, department), department=department, by=options.by)
+
+    return _decide(case, options, make)
 
 
 @act.command
@@ -124,37 +123,24 @@ def report_in(
     department: str,
     people: int = 1,
     *,
-    by: By,
-    record: Id = None,
-    data: Data = DEFAULT_DATA,
-    as_json: Json = False,
+    options: Options,
 ) -> Exit:
     """报到: a department is on the spot with so many people."""
-    return _decide(
-        data,
-        case,
-        by,
-        record,
-        as_json,
-        lambda house, found: ReportIn(
-            call=_call_of(house, found, department), department=department, by=by, people=people
-        ),
-    )
+
+    def make(house: House, found: str) -> Request:
+        return ReportIn(call=_call_of(house, found, department), department=department, by=options.by, people=people)
+
+    return _decide(case, options, make)
 
 
 @act.command
-def contact(
-    case: str, department: str, *, by: By, record: Id = None, data: Data = DEFAULT_DATA, as_json: Json = False
-) -> Exit:
+def contact(case: str, department: str, *, options: Options) -> Exit:
     """首联: the lead has spoken with the reporter."""
-    return _decide(
-        data,
-        case,
-        by,
-        record,
-        as_json,
-        lambda house, found: ContactReporter(call=_call_of(house, found, department), department=department, by=by),
-    )
+
+    def make(house: House, found: str) -> Request:
+        return ContactReporter(call=_call_of(house, found, department), department=department, by=options.by)
+
+    return _decide(case, options, make)
 
 
 @act.command
@@ -163,22 +149,16 @@ def note(
     department: str,
     words: str,
     *,
-    by: By,
-    record: Id = None,
-    data: Data = DEFAULT_DATA,
-    as_json: Json = False,
+    options: Options,
 ) -> Exit:
     """办理中: note how it goes; only those who handle the case can read it."""
-    return _decide(
-        data,
-        case,
-        by,
-        record,
-        as_json,
-        lambda house, found: NoteProgress(
-            call=_call_of(house, found, department), case=found, department=department, by=by, note=words
-        ),
-    )
+
+    def make(house: House, found: str) -> Request:
+        return NoteProgress(
+            call=_call_of(house, found, department), case=found, department=department, by=options.by, note=words
+        )
+
+    return _decide(case, options, make)
 
 
 @act.command
@@ -187,12 +167,9 @@ def file(
     department: str,
     account: str,
     *,
-    by: By,
+    options: Options,
     reply: str | None = None,
     solved: Solved = "yes",
-    record: Id = None,
-    data: Data = DEFAULT_DATA,
-    as_json: Json = False,
 ) -> Exit:
     """反馈: file a department's result; the lead adds the public reply."""
 
@@ -201,35 +178,31 @@ def file(
             call=_call_of(house, found, department),
             case=found,
             department=department,
-            by=by,
+            by=options.by,
             solved=solved,
             account=account,
             reply=reply,
         )
 
-    return _decide(data, case, by, record, as_json, make)
+    return _decide(case, options, make)
 
 
 @act.command
-def approve(case: str, *, by: By, record: Id = None, data: Data = DEFAULT_DATA, as_json: Json = False) -> Exit:
+def approve(case: str, *, options: Options) -> Exit:
     """审核通过: the closing condition is met; never by one who handled the case."""
-    return _decide(data, case, by, record, as_json, lambda house, found: ApproveResult(case=found, by=by))
+    return _decide(case, options, lambda house, found: ApproveResult(case=found, by=options.by))
 
 
 @act.command
-def send_back(
-    case: str, reason: str, *, by: By, record: Id = None, data: Data = DEFAULT_DATA, as_json: Json = False
-) -> Exit:
+def send_back(case: str, reason: str, *, options: Options) -> Exit:
     """退回重办: the result is not good enough, and why."""
-    return _decide(
-        data, case, by, record, as_json, lambda house, found: SendBackResult(case=found, by=by, reason=reason)
-    )
+    return _decide(case, options, lambda house, found: SendBackResult(case=found, by=options.by, reason=reason))
 
 
 @act.command
-def close_explained(case: str, *, by: By, record: Id = None, data: Data = DEFAULT_DATA, as_json: Json = False) -> Exit:
+def close_explained(case: str, *, options: Options) -> Exit:
     """解释说明: close with an explanation a case that its reporter still calls unsolved."""
-    return _decide(data, case, by, record, as_json, lambda house, found: ExplainCase(case=found, by=by))
+    return _decide(case, options, lambda house, found: ExplainCase(case=found, by=options.by))
 
 
 @act.command
@@ -237,11 +210,8 @@ def follow_up(
     case: str,
     outcome: Literal["solved", "not-solved", "unreached"],
     *,
-    by: By,
+    options: Options,
     satisfied: bool | None = None,
-    record: Id = None,
-    data: Data = DEFAULT_DATA,
-    as_json: Json = False,
 ) -> Exit:
     """回访: record what the reporter said, or that nobody answered."""
 
@@ -256,34 +226,28 @@ def follow_up(
         return FollowUp(
             case=found,
             report=waiting[0],
-            by=by,
+            by=options.by,
             contacted=reached,
             solved=outcome == "solved" if reached else None,
             satisfied=satisfied if reached else None,
         )
 
-    return _decide(data, case, by, record, as_json, make)
+    return _decide(case, options, make)
 
 
 @act.command
 def publish(
     case: str,
     *,
-    by: By,
+    options: Options,
     reply: str | None = None,
-    record: Id = None,
-    data: Data = DEFAULT_DATA,
-    as_json: Json = False,
 ) -> Exit:
     """公开: a second person approves the notice, corrected if need be."""
-    return _decide(
-        data,
-        case,
-        by,
-        record,
-        as_json,
-        lambda house, found: PublishOutcome(outcome=outcome_of(found), case=found, by=by, reply=reply),
-    )
+
+    def make(house: House, found: str) -> Request:
+        return PublishOutcome(outcome=outcome_of(found), case=found, by=options.by, reply=reply)
+
+    return _decide(case, options, make)
 
 
 @act.command
@@ -291,17 +255,11 @@ def withhold(
     case: str,
     ground: WithheldGround,
     *,
-    by: By,
-    record: Id = None,
-    data: Data = DEFAULT_DATA,
-    as_json: Json = False,
+    options: Options,
 ) -> Exit:
     """不予公开: a second person finds that the notice must stay inside."""
-    return _decide(
-        data,
-        case,
-        by,
-        record,
-        as_json,
-        lambda house, found: WithholdOutcome(outcome=outcome_of(found), case=found, by=by, ground=ground),
-    )
+
+    def make(house: House, found: str) -> Request:
+        return WithholdOutcome(outcome=outcome_of(found), case=found, by=options.by, ground=ground)
+
+    return _decide(case, options, make)

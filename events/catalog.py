@@ -89,8 +89,6 @@ UPCASTS: Mapping[str, tuple[str, Upcast]] = {}
 Empty until a released fact has to change its meaning; a golden file of the old form stays in the tests.
 """
 
-NAMES: Mapping[type[Fact], str] = {struct: name for name, struct in FACTS.items()}
-
 
 class UnknownFact(Exception):
     """The log holds a wire name that this program does not know: it is older than the log. Upgrade it."""

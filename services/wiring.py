@@ -3,7 +3,7 @@
 import fcntl
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal, Self
+from typing import Self
 
 from events.district import ConfigureDistrict, District
 from events.report import EraseReport, ErasureReason
@@ -30,8 +30,6 @@ from services.runtime.vault import Vault
 
 SERVICES: tuple[Service, ...] = (configuration.SERVICE, INTAKE, COMMAND_CENTRE, PLATFORMS, DISCLOSURE)
 """The services of a real township. The simulation is added by the demo and the replay alone."""
-
-ClockKind = Literal["system", "virtual", "scaled"]
 
 LOG, VAULT, VIEWS_FILE, ATTEMPTS, LOCK = "log.db", "vault.db", "views.db", "attempts.db", "engine.lock"
 
@@ -99,6 +97,11 @@ class House:
         """After commits: bring the views up to date, and destroy the pseudonyms' keys that nobody needs now."""
         self.views.catch_up(self.log)
         self.desk.forget_reporters(self.ledger.recorded_at)
+
+    def parked(self) -> int:
+        """How many facts and requests wait for an operator."""
+        with self.log.reading() as cursor:
+            return int(cursor.execute("SELECT count(*) FROM parked").fetchone()[0])
 
     def setting(self, name: str) -> str | None:
         """What the data directory remembers under ``name``."""

@@ -123,8 +123,6 @@ def result(house: House, feed: FileFeed, seconds: float) -> dict[str, Any]:
     """The line with which a replay ends."""
     figures = Questions(house.views.database).figures()
     facts = house.log.head()
-    with house.log.reading() as cursor:
-        parked = cursor.execute("SELECT count(*) FROM parked").fetchone()[0]
     return {
         "reports": feed.valid,
         "refused": len(feed.refused),
@@ -132,7 +130,7 @@ def result(house: House, feed: FileFeed, seconds: float) -> dict[str, Any]:
         "receipts": feed.receipts,
         **{name: figures[name] for name in FIGURES + AT_THE_END},
         "facts": facts,
-        "parked": parked,
+        "parked": house.parked(),
         "catch_all": figures["catch_all"],
         "seconds": round(seconds, 3),
         "facts_per_second": round(facts / seconds, 1),

@@ -109,7 +109,6 @@ def status(*, data: Data = DEFAULT_DATA, as_json: Json = False) -> Exit:
         questions = Questions(house.views.database)
         head, positions = house.log.head(), house.views.positions()
         with house.log.reading() as cursor:
-            parked = cursor.execute("SELECT count(*) FROM parked").fetchone()[0]
             timers = cursor.execute("SELECT count(*) FROM timers").fetchone()[0]
         counted = questions.figures()
         figures: dict[str, Any] = {
@@ -117,7 +116,7 @@ def status(*, data: Data = DEFAULT_DATA, as_json: Json = False) -> Exit:
             "receipts": counted["reports"],
             **counted,
             "facts": head,
-            "parked": parked,
+            "parked": house.parked(),
             "timers": timers,
             "position": head,
             "recorded_at": house.ledger.recorded_at.isoformat(),

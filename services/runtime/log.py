@@ -1,7 +1,7 @@
 """The log: all facts in one order, in SQLite through the recorders of the `eventsourcing` library.
 
 This is the only module that knows the library. Beside its table of stored events stand those that must
-change in the same transaction: inbox, timers, seals, cursors, attempts and what is parked.
+change in the same transaction: inbox, timers, seals, cursors and what is parked.
 """
 
 import sqlite3

@@ -85,8 +85,6 @@ class Window:
         """How things stand as a whole."""
         clock, district = self.house.clock, self.house.ledger.rules.district
         position = self.house.log.head()
-        with self.house.log.reading() as cursor:
-            parked = cursor.execute("SELECT count(*) FROM parked").fetchone()[0]
         return {
             "now": self.house.clock.now().isoformat(),
             "demo": self.demo,
@@ -96,7 +94,7 @@ class Window:
             },
             "position": position,
             "lag": position - min(self.house.views.positions().values()),
-            "parked": parked,
+            "parked": self.house.parked(),
             "district": {"zh": district.zh, "en": district.en, "note": district.note},
             "figures": self.questions.figures(),
         }

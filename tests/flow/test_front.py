@@ -37,7 +37,7 @@ def serving(house: House, front: Front) -> Iterator[EngineThread]:
 
 async def all_of(*waiting: object) -> list[Answer | BaseException]:
     async with asyncio.timeout(DEADLINE_S):
-        return await asyncio.gather(*waiting, return_exceptions=True)  # type: ignore[call-overload,no-any-return]
+        return await asyncio.gather(*waiting, return_exceptions=True)  # type: ignore[call-overload,no-any-return]  # answers and errors together, as asked
 
 
 async def until(true: Callable[[], bool]) -> None:

@@ -237,7 +237,7 @@ def test_the_straight_path_from_the_report_to_the_published_outcome(house: House
     notice = row(house, "notices", case=case)
     assert (notice["phase"], notice["decided_by"], notice["late"]) == ("published", "publisher", 0)
     published = house.log.stream(outcome)[-1].fact
-    reply = house.vault.open(getattr(published, "reply"), str, "anybody", "to read it", MONDAY_MORNING)  # noqa: B009
+    reply = house.vault.open(getattr(published, "reply"), str, "anybody", "to read it", MONDAY_MORNING)  # noqa: B009 - a fact of any kind
     assert "路面已修复" in reply
     assert "13800000000" not in reply
     assert rows(house.views, "board") == []

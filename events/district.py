@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from events.envelope import Fact, Request
+from events.report import Channel
 
 HandlingClass = Literal["U0", "U1", "U2", "U3", "U4", "U5"]
 """办理类别, from most to least pressing: U1 > U2 > U3 > U4 > U5 > U0."""
@@ -29,6 +30,9 @@ Alias = Annotated[str, Meta(pattern="^[A-HJ-NP-TV-Z]{2}$")]
 
 
 Year = Annotated[int, Meta(ge=2000, le=2100)]
+
+SenderName = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9-]{1,39}\Z")]
+"""A sender's name: its user at the broker and the source of its reports in the log. No dot: those are ours."""
 
 
 class Part(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -162,6 +166,29 @@ class Calendar(Part, frozen=True):
     work: tuple[date, ...]
 
 
+class Hotline(Part, frozen=True):
+    """热线: a system that takes residents' calls and publishes reports under its own user, for any town."""
+
+    name: SenderName
+    zh: str
+    en: str
+
+
+class Terminal(Part, frozen=True):
+    """终端: what reports over MQTT under its own user: a village's terminal or the gateway of an app.
+
+    ``town`` is the statistics code of the only town it reports for, ``channel`` the only channel; ``village``
+    says where it stands, if it does.
+    """
+
+    name: SenderName
+    zh: str
+    en: str
+    town: str
+    channel: Channel
+    village: str = ""
+
+
 class District(Part, frozen=True):
     """A whole district: the only input of every decision beside the log. Times are Asia/Shanghai."""
 
@@ -181,6 +208,8 @@ class District(Part, frozen=True):
     periods: Periods
     duties: tuple[Duty, ...]
     calendar: Calendar
+    hotlines: tuple[Hotline, ...] = ()
+    terminals: tuple[Terminal, ...] = ()
 
 
 class DistrictConfigured(Fact, frozen=True, kw_only=True):

@@ -12,7 +12,7 @@ from cyclopts import App, Parameter
 from events.report import ErasureReason
 from events.schema import asyncapi, json_schemas
 from projections.queries import Questions
-from services.cli.houses import DEFAULT_DATA, DEFAULT_DISTRICT, Data, Json, drain, existing_house
+from services.cli.houses import DEFAULT_DATA, DEFAULT_DISTRICT, Data, Json, drain, existing_house, existing_place
 from services.cli.screen import Exit, out, print_json, progress, table
 from services.decisions import Rejected
 from services.intake.receipt import read_receipt
@@ -22,7 +22,6 @@ from services.runtime.district import find_district, load_district
 from services.runtime.errors import HujiaoError
 from services.runtime.log import Log
 from services.runtime.seal import verify as verify_log
-from services.wiring import LOG
 
 district = App(name="district", group="Keep", help="A district's own configuration.")
 parked = App(name="parked", group="Keep", help="Facts and requests that could not be handled and wait for an operator.")
@@ -38,6 +37,21 @@ en = "Example"
 code = "{code}100001"
 town = "{code}100"
 zh = "示例社区居民委员会"
+"""
+_SENDERS = """# Who sends us reports: hotlines (热线) over AMQP and terminals (终端) over MQTT, each under a user of its own. Replace these
+# examples; without any, reports come over HTTP and from files. A name never changes: it is the source of the reports.
+[[hotline]]
+name = "hotline-example"
+zh = "示例热线"
+en = "Example hotline"
+
+[[terminal]]
+name = "village-{code}100001"
+town = "{code}100"
+channel = "village"
+village = "{code}100001"
+zh = "示例社区终端"
+en = "Example village terminal"
 """
 _DISTRICT = """code = "{code}"
 alias = "{alias}"
@@ -87,9 +101,7 @@ def verify(*, head: str = "", data: Data = DEFAULT_DATA, as_json: Json = False) 
     """
     if head and not re.fullmatch(r"[0-9a-f]{64}", head):
         raise HujiaoError(f"--head: expected 64 hexadecimal digits, found {head!r}")
-    if not (data / LOG).is_file():
-        raise HujiaoError(f"--data: expected a data directory with a {LOG}, found none at {data}")
-    log = Log(data / LOG)
+    log = Log(existing_place(data).log())
     try:
         found = verify_log(log, head)
     finally:
@@ -211,13 +223,14 @@ def new_district(folder: Path, *, code: str, alias: str, zh: str, en: str) -> Ex
     for name in ("departments.toml", "matters.toml", "limits.toml", "duties.toml", "calendar.toml"):
         shutil.copyfile(sample / name, folder / name)
     (folder / "places.toml").write_text(_PLACES.format(code=code), encoding="utf-8")
+    (folder / "senders.toml").write_text(_SENDERS.format(code=code), encoding="utf-8")
     (folder / "district.toml").write_text(_DISTRICT.format(code=code, alias=alias, zh=zh, en=en), encoding="utf-8")
     return check_district(str(folder))
 
 
-def _settle(data: Path, what: str, how: Literal["release", "drop"]) -> Exit:
+def _settle(data: str, what: str, how: Literal["release", "drop"]) -> Exit:
     with existing_house(data) as house:
-        with house.log.exclusive() as cursor:
+        with house.log.store.writing() as cursor:
             known = parking.release(cursor, what) if how == "release" else parking.drop(cursor, what)
         if not known:
             raise HujiaoError(f"what: expected something parked, found nothing called {what!r}")

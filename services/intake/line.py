@@ -9,14 +9,12 @@ from msgspec import Meta, Struct
 
 from events.report import MAX_ATTACHMENTS, Appeal, Channel, Contact, Line, Point, Text
 from services.rules.book import RuleBook
+from services.runtime.district import RESERVED
 from services.runtime.errors import HujiaoError
 
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 AHEAD = timedelta(days=1)
 """How far a sender's clock may run ahead of ours."""
-
-RESERVED = frozenset({"act", "configuration", "demo", "erase", "import", "reaction", "timer"})
-"""Names in front of our own requests' ids: no sender may call itself so."""
 
 _NO_CONTROL = r"^[^\x00-\x1f\x7f]+\Z"
 

@@ -1,6 +1,7 @@
 """Reads a district's configuration from its folder of TOML files and reports all faults at once."""
 
 import contextlib
+import re
 import tomllib
 from collections import Counter
 from collections.abc import Iterable
@@ -22,8 +23,18 @@ FILES = {
     "limits.toml": ("limit", "ladder", "periods"),
     "duties.toml": ("duty",),
     "calendar.toml": ("calendar",),
+    "senders.toml": ("hotline", "terminal"),
 }
 """Which tables stand in which file; ``district.toml`` holds plain keys."""
+
+OPTIONAL = frozenset({"senders.toml"})
+"""Files that may be missing, and may lack their tables."""
+
+RESERVED = frozenset({"act", "configuration", "demo", "erase", "import", "reaction", "timer"})
+"""Names in front of our own requests' ids: no sender may call itself so."""
+
+ROUTABLE = re.compile(r"[A-Z][A-Z0-9]{0,9}")
+"""Codes that stand in queues, users and routing keys."""
 
 SHORTEST_WORD = 2
 LONGEST_DAYS = 3660
@@ -40,8 +51,11 @@ _FIELDS = {
     "periods": "periods",
     "duty": "duties",
     "calendar": "calendar",
+    "hotline": "hotlines",
+    "terminal": "terminals",
 }
 _TYPES: dict[str, Any] = {field.name: field.type for field in msgspec.structs.fields(District)}
+_NEEDED = [field.name for field in msgspec.structs.fields(District) if field.required]
 
 
 class Faults(HujiaoError):
@@ -90,7 +104,7 @@ def load_district(folder: Path) -> District:
                 _convert(fields, key, content[key], f"{file}: {key}", faults)
         for table in tables:
             _read_table(fields, file, table, content.get(table), faults)
-    missing = [name for name in _TYPES if name not in fields]
+    missing = [name for name in _NEEDED if name not in fields]
     if not faults:
         faults += [f"district.toml: {name}: expected a value, found none" for name in missing]
     if faults:
@@ -104,7 +118,12 @@ def load_district(folder: Path) -> District:
 
 def check_district(district: District) -> list[str]:
     """What does not fit together in a configuration whose parts are each well-formed."""
-    return [*_check_codes(district), *_check_matters(district), *_check_limits(district)]
+    return [
+        *_check_codes(district),
+        *_check_senders(district),
+        *_check_matters(district),
+        *_check_limits(district),
+    ]
 
 
 def _check_codes(district: District) -> Iterable[str]:
@@ -116,10 +135,18 @@ def _check_codes(district: District) -> Iterable[str]:
         ("departments.toml", "department", [department.code for department in district.departments]),
         ("matters.toml", "matter", [matter.code for matter in district.matters]),
         ("limits.toml", "limit", [limit.handling_class for limit in district.limits]),
+        ("senders.toml", "sender", [sender.name for sender in (*district.hotlines, *district.terminals)]),
     ):
         for code, times in Counter(codes).items():
             if times > 1:
                 yield f"{file}: {what} {code}: expected once, found {times} times"
+    for what, coded in (("platform", district.platforms), ("department", district.departments)):
+        for part in coded:
+            if not ROUTABLE.fullmatch(part.code):
+                yield (
+                    f"departments.toml: {what} {part.code}: code: "
+                    f"expected a capital letter and up to nine capital letters and digits, found {part.code!r}"
+                )
     towns = {town.code for town in district.towns}
     platforms = {platform.code for platform in district.platforms}
     for village in district.villages:
@@ -142,6 +169,20 @@ def _check_codes(district: District) -> Iterable[str]:
         if duty.platform != "*" and duty.platform not in platforms:
             yield f"duties.toml: duty {duty.person}: platform: expected a platform or *, found {duty.platform}"
     yield from _check_calendar(district.calendar)
+
+
+def _check_senders(district: District) -> Iterable[str]:
+    towns = {town.code for town in district.towns}
+    villages = {village.code: village.town for village in district.villages}
+    for kind, senders in (("hotline", district.hotlines), ("terminal", district.terminals)):
+        for name in sorted({sender.name for sender in senders} & RESERVED):
+            yield f"senders.toml: {kind} {name}: name: expected none of our own names, found {name}"
+    for terminal in district.terminals:
+        where = f"senders.toml: terminal {terminal.name}"
+        if terminal.town not in towns:
+            yield f"{where}: town: expected a town of this district, found {terminal.town}"
+        elif terminal.village and villages.get(terminal.village) != terminal.town:
+            yield f"{where}: village: expected a village of the town {terminal.town}, found {terminal.village}"
 
 
 def _check_calendar(calendar: Calendar) -> Iterable[str]:
@@ -227,6 +268,8 @@ def _read(path: Path, faults: list[str]) -> dict[str, Any] | None:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
+        if path.name in OPTIONAL:
+            return {}
         faults.append(f"{path.name}: expected a file, found none")
     except OSError as error:
         faults.append(f"{path.name}: expected a readable file, found: {error.strerror}")
@@ -240,7 +283,8 @@ def _read(path: Path, faults: list[str]) -> dict[str, Any] | None:
 def _read_table(fields: dict[str, Any], file: str, table: str, content: Any, faults: list[str]) -> None:
     field = _FIELDS[table]
     if content is None:
-        faults.append(f"{file}: {table}: expected a table, found none")
+        if file not in OPTIONAL:
+            faults.append(f"{file}: {table}: expected a table, found none")
         return
     if table in ("periods", "calendar"):
         _convert(fields, field, content, f"{file}: {table}", faults)
@@ -251,9 +295,12 @@ def _read_table(fields: dict[str, Any], file: str, table: str, content: Any, fau
     entry_type = _TYPES[field].__args__[0]
     entries: dict[str, Any] = {}
     for n, entry in enumerate(content, start=1):
-        code = entry.get("code", entry.get("class", n)) if isinstance(entry, dict) else n
-        _convert(entries, str(n), entry, f"{file}: {table} {code}", faults, entry_type)
+        _convert(entries, str(n), entry, f"{file}: {table} {_name_of(entry) or n}", faults, entry_type)
     fields[field] = tuple(entries.values())
+
+
+def _name_of(entry: Any) -> Any:
+    return next((entry[key] for key in ("code", "class", "name") if isinstance(entry, dict) and key in entry), None)
 
 
 def _convert(fields: dict[str, Any], field: str, value: Any, where: str, faults: list[str], form: Any = None) -> None:

@@ -139,6 +139,17 @@ DISTRICT = district.District(
         rest=(date(2026, 10, 1),),
         work=(date(2026, 10, 10),),
     ),
+    hotlines=(district.Hotline(name="hotline-12345", zh="政务服务便民热线", en="Government service hotline"),),
+    terminals=(
+        district.Terminal(
+            name="village-1",
+            zh="六都村终端",
+            en="Liudu village terminal",
+            town="445303100",
+            channel="village",
+            village="445303100201",
+        ),
+    ),
 )
 
 _ABOUT_CALL = {"case": CASE, "town": "445303100", "platform": "P4"}

@@ -47,6 +47,9 @@ def test_the_shipped_sample_has_the_places_platforms_departments_and_matters_it_
     assert [department.code for department in external] == ["X1", "X2", "X3", "X4", "X5"]
     assert len(district.matters) == 48
     assert len(district.limits) == 6
+    assert [hotline.name for hotline in district.hotlines] == ["hotline-12345", "police-110"]
+    for town in district.towns:
+        assert {terminal.channel for terminal in district.terminals if terminal.town == town.code} == {"app", "village"}
 
 
 def test_the_shipped_sample_says_that_it_is_one(district: District) -> None:
@@ -54,7 +57,7 @@ def test_the_shipped_sample_says_that_it_is_one(district: District) -> None:
 
     assert "示例" in district.note
     assert "Sample" in district.note
-    for file in ("departments.toml", "matters.toml", "limits.toml"):
+    for file in ("departments.toml", "matters.toml", "limits.toml", "senders.toml"):
         assert "SAMPLE" in (folder / file).read_text(encoding="utf-8")
 
 
@@ -185,6 +188,53 @@ def test_missing_and_unreadable_files_are_reported_together(folder: Path) -> Non
     assert "expected TOML" in faults[1]
     assert "expected UTF-8, found the byte 0xff" in faults[2]
     assert "expected TOML" in faults[3]
+
+
+@pytest.mark.parametrize("content", [None, b"", b"# nobody yet\n"], ids=["missing", "empty", "a comment"])
+def test_a_district_may_have_no_senders(folder: Path, district: District, content: bytes | None) -> None:
+    (folder / "senders.toml").unlink()
+    if content is not None:
+        (folder / "senders.toml").write_bytes(content)
+
+    loaded = load_district(folder)
+
+    assert loaded == msgspec.structs.replace(district, hotlines=(), terminals=())
+
+
+def test_a_sender_that_fits_nothing_else_in_the_district_is_a_fault(folder: Path, replace: Replace) -> None:
+    replace("senders.toml", 'name = "police-110"', 'name = "hotline-12345"')
+    replace("senders.toml", 'name = "app-ld"', 'name = "timer"')
+    replace("senders.toml", 'village = "445303100201"', 'village = "445303101201"')
+    replace("senders.toml", 'town = "445303106"', 'town = "LD"')
+
+    assert sorted(faults_of(folder)) == [
+        "senders.toml: sender hotline-12345: expected once, found 2 times",
+        "senders.toml: terminal app-dy: town: expected a town of this district, found LD",
+        "senders.toml: terminal timer: name: expected none of our own names, found timer",
+        "senders.toml: terminal village-445303100201: village: "
+        "expected a village of the town 445303100, found 445303101201",
+    ]
+
+
+@pytest.mark.parametrize(
+    "name", ["svc.intake", "dept.ld.d07", "Hotline", "x", "", "a b", "a/b", "热线", "a\\n", "a" * 41]
+)
+def test_a_senders_name_that_could_be_one_of_ours_or_no_user_is_a_fault(
+    folder: Path, replace: Replace, name: str
+) -> None:
+    replace("senders.toml", 'name = "police-110"', f'name = "{name}"')
+
+    (fault,) = faults_of(folder)
+
+    assert fault.startswith("senders.toml: hotline ")
+    assert "name" in fault
+
+
+@pytest.mark.parametrize("code", ["p1", "P.1", "P 1", "平台", "1P", ""])
+def test_a_code_that_cannot_stand_in_a_queues_name_is_a_fault(folder: Path, replace: Replace, code: str) -> None:
+    replace("departments.toml", 'code = "X3"', f'code = "{code}"')
+
+    assert any("expected a capital letter" in fault for fault in faults_of(folder))
 
 
 def test_missing_and_misshapen_tables_are_reported_together(folder: Path) -> None:

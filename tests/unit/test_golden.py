@@ -8,6 +8,7 @@ import pytest
 
 from events.case import CaseClosed
 from events.catalog import CATALOG, FACTS, REQUESTS, Catalog, UnknownFact
+from events.district import DistrictConfigured
 from events.envelope import Fact, Meta, Request
 from events.report import ReportAccepted
 from tests.golden import samples
@@ -149,6 +150,18 @@ def test_an_upcast_to_a_name_that_nobody_knows_raises_unknown_fact() -> None:
 def test_bytes_that_are_not_what_their_name_promises_are_an_error() -> None:
     with pytest.raises(msgspec.ValidationError, match="reason"):
         CATALOG.decode("case.closed.v1", old_bytes({"by": "clerk"}))
+
+
+def test_a_configuration_from_before_there_were_senders_is_read_as_one_without_any() -> None:
+    before = msgspec.structs.replace(samples.DISTRICT, hotlines=(), terminals=())
+    stored = CATALOG.encode(samples.META, DistrictConfigured(hash="0123456789ab", district=before))
+
+    _, _, fact = CATALOG.decode("district.configured.v1", stored)
+
+    assert b"hotlines" not in stored
+    assert b"terminals" not in stored
+    assert isinstance(fact, DistrictConfigured)
+    assert fact.district == before
 
 
 def test_a_field_added_later_by_a_newer_program_is_read_over() -> None:

@@ -38,8 +38,9 @@ code = "{code}100001"
 town = "{code}100"
 zh = "示例社区居民委员会"
 """
-_SENDERS = """# Who sends us reports: hotlines (热线) over AMQP and terminals (终端) over MQTT, each under a user of its own. Replace these
-# examples; without any, reports come over HTTP and from files. A name never changes: it is the source of the reports.
+_SENDERS = """# Who sends us reports: hotlines (热线) over AMQP, terminals (终端) over MQTT, each under its own user.
+# Replace these examples; without any, reports come over HTTP and from files.
+# A name never changes: it is the source of the reports.
 [[hotline]]
 name = "hotline-example"
 zh = "示例热线"

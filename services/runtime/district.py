@@ -127,6 +127,7 @@ def check_district(district: District) -> list[str]:
 
 
 def _check_codes(district: District) -> Iterable[str]:
+    senders = [*(hotline.name for hotline in district.hotlines), *(terminal.name for terminal in district.terminals)]
     for file, what, codes in (
         ("places.toml", "town", [town.code for town in district.towns]),
         ("places.toml", "town alias", [town.alias for town in district.towns]),
@@ -135,18 +136,19 @@ def _check_codes(district: District) -> Iterable[str]:
         ("departments.toml", "department", [department.code for department in district.departments]),
         ("matters.toml", "matter", [matter.code for matter in district.matters]),
         ("limits.toml", "limit", [limit.handling_class for limit in district.limits]),
-        ("senders.toml", "sender", [sender.name for sender in (*district.hotlines, *district.terminals)]),
+        ("senders.toml", "sender", senders),
     ):
         for code, times in Counter(codes).items():
             if times > 1:
                 yield f"{file}: {what} {code}: expected once, found {times} times"
-    for what, coded in (("platform", district.platforms), ("department", district.departments)):
-        for part in coded:
-            if not ROUTABLE.fullmatch(part.code):
-                yield (
-                    f"departments.toml: {what} {part.code}: code: "
-                    f"expected a capital letter and up to nine capital letters and digits, found {part.code!r}"
-                )
+    coded = [("platform", platform.code) for platform in district.platforms]
+    coded += [("department", department.code) for department in district.departments]
+    for what, code in coded:
+        if not ROUTABLE.fullmatch(code):
+            yield (
+                f"departments.toml: {what} {code}: code: "
+                f"expected a capital letter and up to nine capital letters and digits, found {code!r}"
+            )
     towns = {town.code for town in district.towns}
     platforms = {platform.code for platform in district.platforms}
     for village in district.villages:
@@ -174,8 +176,10 @@ def _check_codes(district: District) -> Iterable[str]:
 def _check_senders(district: District) -> Iterable[str]:
     towns = {town.code for town in district.towns}
     villages = {village.code: village.town for village in district.villages}
-    for kind, senders in (("hotline", district.hotlines), ("terminal", district.terminals)):
-        for name in sorted({sender.name for sender in senders} & RESERVED):
+    named = [("hotline", hotline.name) for hotline in district.hotlines]
+    named += [("terminal", terminal.name) for terminal in district.terminals]
+    for kind, name in named:
+        if name in RESERVED:
             yield f"senders.toml: {kind} {name}: name: expected none of our own names, found {name}"
     for terminal in district.terminals:
         where = f"senders.toml: terminal {terminal.name}"

@@ -18,6 +18,7 @@ from services.rules.book import RuleBook
 from services.rules.calendar import SHANGHAI
 from services.runtime import configuration
 from services.runtime.log import Log
+from services.runtime.places import Place, at
 
 
 def position_at(log: Log, at: datetime) -> int:
@@ -62,9 +63,9 @@ def case_as_of(facts: Iterable[Recorded]) -> Mapping[str, list[Row]]:
     return found
 
 
-def views_as_of(log: Log, folder: Path, position: int, progress: Progress = lambda reached: None) -> Views:
-    """All views as they stood at ``position``, in a scratch file named by it; the second time it is there at once."""
-    views = Views(folder / f"views-as-of-{position}.db", VIEWS)
+def views_as_of(log: Log, where: Path | Place, position: int, progress: Progress = lambda reached: None) -> Views:
+    """All views as they stood at ``position``, in a scratch file or schema named by it; the second time it is there at once."""
+    views = Views(at(where).past(position)[0], VIEWS)
     if position:
         views.catch_up(log, stop=position, progress=progress)
     return views

@@ -1,7 +1,8 @@
 """The one composition root: every service, port and file of one data directory, put together."""
 
-import fcntl
 from collections.abc import Callable
+from contextlib import ExitStack
+from functools import cached_property
 from pathlib import Path
 from typing import Self
 
@@ -17,51 +18,91 @@ from services.intake.desk import Desk
 from services.intake.service import SERVICE as INTAKE
 from services.platforms.service import SERVICE as PLATFORMS
 from services.rules.book import configuration_hash
-from services.runtime import configuration
+from services.runtime import configuration, parking
 from services.runtime.attempts import Attempts
 from services.runtime.batch import Answer, Submission
 from services.runtime.clock import Clock
-from services.runtime.engine import BATCH_FACTS, Engine, Feed
-from services.runtime.erasure import doomed
+from services.runtime.engine import BATCH_FACTS, EVERYTHING, Engine, Feed
+from services.runtime.erasure import doomed, reconcile
 from services.runtime.errors import Busy, HujiaoError
 from services.runtime.ledger import Ledger
 from services.runtime.log import Log
+from services.runtime.places import Folder, Place, at
+from services.runtime.store import Database
 from services.runtime.vault import Vault
 
 SERVICES: tuple[Service, ...] = (configuration.SERVICE, INTAKE, COMMAND_CENTRE, PLATFORMS, DISCLOSURE)
 """The services of a real township. The simulation is added by the demo and the replay alone."""
 
-LOG, VAULT, VIEWS_FILE, ATTEMPTS, LOCK = "log.db", "vault.db", "views.db", "attempts.db", "engine.lock"
-
 
 class House:
-    """One data directory, opened: its log, vault, ledger and views."""
+    """One township's data, opened: its log, vault, ledger and views, each as soon as it is wanted.
+
+    A process that only reads the log, or only the views, needs rights to nothing else.
+    """
 
     def __init__(
         self,
-        folder: Path,
+        where: Path | Place,
         clock: Clock,
         services: tuple[Service, ...] = SERVICES,
         probe: Callable[[str], None] = lambda point: None,
     ) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self.folder, self.clock, self.services = folder, clock, services
-        self.log = Log(folder / LOG)
-        self.vault = Vault(folder / VAULT)
-        self._reconcile_erasures()
-        self.ledger = Ledger(self.log, self.vault, clock, services, scrub, probe)
-        self.views = Views(folder / VIEWS_FILE, VIEWS)
-        self.desk = Desk(self.vault)
-        self.attempts = Attempts(folder / ATTEMPTS)
-        self._lock_file = (folder / LOCK).open("a")
+        self.place = at(where)
+        self.clock, self.services, self._probe = clock, services, probe
+        self._opened = ExitStack()
+
+    @property
+    def folder(self) -> Path:
+        """The data directory, of a house that stands in one."""
+        assert isinstance(self.place, Folder), f"expected a house in a folder, found one in {self.place.name}"
+        return self.place.path
+
+    @cached_property
+    def log(self) -> Log:
+        """The log."""
+        log = Log(self.place.log())
+        self._opened.callback(log.close)
+        return log
+
+    @cached_property
+    def vault(self) -> Vault:
+        """The vault, all erasures that the log tells of made good in it."""
+        vault = Vault(self.place.vault())
+        self._opened.callback(vault.close)
+        reconcile(self.log, vault, self.clock.now())
+        return vault
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """The write side."""
+        return Ledger(self.log, self.vault, self.clock, self.services, scrub, self._probe)
+
+    @cached_property
+    def views(self) -> Views:
+        """The views."""
+        views = Views(self.place.views(), VIEWS)
+        self._opened.callback(views.close)
+        return views
+
+    @cached_property
+    def desk(self) -> Desk:
+        """The intake desk."""
+        return Desk(self.vault)
+
+    @cached_property
+    def _attempts(self) -> Database:
+        database = self.place.attempts()
+        self._opened.callback(database.close)
+        return database
+
+    def attempts(self, subscriber: str) -> Attempts:
+        """The counter of one subscriber's attempts."""
+        return Attempts(self._attempts, subscriber)
 
     def close(self) -> None:
-        """Close every file. What was committed stays."""
-        self._lock_file.close()
-        self.attempts.close()
-        self.views.close()
-        self.vault.close()
-        self.log.close()
+        """Close everything. What was committed stays."""
+        self._opened.close()
 
     def __enter__(self) -> Self:
         return self
@@ -75,10 +116,10 @@ class House:
         Raises:
             Busy: when another process is.
         """
-        try:
-            fcntl.flock(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise Busy(f"expected to be alone in {self.folder.name}, found another process serving it") from error
+        lock = self.place.lock(EVERYTHING)
+        self._opened.callback(lock.close)
+        if not lock.take():
+            raise Busy(f"expected to be alone in {self.place.name}, found another process serving it")
 
     def configure(self, district: District) -> None:
         """Put a configuration into force; the same content again changes nothing."""
@@ -90,8 +131,13 @@ class House:
         self.clock = self.ledger.clock = clock
 
     def engine(self, feed: Feed | None = None, batch_facts: int = BATCH_FACTS) -> Engine:
-        """The engine over this house, about ``batch_facts`` to a transaction; call `lock` first."""
-        return Engine(self.ledger, self.services, self.attempts, feed, batch_facts)
+        """The one engine of all services, about ``batch_facts`` to a transaction; call `lock` first."""
+        return Engine(self.ledger, self.services, self.attempts(EVERYTHING), feed, batch_facts)
+
+    def engine_of(self, name: str, *reacting: Service, feed: Feed | None = None, timers: bool = False) -> Engine:
+        """The engine of a process that runs some services' reactions apart from the others, under its own ``name``."""
+        attempts = self.attempts(name)
+        return Engine(self.ledger, reacting, attempts, feed, subscriber=name, timers=timers)
 
     def settle(self) -> None:
         """After commits: bring the views up to date, and destroy the pseudonyms' keys that nobody needs now."""
@@ -101,7 +147,7 @@ class House:
     def parked(self) -> int:
         """How many facts and requests wait for an operator."""
         with self.log.reading() as cursor:
-            return int(cursor.execute("SELECT count(*) FROM parked").fetchone()[0])
+            return parking.count(cursor)
 
     def setting(self, name: str) -> str | None:
         """What the data directory remembers under ``name``."""
@@ -115,8 +161,8 @@ class House:
         Raises:
             HujiaoError: when it remembers another one, such as another kind of clock.
         """
-        with self.log.exclusive() as cursor:
-            cursor.execute("INSERT OR IGNORE INTO settings VALUES (?,?)", (name, value))
+        with self.log.store.writing() as cursor:
+            cursor.execute("INSERT INTO settings VALUES (?,?) ON CONFLICT (name) DO NOTHING", (name, value))
             known = cursor.execute("SELECT value FROM settings WHERE name=?", (name,)).fetchone()[0]
         if known != value:
             raise HujiaoError(f"expected a data directory with {name} {value}, found {name} {known}")
@@ -131,10 +177,3 @@ class House:
         if answer.status == "accepted":
             self.vault.erase(doomed(self.log, report), self.ledger.recorded_at)
         return answer
-
-    def _reconcile_erasures(self) -> None:
-        """Keys that the log says are destroyed are so, though a backup of the vault may have brought them back."""
-        for report in self.log.erased():
-            left = [stream for stream in doomed(self.log, report) if not self.vault.is_erased(stream)]
-            if left:
-                self.vault.erase(left, self.clock.now())

@@ -1,33 +1,41 @@
 """Opening a data directory from the command line, and the settings every command shares."""
 
 import contextlib
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
 from projections.queries import Questions
-from services.runtime.clock import Clock, SystemClock, VirtualClock
+from services.runtime.clock import SystemClock, VirtualClock
 from services.runtime.errors import Busy, HujiaoError
+from services.runtime.places import Place, place
 from services.simulation.service import simulation
-from services.wiring import LOG, SERVICES, House
+from services.wiring import SERVICES, House
 
-Data = Annotated[Path, Parameter(name="--data", env_var="HUJIAO_DATA", help="The data directory.")]
+Data = Annotated[
+    str,
+    Parameter(
+        name="--data",
+        env_var=["HUJIAO_STORE_URL", "HUJIAO_DATA"],
+        help="The data directory, or the URL of a PostgreSQL database.",
+    ),
+]
 Json = Annotated[bool, Parameter(name="--json", negative="", help="One line of JSON instead of a table.")]
 District = Annotated[
     str, Parameter(name="--district", env_var="HUJIAO_DISTRICT", help="A district's name or the folder of its files.")
 ]
 
-DEFAULT_DATA = Path("data")
+DEFAULT_DATA = "data"
 DEFAULT_DISTRICT = "yunan"
 
 
 @contextmanager
-def existing_house(data: Path) -> Iterator[House]:
+def existing_house(data: str) -> Iterator[House]:
     """A data directory that is there already, with the clock and the services it had, and views that are current.
 
     In a replay's or demo's directory the simulation goes on playing everybody else.
@@ -35,24 +43,35 @@ def existing_house(data: Path) -> Iterator[House]:
     Raises:
         HujiaoError: when there is none; or a file in it is not what it should be.
     """
-    if not (data / LOG).is_file():
-        raise HujiaoError(f"--data: expected a data directory with a {LOG}, found none at {data}")
+    where = existing_place(data)
     try:
-        remembered = settings_of(data)
-        real = remembered.get("clock", "system") == "system"
-        clock: Clock = SystemClock() if real else VirtualClock(datetime(2000, 1, 1, tzinfo=UTC))
-        house = House(data, clock, SERVICES if real else (*SERVICES, simulation(int(remembered.get("seed", 1)))))
+        house = House(where, SystemClock())
+        if house.setting("clock") not in (None, "system"):
+            seed = int(house.setting("seed") or 1)
+            house.close()
+            house = House(where, VirtualClock(datetime(2000, 1, 1, tzinfo=UTC)), (*SERVICES, simulation(seed)))
+        with house:
+            house.settle()
+            yield house
     except sqlite3.DatabaseError as error:
         raise HujiaoError(f"--data: expected the files of a data directory, found damage: {error}") from error
-    with house:
-        house.settle()
-        yield house
 
 
-def settings_of(data: Path) -> dict[str, str]:
-    """What a data directory remembers: its clock and, if it is played, its seed."""
-    with contextlib.closing(sqlite3.connect(data / LOG)) as log:
-        return dict(log.execute("SELECT name, value FROM settings").fetchall())
+def place_of(data: str) -> Place:
+    """Where ``--data`` says; views and vault of a database may be reached as other users than its log."""
+    return place(data, os.environ.get("HUJIAO_VIEWS_URL", ""), os.environ.get("HUJIAO_VAULT_URL", ""))
+
+
+def existing_place(data: str) -> Place:
+    """The same, if a log is there.
+
+    Raises:
+        HujiaoError: when there is none.
+    """
+    where = place_of(data)
+    if not where.exists():
+        raise HujiaoError(f"--data: expected a data directory or database with a log, found none at {where.name}")
+    return where
 
 
 def drain(house: House) -> None:

@@ -20,6 +20,7 @@ from services.cli.houses import (
     Json,
     drain,
     existing_house,
+    place_of,
 )
 from services.cli.screen import Exit, err, out, print_json, progress, table
 from services.intake.files import DEFAULT_SOURCE, FileFeed
@@ -29,7 +30,7 @@ from services.runtime.clock import SystemClock, VirtualClock
 from services.runtime.district import find_district, load_district
 from services.runtime.errors import HujiaoError
 from services.simulation.service import simulation
-from services.wiring import LOG, SERVICES, House
+from services.wiring import SERVICES, House
 
 SHOWN_REFUSALS = 20
 SOURCE_NAME = re.compile(SOURCE_PATTERN)
@@ -78,7 +79,7 @@ def replay(
     rules = RuleBook(load_district(find_district(district)))
     virtual = VirtualClock(datetime(2000, 1, 1, tzinfo=UTC))
     given: dict[str, str] = {}
-    with House(data, virtual, (*SERVICES, simulation(seed))) as house:
+    with House(place_of(data), virtual, (*SERVICES, simulation(seed))) as house:
         house.lock()
         house.remember("clock", "virtual")
         house.remember("seed", str(seed))
@@ -168,9 +169,10 @@ def report(
         Your own number for the report. The same number with the same words is the same report.
     """
     now = SystemClock().now()
-    if not (data / LOG).exists():
+    where = place_of(data)
+    if not where.exists():
         loaded = load_district(find_district(district))
-        with House(data, SystemClock()) as house:
+        with House(where, SystemClock()) as house:
             house.remember("clock", "system")
             house.configure(loaded)
     with existing_house(data) as house:

@@ -180,7 +180,7 @@ def asof(
                 _show_case(rows["cases"][0], rows["legs"], rows["timeline"])
             return Exit.DONE
         with progress("Building the views of that time", position) as update:
-            past = views_as_of(house.log, house.folder, position, update)
+            past = views_as_of(house.log, house.place, position, update)
         try:
             questions = Questions(past.database)
             if sql is not None:

@@ -2,7 +2,6 @@
 
 import signal
 from datetime import UTC, datetime, time, timedelta
-from pathlib import Path
 from typing import Annotated
 
 import uvicorn
@@ -10,7 +9,7 @@ from cyclopts import App, Parameter
 from cyclopts.validators import Number
 
 from projections.queries import Questions
-from services.cli.houses import DEFAULT_DATA, DEFAULT_DISTRICT, Data, District
+from services.cli.houses import DEFAULT_DATA, DEFAULT_DISTRICT, Data, District, place_of
 from services.cli.screen import Exit, out, progress
 from services.rules.book import RuleBook
 from services.rules.calendar import SHANGHAI
@@ -19,12 +18,13 @@ from services.runtime.district import find_district, load_district
 from services.runtime.engine import Feed
 from services.runtime.errors import HujiaoError
 from services.runtime.front import Front
+from services.runtime.places import Folder, Place
 from services.serving import EngineThread
 from services.simulation.people import Dice
 from services.simulation.residents import SOURCE, Residents, invented_reports
 from services.simulation.service import simulation
 from services.web.app import Window, create_app
-from services.wiring import ATTEMPTS, LOG, SERVICES, VAULT, VIEWS_FILE, House
+from services.wiring import SERVICES, House
 
 Port = Annotated[
     int,
@@ -50,17 +50,17 @@ def up(*, data: Data = DEFAULT_DATA, district: District = DEFAULT_DISTRICT, port
     End it with Ctrl-C; what was committed stays.
     """
     loaded = load_district(find_district(district))
-    with House(data, SystemClock()) as house:
+    with House(place_of(data), SystemClock()) as house:
         house.lock()
         house.remember("clock", "system")
         house.configure(loaded)
-        out.print(f"Serving {house.ledger.rules.district.zh} from {data}.")
+        out.print(f"Serving {house.ledger.rules.district.zh} from {house.place.name}.")
         return _serve(house, Front(), None, port, demo=False)
 
 
 def demo(
     *,
-    data: Data = DEFAULT_DATA / "demo",
+    data: Data = f"{DEFAULT_DATA}/demo",
     district: District = DEFAULT_DISTRICT,
     port: Port = DEFAULT_PORT,
     speed: float = DEMO_SPEED,
@@ -81,12 +81,13 @@ def demo(
     fresh
         Forget an earlier demo in the same directory and begin again.
     """
-    if fresh and (data / LOG).exists():
-        _forget(data)
+    where = place_of(data)
+    if fresh and where.exists():
+        _forget(where)
     rules = RuleBook(load_district(find_district(district)))
     virtual = VirtualClock(_working_morning(rules, datetime.now(UTC)) - timedelta(days=days))
     services = (*SERVICES, simulation(seed))
-    with House(data, virtual, services) as house:
+    with House(where, virtual, services) as house:
         house.lock()
         house.remember("clock", "scaled")
         house.remember("seed", str(seed))
@@ -103,17 +104,13 @@ def demo(
         return _serve(house, front, feed, port, demo=True)
 
 
-def _forget(data: Path) -> None:
+def _forget(where: Place) -> None:
     """Remove the files of an earlier demo, and of nothing but a demo."""
-    with House(data, VirtualClock(datetime(2000, 1, 1, tzinfo=UTC))) as house:
+    with House(where, SystemClock()) as house:
         house.lock()
-        if house.setting("clock") != "scaled":
-            raise HujiaoError(f"--fresh: expected the directory of a demo, found another township's at {data}")
-        for name in (LOG, VAULT, VIEWS_FILE, ATTEMPTS):
-            for file in data.glob(f"{name}*"):
-                file.unlink()
-        for file in data.glob("views-as-of-*"):
-            file.unlink()
+        if house.setting("clock") != "scaled" or not isinstance(where, Folder):
+            raise HujiaoError(f"--fresh: expected the directory of a demo, found another township's at {where.name}")
+        where.forget()
 
 
 def _residents(house: House, seed: int, start: datetime, gap: timedelta, others: Feed | None = None) -> Residents:

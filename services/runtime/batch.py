@@ -1,8 +1,7 @@
 """The inside of one ledger transaction: what was decided so far, before anybody hears of it."""
 
-import sqlite3
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from typing import Any, Literal
@@ -19,6 +18,7 @@ from services.rules.book import RuleBook
 from services.runtime.errors import Conflict, Damaged, Erased
 from services.runtime.log import Log
 from services.runtime.seal import FIRST, seal
+from services.runtime.store import INBOX, TIMERS, Cursor
 from services.runtime.vault import Vault
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -90,7 +90,7 @@ class Standing(Struct):
 class Batch:
     """The inside of one ledger transaction. ``facts`` are those appended so far, already with positions."""
 
-    def __init__(self, standing: Standing, cursor: sqlite3.Cursor, now: datetime) -> None:
+    def __init__(self, standing: Standing, cursor: Cursor, now: datetime) -> None:
         self._standing = standing
         self._catalog = standing.log.catalog
         self.cursor = cursor
@@ -100,6 +100,7 @@ class Batch:
         self.entries: dict[str, Entry] = {}
         self._stored: list[StoredEvent] = []
         self._inbox: dict[str, tuple[bytes, bytes]] = {}
+        self._looked_up: dict[str, tuple[bytes, bytes] | None] = {}
         self._next_due: int | None = None
         """No timer is due before this; none at all if ``None``. Not to be trusted while it has to be looked up."""
         self._look_up_next_due = True
@@ -118,6 +119,25 @@ class Batch:
     def move(self, now: datetime) -> None:
         """Let time pass inside the transaction; never backwards."""
         self.now = max(self.now, now)
+
+    def expect(self, submissions: Sequence[Submission]) -> None:
+        """Look up together what the decisions of these will ask for one by one."""
+        ids = [submission.source_id for submission in submissions if submission.remembered]
+        found = self.cursor.among("SELECT source_id, request, answer FROM inbox WHERE source_id", ids) if ids else ()
+        self._looked_up = {**dict.fromkeys(ids), **{row[0]: (row[1], row[2]) for row in found}}
+        standing = self._standing
+        named = {
+            stream
+            for submission in submissions
+            for stream in standing.handlers[type(submission.request)].streams(submission.request)
+            if stream[:PREFIX] <= standing.floor and stream not in self.entries and stream not in standing.cache
+        }
+        if named:
+            for facts in standing.log.streams(named, self.cursor).values():
+                self._fold(facts)
+        standing.vault.expect(
+            {getattr(sent.request, owner) for sent in submissions for owner in type(sent.request).PRIVATE.values()}
+        )
 
     def decide(self, submission: Submission) -> Answer:
         """Decide one request against the log and everything decided before it in this transaction.
@@ -181,9 +201,9 @@ class Batch:
 
         At most ``limit``; all when it is negative.
         """
+        bound = f" LIMIT {limit:d}" if limit >= 0 else ""
         rows = self.cursor.execute(
-            "SELECT due, id, request FROM timers WHERE due <= ? ORDER BY due, id LIMIT ?",
-            (_microseconds(until), limit),
+            f"SELECT due, id, request FROM timers WHERE due <= ? ORDER BY due, id{bound}", (_microseconds(until),)
         ).fetchall()
         self.cursor.executemany("DELETE FROM timers WHERE id = ?", [(row[1],) for row in rows])
         self._look_up_next_due = True
@@ -201,31 +221,23 @@ class Batch:
         """Write what was decided; gives the new seal. Called by the ledger at the end of the block."""
         standing, cursor = self._standing, self.cursor
         if self._inbox:
-            cursor.executemany(
-                "INSERT INTO inbox VALUES (?,?,?)",
-                [(source_id, *entry) for source_id, entry in sorted(self._inbox.items())],
-            )
+            cursor.insert(INBOX, [(source_id, *entry) for source_id, entry in sorted(self._inbox.items())])
         if not self.facts:
             return standing.seal
-        positions = standing.log.insert(cursor, self._stored)
-        if positions[0] != self.facts[0].position or positions[-1] != self.facts[-1].position:
-            raise Damaged(
-                f"expected positions {self.facts[0].position} to {self.facts[-1].position}, "
-                f"found {positions[0]} to {positions[-1]}"
-            )
+        standing.log.append(cursor, self._stored, self.base)
         sealed = seal(
             standing.seal,
             (
-                (position, recorded.stream.encode(), recorded.version, recorded.name.encode(), stored.state)
-                for position, recorded, stored in zip(positions, self.facts, self._stored, strict=True)
+                (recorded.position, recorded.stream.encode(), recorded.version, recorded.name.encode(), stored.state)
+                for recorded, stored in zip(self.facts, self._stored, strict=True)
             ),
         )
-        cursor.execute("INSERT INTO seals VALUES (?,?)", (positions[-1], sealed))
+        cursor.execute("INSERT INTO seals VALUES (?,?)", (self.facts[-1].position, sealed))
         return sealed
 
     def _known(self, source_id: str, request_hash: bytes | None) -> Answer | None:
-        entry = self._inbox.get(source_id)
-        if entry is None:
+        entry = self._inbox.get(source_id) or self._looked_up.get(source_id)
+        if entry is None and source_id not in self._looked_up:
             entry = self.cursor.execute(
                 "SELECT request, answer FROM inbox WHERE source_id = ?", (source_id,)
             ).fetchone()
@@ -249,13 +261,15 @@ class Batch:
         if stream[:PREFIX] > self._standing.floor:
             return None
         facts = self._standing.log.stream(stream, self.cursor)
-        if not facts:
-            return None
+        return self._fold(facts) if facts else None
+
+    def _fold(self, facts: list[Recorded]) -> Entry:
+        """Take in a stream that is not in the cache."""
         evolve = self._standing.streams[kind_of(facts[0].name)].evolve
         state = None
         for recorded in facts:
             state = evolve(state, recorded.fact)
-        entry = self.entries[stream] = Entry(facts[-1].version, state, facts[0].meta.correlation)
+        entry = self.entries[facts[0].stream] = Entry(facts[-1].version, state, facts[0].meta.correlation)
         return entry
 
     def _append(self, appends: tuple[tuple[str, Fact], ...], submission: Submission, streams: tuple[str, ...]) -> None:
@@ -308,7 +322,7 @@ class Batch:
         ]
         if not rows:
             return
-        self.cursor.executemany("INSERT OR REPLACE INTO timers VALUES (?,?,?)", rows)
+        self.cursor.insert(TIMERS, rows, replace=True)
         first = min(row[1] for row in rows)
         if self._next_due is None or first < self._next_due:
             self._next_due = first
@@ -337,6 +351,11 @@ def encrypted(request: Request, standing: Standing) -> Request:
                 raise
             changed[field] = Sealed(key, b"")
     return structs.replace(request, **changed) if changed else request
+
+
+def timer_due(cursor: Cursor, now: datetime) -> bool:
+    """Whether any timer's time has come."""
+    return cursor.execute("SELECT 1 FROM timers WHERE due <= ? LIMIT 1", (_microseconds(now),)).fetchone() is not None
 
 
 def _content(encoded: bytes) -> bytes:

@@ -15,16 +15,18 @@ import structlog
 from events.envelope import Recorded, Request
 from services.decisions import Later, Reaction, Service
 from services.runtime import parking
-from services.runtime.attempts import MAX_ATTEMPTS, Attempts
-from services.runtime.batch import Answer, Batch, Submission
+from services.runtime.attempts import CAREFUL_AFTER, MAX_ATTEMPTS, Attempts
+from services.runtime.batch import Answer, Batch, Submission, timer_due
 from services.runtime.errors import Conflict
 from services.runtime.ledger import Ledger
 
 BATCH_FACTS = 1000
 CHUNK = 500
 NO_LIMIT = -1
-CAREFUL_AFTER = 3
-"""After so many starts at the same place every fact is handled in a transaction of its own."""
+EVERYTHING = "engine"
+"""The name of the one engine that runs all services in one process."""
+
+NOWHERE = -1
 
 ENDED = "the process ended whenever it was handled"
 LATEST = datetime.max.replace(tzinfo=UTC)
@@ -74,7 +76,11 @@ class NoFeed:
 
 
 class Engine:
-    """Runs every service's reactions and timers over one ledger. One engine per data directory."""
+    """Runs some services' reactions, and the timers if it has them, over one ledger.
+
+    ``subscriber`` names its place in the log: all services together have one when they run in one process, each
+    has its own when they run apart. Two engines of one name do no harm: what one has done the other finds done.
+    """
 
     def __init__(
         self,
@@ -83,11 +89,15 @@ class Engine:
         attempts: Attempts,
         feed: Feed | None = None,
         batch_facts: int = BATCH_FACTS,
+        subscriber: str = EVERYTHING,
+        timers: bool = True,
     ) -> None:
         self._ledger = ledger
         self._feed: Feed = feed or NoFeed()
         self._attempts = attempts
         self._batch_facts = batch_facts
+        self._timers = timers
+        self._parking = parking.Parking(subscriber)
         self._reactions: dict[str, list[tuple[str, Reaction]]] = {}
         for service in services:
             for name, reaction in service.reactions.items():
@@ -95,11 +105,13 @@ class Engine:
         self._queue: deque[Recorded] = deque()
         self._tail: int | None = None
         self._taken: list[Due] = []
-        with ledger.log.exclusive() as cursor:
-            self._parked = parking.streams(cursor)
-            starts = attempts.count_start(parking.position(cursor))
+        with ledger.log.reading() as cursor:
+            self._parked = self._parking.streams(cursor)
+            position = self._parking.position(cursor)
+        starts = attempts.count_start(position)
         self._careful = CHUNK if starts >= CAREFUL_AFTER else 0
         self._tried: list[str] = []
+        self._reacted_to = position
 
     def run(self, until: datetime | None = None, after_commit: Callable[[], None] = lambda: None) -> None:
         """Play: work until nothing is left that is due by ``until``, time passing inside transactions.
@@ -115,6 +127,15 @@ class Engine:
         What fails again and again is parked with its cause.
         """
         return self._step(now, now)
+
+    def idle(self, now: datetime) -> bool:
+        """Whether `step` would find nothing to do; asked without keeping anybody from writing."""
+        if self._tail is None or self._queue or self._feed.next_due() is not None:
+            return False
+        if self._reactions and self._ledger.log.head() > self._tail:
+            return False
+        with self._ledger.log.reading() as cursor:
+            return not (self._timers and timer_due(cursor, now)) and not self._parking.has_released(cursor)
 
     def _step(self, now: datetime | None, until: datetime) -> bool:
         self._tried.clear()
@@ -132,7 +153,7 @@ class Engine:
             raise
         self._taken.clear()
         assert self._tail is not None, "a step knows where it stands"
-        if self._tail >= batch.base:
+        if self._reactions and self._tail >= batch.base:
             self._queue.extend(batch.facts[self._tail - batch.base :])
             self._tail = batch.base + len(batch.facts)
         if answers:
@@ -143,7 +164,10 @@ class Engine:
         return worked
 
     def _work(self, batch: Batch, until: datetime, answers: list[Answered]) -> bool:
-        position = reacted_to = parking.position(batch.cursor)
+        position = reacted_to = self._parking.position(batch.cursor)
+        if position != self._reacted_to:
+            self._queue.clear()
+            self._tail = None
         if self._tail is None:
             self._tail = position
         handled = self._handle_released(batch)
@@ -162,7 +186,8 @@ class Engine:
             elif not self._pass_time(batch, until):
                 break
         if reacted_to != position:
-            parking.move(batch.cursor, reacted_to)
+            self._parking.move(batch.cursor, reacted_to)
+        self._reacted_to = reacted_to
         return handled > 0
 
     def _due(self, batch: Batch) -> list[Due]:
@@ -170,22 +195,26 @@ class Engine:
         limit = 1 if self._careful else CHUNK
         inputs = self._feed.take(batch.now, limit)
         self._taken.extend(inputs)
-        if not inputs and not batch.has_due():
+        has_timers = self._timers and batch.has_due()
+        if not inputs and not has_timers:
             return []
         until = inputs[-1][0] if len(inputs) == limit else batch.now
         timers = [
             (at, Submission(source_id, request, "clock", remembered=False))
-            for at, source_id, request in batch.due(until, limit if self._careful else NO_LIMIT)
+            for at, source_id, request in (batch.due(until, limit if self._careful else NO_LIMIT) if has_timers else ())
         ]
         if self._careful and inputs and timers:
             self._feed.give_back(inputs)
             self._taken.clear()
             inputs = []
+        batch.expect([submission for _, submission in timers + inputs])
         return sorted(timers + inputs, key=lambda due: (due[0], due[1].source_id))
 
     def _next(self, batch: Batch) -> Recorded | None:
         """The next fact nobody has reacted to: of the log, then of this very transaction."""
         assert self._tail is not None, "a step knows where it stands"
+        if not self._reactions:
+            return None
         if not self._queue and self._tail < batch.base:
             self._queue.extend(self._ledger.log.after(self._tail, CHUNK, stop=batch.base))
             self._tail = self._queue[-1].position
@@ -198,7 +227,8 @@ class Engine:
 
     def _pass_time(self, batch: Batch, until: datetime) -> bool:
         """Move on to the next moment at which anything is due, if that is not after ``until``."""
-        moments = [at for at in (batch.next_due(), self._feed.next_due()) if at is not None]
+        timer = batch.next_due() if self._timers else None
+        moments = [at for at in (timer, self._feed.next_due()) if at is not None]
         if not moments or not batch.now < min(moments) <= until:
             return False
         batch.move(min(moments))
@@ -211,7 +241,7 @@ class Engine:
         behind = recorded.stream in self._parked
         if behind or not self._may_try(recorded.id):
             cause = "behind a parked fact" if behind else ENDED
-            parking.park(batch.cursor, recorded.id, recorded.stream, cause, batch.now, recorded.position)
+            self._parking.park(batch.cursor, recorded.id, recorded.stream, cause, batch.now, recorded.position)
             self._parked.add(recorded.stream)
             return
         try:
@@ -234,7 +264,9 @@ class Engine:
     def _decide(self, batch: Batch, submission: Submission, at: datetime) -> Answer | Conflict:
         if not self._may_try(submission.source_id):
             request = self._ledger.encoded(submission.request)
-            parking.park(batch.cursor, submission.source_id, submission.source_id, ENDED, batch.now, None, request)
+            self._parking.park(
+                batch.cursor, submission.source_id, submission.source_id, ENDED, batch.now, None, request
+            )
             return Answer("rejected", f"parked: {ENDED}")
         try:
             return batch.decide(submission)
@@ -253,8 +285,8 @@ class Engine:
 
     def _handle_released(self, batch: Batch) -> int:
         """Facts and timers that an operator let go on, before anything else."""
-        released = parking.take_released(batch.cursor)
-        self._parked = parking.streams(batch.cursor)
+        released = self._parking.take_released(batch.cursor)
+        self._parked = self._parking.streams(batch.cursor)
         for what in released:
             if what.position is not None:
                 self._react(batch, self._ledger.log.after(what.position - 1, 1)[0])
@@ -273,9 +305,9 @@ class Engine:
         at = self._ledger.recorded_at
         with self._ledger.log.exclusive() as cursor:
             encoded = self._ledger.encoded(poison.waiting.request) if poison.waiting else None
-            parking.park(cursor, poison.what, poison.stream, str(poison), at, poison.position, encoded)
+            self._parking.park(cursor, poison.what, poison.stream, str(poison), at, poison.position, encoded)
             if poison.position is not None:
-                parking.move(cursor, poison.position)
+                self._parking.move(cursor, poison.position)
                 self._parked.add(poison.stream)
             else:
                 cursor.execute("DELETE FROM timers WHERE id=?", (poison.what,))
@@ -288,5 +320,6 @@ class Engine:
         """Nothing of the step happened: what was taken in memory is taken again."""
         self._queue.clear()
         self._tail = None
+        self._reacted_to = NOWHERE
         self._feed.give_back(self._taken)
         self._taken = []

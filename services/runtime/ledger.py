@@ -4,26 +4,28 @@ With the write lock taken first, conflicts cannot occur, in one process or in ma
 embeds the same ledger. Nobody hears of a fact before its commit.
 """
 
-import sqlite3
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 
 from events.district import DistrictConfigured
-from events.envelope import Request
+from events.envelope import Recorded, Request, kind_of
 from events.ids import PREFIX
 from services.decisions import Service
 from services.rules.book import RuleBook
 from services.runtime import configuration
-from services.runtime.batch import Answer, Batch, Standing, Submission, encrypted
+from services.runtime.batch import Answer, Batch, Entry, Standing, Submission, encrypted
 from services.runtime.clock import Clock
 from services.runtime.errors import Damaged, Erased
 from services.runtime.log import Log
 from services.runtime.seal import FIRST
+from services.runtime.store import Cursor
 from services.runtime.vault import Vault
 
 CACHED_STREAMS = 5_000
+FOLLOWED = 2_000
+"""How many facts of other processes are followed one by one; after more than that the cache begins anew."""
 
 
 class Ledger:
@@ -50,7 +52,6 @@ class Ledger:
         )
         with log.exclusive() as cursor:
             self._catch_up(cursor)
-        self._recover_configuration()
 
     @property
     def rules(self) -> RuleBook:
@@ -80,10 +81,11 @@ class Ledger:
         ``now`` is when they happen, by default the clock's time.
         """
         standing = self._standing
-        mark = self.vault.mark()
+        mark, rules = self.vault.mark(), standing.rules
         try:
             with self.log.exclusive() as cursor:
                 self._catch_up(cursor)
+                rules = standing.rules
                 self.vault.refresh()
                 batch = Batch(standing, cursor, max(now or self.clock.now(), standing.recorded_at))
                 yield batch
@@ -93,18 +95,13 @@ class Ledger:
         except BaseException:
             self.vault.discard(mark)
             self.vault.abandon()
-            self._recover_configuration()
+            standing.rules = rules
             raise
         standing.probe("committed")
         if batch.facts:
             standing.position, standing.seal = batch.facts[-1].position, sealed
             standing.recorded_at = batch.now
-        for stream, entry in batch.entries.items():
-            standing.cache[stream] = entry
-            standing.cache.move_to_end(stream)
-        while len(standing.cache) > CACHED_STREAMS:
-            evicted, _ = standing.cache.popitem(last=False)
-            standing.floor = max(standing.floor, evicted[:PREFIX])
+        self._keep(batch.entries)
 
     def decide(self, submission: Submission) -> Answer:
         """Decide one request in a transaction of its own.
@@ -128,32 +125,51 @@ class Ledger:
         self.vault.flush()
         return kept
 
-    def _catch_up(self, cursor: sqlite3.Cursor) -> None:
-        """Learn what another process appended since our last transaction."""
+    def _keep(self, entries: Mapping[str, Entry]) -> None:
+        """Take streams as they now stand into the cache, and forget those that were not looked at for longest."""
+        standing = self._standing
+        for stream, entry in entries.items():
+            standing.cache[stream] = entry
+            standing.cache.move_to_end(stream)
+        while len(standing.cache) > CACHED_STREAMS:
+            evicted, _ = standing.cache.popitem(last=False)
+            standing.floor = max(standing.floor, evicted[:PREFIX])
+
+    def _catch_up(self, cursor: Cursor) -> None:
+        """Learn what other processes appended since our last transaction."""
         standing = self._standing
         row = cursor.execute("SELECT position, seal FROM seals ORDER BY position DESC LIMIT 1").fetchone()
         position, newest = (row[0], row[1]) if row else (0, FIRST)
-        if position == standing.position:
+        behind = position - standing.position
+        if not behind:
             return
-        if standing.cache:
-            appended = cursor.execute(
-                "SELECT DISTINCT originator_id FROM stored_events WHERE rowid > ?", (standing.position,)
-            )
-            for (stream,) in appended:
-                standing.cache.pop(stream, None)
-        self._recover_configuration(cursor)
-        newest_stream = cursor.execute("SELECT max(originator_id) FROM stored_events").fetchone()[0]
-        standing.floor = max(standing.floor, newest_stream[:PREFIX])
-        last = cursor.execute("SELECT topic, state FROM stored_events WHERE rowid = ?", (position,)).fetchone()
-        if last is None:
+        follow = standing.position and behind <= FOLLOWED
+        facts = self.log.after(standing.position if follow else position - 1, FOLLOWED, stop=position)
+        if not facts or facts[-1].position != position:
             raise Damaged(f"expected the fact at position {position}, where the newest seal is, found none")
-        standing.recorded_at = self.log.catalog.decode(last[0], last[1])[1].recorded_at
+        if follow:
+            self._follow(facts)
+        else:
+            standing.cache.clear()
+            standing.floor = max(standing.floor, self.log.newest_stream(cursor)[:PREFIX])
+            configured = self.log.stream(configuration.STREAM, cursor)
+            if configured and isinstance(latest := configured[-1].fact, DistrictConfigured):
+                standing.configure(latest)
+        standing.recorded_at = facts[-1].meta.recorded_at
         standing.position, standing.seal = position, newest
 
-    def _recover_configuration(self, cursor: sqlite3.Cursor | None = None) -> None:
-        """Take up the configuration that the log says is in force."""
-        facts = self.log.stream(configuration.STREAM, cursor)
-        if facts and isinstance(latest := facts[-1].fact, DistrictConfigured):
-            self._standing.configure(latest)
-        else:
-            self._standing.rules = None
+    def _follow(self, facts: list[Recorded]) -> None:
+        """Fold what others appended into the streams we know; what we do not know begins to be known if it is new."""
+        standing = self._standing
+        entries: dict[str, Entry] = {}
+        for recorded in facts:
+            stream, fact = recorded.stream, recorded.fact
+            entry = entries.get(stream) or standing.cache.get(stream)
+            evolve = standing.streams[kind_of(recorded.name)].evolve
+            if entry is not None and entry.version == recorded.version - 1:
+                entries[stream] = Entry(recorded.version, evolve(entry.state, fact), entry.correlation)
+            elif entry is None and recorded.version == 1:
+                entries[stream] = Entry(1, evolve(None, fact), recorded.meta.correlation)
+            if isinstance(fact, DistrictConfigured):
+                standing.configure(fact)
+        self._keep(entries)

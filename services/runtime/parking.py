@@ -1,16 +1,14 @@
-"""What cannot be handled is parked with its cause, and the rest goes on: cursor and parked rows.
+"""What cannot be handled is parked with its cause, and the rest goes on: one subscriber's cursor and parked rows.
 
-All functions work inside the caller's write transaction on the log.
+Everything works inside the caller's write transaction on the log.
 """
 
-import sqlite3
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import NamedTuple
 
 from events.envelope import Request
-
-_CURSOR = "engine"
+from services.runtime.store import Cursor
 
 
 class Waiting(NamedTuple):
@@ -33,6 +31,7 @@ class Poison(Exception):
 class Parked(NamedTuple):
     """A fact (by position) or a request that waits for an operator; facts of its stream wait behind it."""
 
+    subscriber: str
     what: str
     position: int | None
     stream: str
@@ -41,71 +40,90 @@ class Parked(NamedTuple):
     request: bytes | None
 
 
-def position(cursor: sqlite3.Cursor) -> int:
-    """Up to which fact the engine has reacted."""
-    row = cursor.execute("SELECT position FROM cursors WHERE name=?", (_CURSOR,)).fetchone()
-    return row[0] if row else 0
+class Parking:
+    """One subscriber's place in the log, and what it has parked."""
+
+    def __init__(self, subscriber: str) -> None:
+        self.subscriber = subscriber
+
+    def position(self, cursor: Cursor) -> int:
+        """Up to which fact the subscriber has come."""
+        row = cursor.execute("SELECT position FROM cursors WHERE name=?", (self.subscriber,)).fetchone()
+        return row[0] if row else 0
+
+    def move(self, cursor: Cursor, to: int) -> None:
+        """The subscriber has come to ``to``; it never goes back."""
+        cursor.execute(
+            "INSERT INTO cursors VALUES (?,?) ON CONFLICT (name) DO UPDATE SET position = excluded.position"
+            " WHERE excluded.position > cursors.position",
+            (self.subscriber, to),
+        )
+
+    def park(
+        self,
+        cursor: Cursor,
+        what: str,
+        stream: str,
+        cause: str,
+        at: datetime,
+        position: int | None = None,
+        request: bytes | None = None,
+    ) -> None:
+        """Set something aside."""
+        cursor.execute("DELETE FROM parked WHERE subscriber=? AND what=?", (self.subscriber, what))
+        cursor.execute(
+            "INSERT INTO parked (subscriber, what, position, stream, cause, parked_at, released, request)"
+            " VALUES (?,?,?,?,?,?,0,?)",
+            (self.subscriber, what, position, stream, cause, int(at.timestamp() * 1e6), request),
+        )
+
+    def streams(self, cursor: Cursor) -> set[str]:
+        """The streams whose facts wait behind a parked one."""
+        sql = "SELECT stream FROM parked WHERE subscriber=? AND released = 0"
+        return {row[0] for row in cursor.execute(sql, (self.subscriber,))}
+
+    def has_released(self, cursor: Cursor) -> bool:
+        """Whether an operator let anything go on."""
+        sql = "SELECT 1 FROM parked WHERE subscriber=? AND released = 1 LIMIT 1"
+        return cursor.execute(sql, (self.subscriber,)).fetchone() is not None
+
+    def take_released(self, cursor: Cursor) -> list[Parked]:
+        """Take out what was released, in the order of the log."""
+        sql = f"{_SELECT} WHERE subscriber=? AND released = 1 ORDER BY coalesce(position, 0), what"
+        released = [_parked(row) for row in cursor.execute(sql, (self.subscriber,)).fetchall()]
+        if released:
+            cursor.execute("DELETE FROM parked WHERE subscriber=? AND released = 1", (self.subscriber,))
+        return released
 
 
-def move(cursor: sqlite3.Cursor, to: int) -> None:
-    """The engine has reacted up to ``to``; it never goes back."""
-    cursor.execute(
-        "INSERT INTO cursors VALUES (?,?) ON CONFLICT (name) DO UPDATE SET position = max(position, excluded.position)",
-        (_CURSOR, to),
-    )
+def all_parked(cursor: Cursor) -> Iterator[Parked]:
+    """Everything that waits for an operator, whoever parked it, oldest first."""
+    sql = f"{_SELECT} WHERE released = 0 ORDER BY parked_at, coalesce(position, 0), what"
+    return map(_parked, cursor.execute(sql).fetchall())
 
 
-def park(
-    cursor: sqlite3.Cursor,
-    what: str,
-    stream: str,
-    cause: str,
-    at: datetime,
-    position: int | None = None,
-    request: bytes | None = None,
-) -> None:
-    """Set something aside."""
-    cursor.execute(
-        "INSERT OR REPLACE INTO parked (what, position, stream, cause, parked_at, request) VALUES (?,?,?,?,?,?)",
-        (what, position, stream, cause, int(at.timestamp() * 1e6), request),
-    )
+def count(cursor: Cursor) -> int:
+    """How much waits for an operator, or for being handled again."""
+    return int(cursor.execute("SELECT count(*) FROM parked").fetchone()[0])
 
 
-def streams(cursor: sqlite3.Cursor) -> set[str]:
-    """The streams whose facts wait behind a parked one."""
-    return {row[0] for row in cursor.execute("SELECT stream FROM parked WHERE released = 0")}
+def release(cursor: Cursor, what: str) -> bool:
+    """Have it, and what waits behind it, handled again by whoever parked it. Gives whether it was parked."""
+    rows = cursor.execute("SELECT subscriber, stream FROM parked WHERE what=?", (what,)).fetchall()
+    cursor.executemany("UPDATE parked SET released = 1 WHERE subscriber=? AND stream=?", rows)
+    return bool(rows)
 
 
-def all_parked(cursor: sqlite3.Cursor) -> Iterator[Parked]:
-    """Everything that waits for an operator, oldest first."""
-    return map(_parked, cursor.execute(f"{_SELECT} WHERE released = 0 ORDER BY parked_at, position, what"))
-
-
-def release(cursor: sqlite3.Cursor, what: str) -> bool:
-    """Have it, and what waits behind it, handled again. Gives whether it was parked."""
-    row = cursor.execute("SELECT stream FROM parked WHERE what=?", (what,)).fetchone()
-    if row is not None:
-        cursor.execute("UPDATE parked SET released = 1 WHERE stream=?", (row[0],))
-    return row is not None
-
-
-def drop(cursor: sqlite3.Cursor, what: str) -> bool:
+def drop(cursor: Cursor, what: str) -> bool:
     """Give it up for good, and release what waits behind it. Gives whether it was parked."""
     known = release(cursor, what)
     cursor.execute("DELETE FROM parked WHERE what=?", (what,))
     return known
 
 
-def take_released(cursor: sqlite3.Cursor) -> list[Parked]:
-    """Take out what was released, in the order of the log."""
-    released = [_parked(row) for row in cursor.execute(f"{_SELECT} WHERE released = 1 ORDER BY position, what")]
-    cursor.executemany("DELETE FROM parked WHERE what=?", [(parked.what,) for parked in released])
-    return released
+_SELECT = "SELECT subscriber, what, position, stream, cause, parked_at, request FROM parked"
 
 
-_SELECT = "SELECT what, position, stream, cause, parked_at, request FROM parked"
-
-
-def _parked(row: tuple[str, int | None, str, str, int, bytes | None]) -> Parked:
-    what, at_position, stream, cause, parked_at, request = row
-    return Parked(what, at_position, stream, cause, datetime.fromtimestamp(parked_at / 1e6, UTC), request)
+def _parked(row: tuple[str, str, int | None, str, str, int, bytes | None]) -> Parked:
+    subscriber, what, at_position, stream, cause, parked_at, request = row
+    return Parked(subscriber, what, at_position, stream, cause, datetime.fromtimestamp(parked_at / 1e6, UTC), request)

@@ -5,15 +5,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from services.runtime.log import Log
-
-BEFORE_EVERYTHING = -(2**63)
-
-_FACTS = (
-    "SELECT rowid, CAST(originator_id AS BLOB), originator_version, CAST(topic AS BLOB), CAST(state AS BLOB),"
-    " typeof(originator_id), typeof(originator_version), typeof(topic), typeof(state)"
-    " FROM stored_events WHERE rowid > ? AND rowid <= ? ORDER BY rowid"
-)
-_TYPES = ("text", "integer", "text", "blob")
+from services.runtime.store import Raw
 
 FIRST = hashlib.sha256(b"hujiao").digest()
 
@@ -35,7 +27,7 @@ class Verified(NamedTuple):
     fault: Fault | None
 
 
-def seal(previous: bytes, facts: Iterable[tuple[int, bytes, int, bytes, bytes]]) -> bytes:
+def seal(previous: bytes, facts: Iterable[Raw]) -> bytes:
     """SHA-256 over the previous seal and ``(position, stream, version, name, bytes)`` of every fact."""
     digest = hashlib.sha256(previous)
     for position, stream, version, name, state in facts:
@@ -54,15 +46,14 @@ def verify(log: Log, head: str = "") -> Verified:
     with log.reading() as cursor:
         seals = cursor.execute("SELECT position, seal FROM seals ORDER BY position").fetchall()
         for end, stored in seals:
-            lowest = position if batches else BEFORE_EVERYTHING
-            rows = [tuple(row) for row in cursor.execute(_FACTS, (lowest, end))]
-            if not all(map(_well_formed, rows)) or seal(previous, (row[:5] for row in rows)) != stored:
+            rows = log.store.raw(cursor, position, end)
+            if rows is None or seal(previous, rows) != stored:
                 fault = Fault(position, end, f"the facts {position + 1} to {end} are not those that were sealed")
                 return Verified(facts, batches, previous.hex(), fault)
             previous, position = stored, end
             facts, batches = facts + len(rows), batches + 1
             found_head = found_head or stored.hex() == head
-        unsealed = cursor.execute("SELECT count(*) FROM stored_events WHERE rowid > ?", (position,)).fetchone()[0]
+        unsealed = log.unsealed(cursor, position)
     end_fault: Fault | None = None
     if unsealed:
         end_fault = Fault(position, position + unsealed, f"{unsealed} facts after {position} carry no seal")
@@ -74,7 +65,3 @@ def verify(log: Log, head: str = "") -> Verified:
             f"the batch sealed {head} is missing: the newest batches were cut off",
         )
     return Verified(facts, batches, previous.hex(), end_fault)
-
-
-def _well_formed(row: tuple[object, ...]) -> bool:
-    return row[5:] == _TYPES

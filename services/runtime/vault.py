@@ -7,10 +7,9 @@ without opening anything. Destroying the key erases the person everywhere, and t
 
 import hmac
 import secrets
-import sqlite3
+from collections.abc import Collection
 from datetime import UTC, datetime
 from hashlib import sha256
-from pathlib import Path
 from threading import RLock
 from typing import TypeVar
 
@@ -21,21 +20,12 @@ from msgspec import msgpack
 from events.ids import PREFIX
 from events.private import Sealed
 from services.runtime.errors import Damaged, Erased
+from services.runtime.store import ATTACHMENTS, KEYS, Cursor, Database
 
 NONCE_BYTES = 12
 KEY_BYTES = 32
 CACHED_KEYS = 5_000
 PSEUDONYMS = "pseudonyms"
-
-_TABLES = """
-CREATE TABLE IF NOT EXISTS keys (stream TEXT PRIMARY KEY, key BLOB NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS tombstones (stream TEXT PRIMARY KEY, erased_at TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS periods (month TEXT PRIMARY KEY, key BLOB NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS sources (source TEXT PRIMARY KEY, key BLOB NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS attachments (stream TEXT, sha256 TEXT, box BLOB NOT NULL, PRIMARY KEY (stream, sha256));
-CREATE TABLE IF NOT EXISTS openings (n INTEGER PRIMARY KEY AUTOINCREMENT, opened_at TEXT NOT NULL,
-    who TEXT NOT NULL, purpose TEXT NOT NULL, stream TEXT NOT NULL);
-"""
 
 T = TypeVar("T")
 
@@ -47,23 +37,21 @@ class Vault:
     are committed, and `discard` when they are not wanted after all.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, database: Database) -> None:
         self._lock = RLock()
-        self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=60)
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "secure_delete=ON"):
-            self._db.execute(f"PRAGMA {pragma}")
-        self._db.executescript(_TABLES)
+        self._database = database
         self._keys: dict[str, bytes] = {}
         self._new: dict[str, bytes] = {}
         self._staged: list[tuple[str, str, bytes]] = []
         self._named: dict[tuple[str, str], bytes] = {}
         self._floor = ""
-        self._data_version = -1
+        self._missing: set[str] = set()
+        self._flushes = self._erasures = -1
         self.refresh()
 
     def close(self) -> None:
         """Close the database."""
-        self._db.close()
+        self._database.close()
 
     def encrypt(self, stream: str, words: object) -> Sealed:
         """Encrypt a struct or string under the key of ``stream``, making the key if there is none.
@@ -85,8 +73,8 @@ class Vault:
         if not box.box:
             raise Erased(f"expected words of {box.key}, found none kept: the person behind them was erased before")
         key = self._key(box.key, create=False)
-        with self._lock:
-            self._db.execute(
+        with self._database.writing() as cursor:
+            cursor.execute(
                 "INSERT INTO openings (opened_at, who, purpose, stream) VALUES (?,?,?,?)",
                 (at.astimezone(UTC).isoformat(), who, purpose, box.key),
             )
@@ -94,10 +82,8 @@ class Vault:
 
     def openings(self, stream: str) -> list[tuple[str, str, str]]:
         """Who opened words of ``stream``: ``(when, who, purpose)`` in order."""
-        with self._lock:
-            found = self._db.execute(
-                "SELECT opened_at, who, purpose FROM openings WHERE stream=? ORDER BY n", (stream,)
-            )
+        with self._database.reading() as cursor:
+            found = cursor.execute("SELECT opened_at, who, purpose FROM openings WHERE stream=? ORDER BY n", (stream,))
             return [(row[0], row[1], row[2]) for row in found]
 
     def stage_attachment(self, stream: str, content: bytes) -> None:
@@ -120,8 +106,8 @@ class Vault:
         """
         self.refresh()
         key = self._key(stream, create=False)
-        with self._lock:
-            row = self._db.execute("SELECT box FROM attachments WHERE stream=? AND sha256=?", (stream, name)).fetchone()
+        with self._database.reading() as cursor:
+            row = cursor.execute("SELECT box FROM attachments WHERE stream=? AND sha256=?", (stream, name)).fetchone()
         if row is None:
             raise KeyError(name)
         return _decrypt(key, f"{stream}/{name}", row[0])
@@ -132,8 +118,8 @@ class Vault:
 
     def pseudonym_key(self, month: str) -> bytes | None:
         """The key of a month (``2026-11``) for reporters' pseudonyms; ``None`` once it is destroyed."""
-        with self._lock:
-            oldest = self._db.execute("SELECT erased_at FROM tombstones WHERE stream=?", (PSEUDONYMS,)).fetchone()
+        with self._database.reading() as cursor:
+            oldest = cursor.execute("SELECT erased_at FROM tombstones WHERE stream=?", (PSEUDONYMS,)).fetchone()
         if oldest is not None and month < oldest[0]:
             return None
         return self._named_key("periods", "month", month)
@@ -141,35 +127,39 @@ class Vault:
     def destroy_pseudonyms_before(self, month: str) -> None:
         """Destroy the pseudonym keys of all months before ``month``, for ever."""
         with self._lock:
-            self._db.execute("BEGIN IMMEDIATE")
-            self._db.execute("DELETE FROM periods WHERE month < ?", (month,))
-            self._db.execute(
-                "INSERT INTO tombstones VALUES (?, ?) ON CONFLICT (stream)"
-                " DO UPDATE SET erased_at = max(erased_at, excluded.erased_at)",
-                (PSEUDONYMS, month),
-            )
-            self._db.execute("COMMIT")
-            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            with self._database.writing() as cursor:
+                cursor.execute("DELETE FROM periods WHERE month < ?", (month,))
+                cursor.execute(
+                    "INSERT INTO tombstones VALUES (?, ?) ON CONFLICT (stream)"
+                    " DO UPDATE SET erased_at = excluded.erased_at WHERE excluded.erased_at > tombstones.erased_at",
+                    (PSEUDONYMS, month),
+                )
+            self._database.shred(("periods",))
             self._named.clear()
 
     def erase(self, streams: list[str], at: datetime) -> None:
         """Destroy the keys and attachments of streams, and what the file still held of them."""
         with self._lock:
-            self._db.execute("BEGIN IMMEDIATE")
+            with self._database.writing() as cursor:
+                for stream in streams:
+                    cursor.execute("DELETE FROM keys WHERE stream=?", (stream,))
+                    cursor.execute("DELETE FROM attachments WHERE stream=?", (stream,))
+                    cursor.execute(
+                        "INSERT INTO tombstones VALUES (?,?) ON CONFLICT (stream) DO NOTHING", (stream, at.isoformat())
+                    )
+                _, erasures = _change(cursor, max(streams, default=""), erasures=1)
+                if erasures == self._erasures + 1:
+                    self._erasures = erasures
             for stream in streams:
-                self._db.execute("DELETE FROM keys WHERE stream=?", (stream,))
-                self._db.execute("DELETE FROM attachments WHERE stream=?", (stream,))
-                self._db.execute("INSERT OR IGNORE INTO tombstones VALUES (?,?)", (stream, at.isoformat()))
                 self._keys.pop(stream, None)
                 self._new.pop(stream, None)
                 self._floor = max(self._floor, stream[:PREFIX])
-            self._db.execute("COMMIT")
-            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            self._database.shred(("keys", "attachments"))
 
     def is_erased(self, stream: str) -> bool:
         """Whether the key of ``stream`` was destroyed."""
-        with self._lock:
-            return self._db.execute("SELECT 1 FROM tombstones WHERE stream=?", (stream,)).fetchone() is not None
+        with self._database.reading() as cursor:
+            return cursor.execute("SELECT 1 FROM tombstones WHERE stream=?", (stream,)).fetchone() is not None
 
     def refresh(self) -> None:
         """Notice keys that another process made or destroyed. Call it with the log's lock held, before making any.
@@ -177,16 +167,26 @@ class Vault:
         Stream ids begin with their time: a stream whose time is after the floor has a key in memory or none.
         """
         with self._lock:
-            version = self._db.execute("PRAGMA data_version").fetchone()[0]
-            if version != self._data_version:
-                self._data_version = version
+            self._missing.clear()
+            with self._database.reading() as cursor:
+                row = cursor.execute("SELECT newest, flushes, erasures FROM changes WHERE what='keys'").fetchone()
+            newest, flushes, erasures = row or ("", 0, 0)
+            if (flushes, erasures) != (self._flushes, self._erasures):
+                self._floor = max(self._floor, newest[:PREFIX])
+            if erasures != self._erasures:
                 self._keys.clear()
-                newest = self._db.execute(
-                    "SELECT max(stream) FROM (SELECT max(stream) AS stream FROM keys"
-                    " UNION ALL SELECT max(stream) FROM tombstones WHERE stream <> ?)",
-                    (PSEUDONYMS,),
-                ).fetchone()[0]
-                self._floor = max(self._floor, (newest or "")[:PREFIX])
+            self._flushes, self._erasures = flushes, erasures
+
+    def expect(self, streams: Collection[str]) -> None:
+        """Look up together the keys of streams that are about to be asked for, with the log's lock held."""
+        with self._lock:
+            unknown = [s for s in streams if s[:PREFIX] <= self._floor and s not in self._keys and s not in self._new]
+            if not unknown:
+                return
+            with self._database.reading() as cursor:
+                self._keys.update(cursor.among("SELECT stream, key FROM keys WHERE stream", unknown))
+                erased = {row[0] for row in cursor.among("SELECT stream FROM tombstones WHERE stream", unknown)}
+            self._missing.update(stream for stream in unknown if stream not in self._keys and stream not in erased)
 
     def mark(self) -> int:
         """A mark for `discard`."""
@@ -201,16 +201,16 @@ class Vault:
     def flush(self) -> None:
         """Make new keys and staged attachments durable. After this the facts that need them may be committed."""
         with self._lock:
-            if self._new:
-                self._db.execute("BEGIN IMMEDIATE")
-                self._db.executemany("INSERT INTO keys VALUES (?,?)", self._new.items())
-                self._db.execute("COMMIT")
+            if self._new or self._staged:
+                with self._database.writing() as cursor:
+                    if self._new:
+                        cursor.insert(KEYS, list(self._new.items()))
+                        flushes, _ = _change(cursor, max(self._new), flushes=1)
+                        if flushes == self._flushes + 1:  # else somebody else made keys too: `refresh` will notice
+                            self._flushes = flushes
+                    cursor.insert(ATTACHMENTS, self._staged, replace=True)
                 self._keys.update(self._new)
                 self._new.clear()
-            if self._staged:
-                self._db.execute("BEGIN IMMEDIATE")
-                self._db.executemany("INSERT OR REPLACE INTO attachments VALUES (?,?,?)", self._staged)
-                self._db.execute("COMMIT")
                 self._staged.clear()
             while len(self._keys) > CACHED_KEYS:
                 oldest = next(iter(self._keys))
@@ -222,11 +222,13 @@ class Vault:
             key = self._new.get(stream) or self._keys.get(stream)
             if key is not None:
                 return key
-            if create and stream[:PREFIX] > self._floor:
+            if create and (stream[:PREFIX] > self._floor or stream in self._missing):
                 return self._make(stream)
-            row = self._db.execute(
-                "SELECT (SELECT key FROM keys WHERE stream=?1), (SELECT 1 FROM tombstones WHERE stream=?1)", (stream,)
-            ).fetchone()
+            with self._database.reading() as cursor:
+                row = cursor.execute(
+                    "SELECT (SELECT key FROM keys WHERE stream=?), (SELECT 1 FROM tombstones WHERE stream=?)",
+                    (stream, stream),
+                ).fetchone()
             if row[1]:
                 raise Erased(f"expected words of {stream}, found that the person behind them was erased")
             if row[0] is not None:
@@ -244,10 +246,24 @@ class Vault:
         with self._lock:
             known = self._named.get((table, name))
             if known is None:
-                self._db.execute(f"INSERT OR IGNORE INTO {table} VALUES (?,?)", (name, secrets.token_bytes(KEY_BYTES)))
-                row = self._db.execute(f"SELECT key FROM {table} WHERE {column}=?", (name,)).fetchone()
+                with self._database.writing() as cursor:
+                    made = (name, secrets.token_bytes(KEY_BYTES))
+                    cursor.execute(f"INSERT INTO {table} VALUES (?,?) ON CONFLICT ({column}) DO NOTHING", made)
+                    row = cursor.execute(f"SELECT key FROM {table} WHERE {column}=?", (name,)).fetchone()
                 known = self._named[(table, name)] = bytes(row[0])
             return known
+
+
+def _change(cursor: Cursor, newest: str, flushes: int = 0, erasures: int = 0) -> tuple[int, int]:
+    """Tell other processes up to which stream there may be keys; gives how often keys were made and destroyed."""
+    row = cursor.execute(
+        "INSERT INTO changes VALUES ('keys', ?, ?, ?) ON CONFLICT (what) DO UPDATE SET"
+        " flushes = changes.flushes + excluded.flushes, erasures = changes.erasures + excluded.erasures,"
+        " newest = CASE WHEN excluded.newest > changes.newest THEN excluded.newest ELSE changes.newest END"
+        " RETURNING flushes, erasures",
+        (newest, flushes, erasures),
+    ).fetchone()
+    return row[0], row[1]
 
 
 def _encrypt(key: bytes, about: str, words: bytes) -> bytes:

@@ -31,9 +31,9 @@ from services.rules.book import RuleBook
 from services.runtime.batch import Submission
 from services.runtime.clock import SystemClock, VirtualClock
 from services.runtime.district import find_district, load_district
-from services.runtime.engine import Engine
 from services.runtime.front import Front
 from services.runtime.log import Log
+from services.runtime.places import Folder
 from services.simulation.people import Dice
 from services.simulation.residents import SOURCE, Residents, invented_reports
 from services.simulation.service import simulation
@@ -91,14 +91,14 @@ def bare_driver(folder: Path, rows: Sequence[StoredEvent]) -> None:
 
 def bare_append(folder: Path, facts: Sequence[Recorded]) -> None:
     """Facts encoded and appended through the library's recorder as we set it up, and nothing else."""
-    log = Log(folder / "append.db")
+    log = Log(Folder(folder / "append").log())
     for start in range(0, len(facts), BATCH):
         events = [
             StoredEvent(fact.stream, fact.version, fact.name, CATALOG.encode(fact.meta, fact.fact))
             for fact in facts[start : start + BATCH]
         ]
         with log.exclusive() as cursor:
-            log.insert(cursor, events)
+            log.append(cursor, events, start)
     log.close()
 
 
@@ -128,7 +128,7 @@ def ledger_in_batches(house: House, requests: Sequence[Submission]) -> None:
 def ledger_through_futures(house: House, requests: Sequence[Submission]) -> None:
     """The same requests, each awaited by its sender, 1,000 senders at a time; nobody reacts."""
     front = Front()
-    engine = Engine(house.ledger, (), house.attempts, front)
+    engine = house.engine_of("bench", feed=front)
     over = Event()
 
     def decide() -> None:

@@ -16,7 +16,7 @@ from eventsourcing import cryptography
 from eventsourcing.persistence import StoredEvent
 from eventsourcing.sqlite import SQLiteDatastore
 
-from services.runtime.log import BUSY_S, Pool, Recorder
+from services.runtime.sqlite import BUSY_S, Pool, Recorder
 
 # The module of cases also holds some on ciphers and wants PyCryptodome for them; the library's other cipher does too.
 sys.modules.setdefault("eventsourcing.cipher", cryptography)

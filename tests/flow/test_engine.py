@@ -19,10 +19,10 @@ from events.report import SubmitReport
 from services.decisions import Later, Service, on_one_stream
 from services.platforms import call as platforms
 from services.runtime import parking
-from services.runtime.attempts import MAX_ATTEMPTS
+from services.runtime.attempts import CAREFUL_AFTER, MAX_ATTEMPTS
 from services.runtime.batch import Submission
 from services.runtime.clock import VirtualClock
-from services.runtime.engine import CAREFUL_AFTER
+from services.runtime.engine import EVERYTHING
 from services.runtime.parking import Parked
 from services.simulation.residents import Residents
 from services.simulation.service import simulation
@@ -249,7 +249,7 @@ def drop(house: House, what: str) -> bool:
 
 def cursor_of(house: House) -> int:
     with house.log.reading() as cursor:
-        return parking.position(cursor)
+        return parking.Parking(EVERYTHING).position(cursor)
 
 
 def test_a_fact_that_always_fails_is_parked_with_its_cause_and_what_follows_it_waits_behind(

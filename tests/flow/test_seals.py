@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from events.district import District
 from services.runtime.clock import VirtualClock
 from services.runtime.log import Log
+from services.runtime.places import Folder
 from services.runtime.seal import FIRST, Verified, seal, verify
 from services.simulation.residents import Residents
 from services.simulation.service import simulation
@@ -70,7 +71,7 @@ def tampered(sample: Sample, *statements: tuple[str, tuple[Any, ...]]) -> Iterat
             except sqlite3.IntegrityError:
                 assume(False)
         connection.close()
-        log = Log(folder / "log.db")
+        log = Log(Folder(folder).log())
         yield log
     finally:
         connection.close()
@@ -245,7 +246,7 @@ def test_an_extra_fact_without_a_seal_is_found(sample: Sample, place: str) -> No
 
 
 def test_an_empty_log_verifies_and_its_head_is_the_beginning(tmp_path: Path) -> None:
-    log = Log(tmp_path / "log.db")
+    log = Log(Folder(tmp_path).log())
 
     found = verify(log)
 

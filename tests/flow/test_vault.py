@@ -17,6 +17,7 @@ from events.report import Contact, EraseReport, ReportSubmitted, ReportWords
 from services.intake.line import Attachment
 from services.runtime.batch import Submission
 from services.runtime.errors import Damaged, Erased
+from services.runtime.places import Folder
 from services.runtime.vault import Vault
 from services.wiring import House
 from tests.flow.township import MONDAY_MORNING, hand_in, keys, open_case, react, row, submission
@@ -27,7 +28,7 @@ PHOTO = b"\x89PNG a broken road"
 
 @pytest.fixture
 def vault(tmp_path: Path) -> Any:
-    opened = Vault(tmp_path / "vault.db")
+    opened = Vault(Folder(tmp_path).vault())
     yield opened
     opened.close()
 
@@ -350,7 +351,7 @@ def test_the_pseudonym_key_of_a_month_stays_the_same_until_it_is_destroyed_and_n
 
     vault.destroy_pseudonyms_before("2026-06")
     vault.destroy_pseudonyms_before("2026-03")
-    again = Vault(tmp_path / "vault.db")
+    again = Vault(Folder(tmp_path).vault())
 
     for opened in (vault, again):
         assert [opened.pseudonym_key(month) for month in months[:5]] == [None] * 5

@@ -16,6 +16,7 @@ from projections.all_views import VIEWS
 from services.cli.main import _explain, app
 from services.runtime.clock import VirtualClock
 from services.runtime.district import find_district, load_district
+from services.runtime.places import Folder
 from services.runtime.vault import Vault
 from services.wiring import House
 
@@ -141,7 +142,7 @@ class Township:
                 yield path.name, path.read_bytes()
 
     def openings(self, report: str) -> list[tuple[str, str, str]]:
-        with closing(Vault(self.data / "vault.db")) as vault:
+        with closing(Vault(Folder(self.data).vault())) as vault:
             return vault.openings(report)
 
 
@@ -236,11 +237,11 @@ def test_an_attachment_can_be_opened_until_it_is_erased(township: Township) -> N
     (report,) = township.rows("SELECT report FROM reports")
     name = sha256(LI.photo).hexdigest()
 
-    with closing(Vault(township.data / "vault.db")) as vault:
+    with closing(Vault(Folder(township.data).vault())) as vault:
         assert vault.attachment(report["report"], name) == LI.photo
     township.hujiao("erase", receipt, "--by", "clerk")
 
-    with closing(Vault(township.data / "vault.db")) as vault:
+    with closing(Vault(Folder(township.data).vault())) as vault:
         assert vault._db.execute("SELECT count(*) FROM attachments").fetchone()[0] == 0
         assert vault._db.execute("SELECT count(*) FROM keys WHERE stream = ?", (report["report"],)).fetchone()[0] == 0
         assert vault.is_erased(report["report"])
@@ -309,7 +310,7 @@ def test_the_same_line_after_the_erasure_gets_the_same_receipt_and_adds_nothing(
 
 def test_the_destroyed_keys_stand_in_no_file_any_more(township: Township) -> None:
     receipt = township.play(line("1", LI))["given"]["import/1"]
-    with closing(Vault(township.data / "vault.db")) as vault:
+    with closing(Vault(Folder(township.data).vault())) as vault:
         keys = [row[0] for row in vault._db.execute("SELECT key FROM keys")]
 
     township.hujiao("erase", receipt, "--by", "clerk")
@@ -340,7 +341,7 @@ def test_a_case_of_two_reports_keeps_its_key_until_both_are_erased(township: Tow
     assert case == case_of(rows[0]["report"])
 
     def erased() -> list[bool]:
-        with closing(Vault(township.data / "vault.db")) as vault:
+        with closing(Vault(Folder(township.data).vault())) as vault:
             return [vault.is_erased(stream) for stream in (rows[0]["report"], rows[1]["report"], case)]
 
     assert erased() == [False, False, False]

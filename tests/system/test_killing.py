@@ -9,6 +9,7 @@ import msgspec
 
 from services.rules.book import RuleBook
 from services.runtime.log import Log
+from services.runtime.places import Folder
 from services.runtime.seal import verify
 from services.simulation.people import Dice
 from services.simulation.residents import invented_reports
@@ -34,6 +35,6 @@ def test_a_replay_killed_twenty_times_ends_with_the_digests_of_an_undisturbed_on
     assert sum(killed.values()) == KILLS, f"seed {seed}: {killed}"
     assert killed["inside"] + killed["committed"] >= 5, f"seed {seed}: {killed}"
     assert digests == undisturbed, f"seed {seed}"
-    log = Log(tmp_path / "killed" / "log.db")
+    log = Log(Folder(tmp_path / "killed").log())
     assert verify(log).fault is None
     log.close()

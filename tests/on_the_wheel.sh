@@ -10,6 +10,8 @@ cd "$work"
 (cd "$root" && "$python" -m hatchling build --target wheel --directory "$work/dist" >/dev/null)
 "$python" -m pip install --quiet --disable-pip-version-check --no-deps --target "$work/site" "$work"/dist/*.whl
 cp -r "$root/tests" "$work/tests"
+mkdir "$work/deploy"
+cp "$root"/deploy/*.py "$work/deploy/"
 cp "$root/pyproject.toml" "$root/README.md" "$root/README.zh.md" "$root/Makefile" "$work/"
 # the files of the wheel come before those of the checkout
 PYTHONPATH="$work/site" "$python" - <<'PY'

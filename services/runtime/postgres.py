@@ -115,7 +115,6 @@ class PostgresDatabase:
             connect_timeout=CONNECT_S,
             pool_size=1,
             max_overflow=MOST_CONNECTIONS - 1,
-            pool_open_timeout=CONNECT_S,
             schema=schema,
             originator_id_type="text",
         )

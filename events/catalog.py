@@ -112,6 +112,7 @@ class Catalog:
         self._names = {struct: name for name, struct in facts.items()}
         self._encoder = msgpack.Encoder()
         self._decoders = {name: msgpack.Decoder(tuple[Meta, struct]) for name, struct in facts.items()}  # type: ignore[valid-type]  # the type is made at run time
+        self._json_decoders = {name: msgspec.json.Decoder(struct) for name, struct in facts.items()}
         self._raw = msgpack.Decoder(tuple[msgspec.Raw, dict[str, Any]])
         self._structs = dict(facts)
         self._upcasts = dict(upcasts)
@@ -140,12 +141,34 @@ class Catalog:
 
     def _decode_old(self, name: str, state: bytes) -> tuple[str, Meta, Fact]:
         raw_meta, fields = self._raw.decode(state)
+        name, fact = self._upcast(name, fields)
+        return name, msgpack.decode(raw_meta, type=Meta), fact
+
+    def _upcast(self, name: str, fields: dict[str, Any]) -> tuple[str, Fact]:
         while name in self._upcasts:
             name, upcast = self._upcasts[name]
             fields = upcast(fields)
         if name not in self._structs:
             raise UnknownFact(name)
-        return name, msgpack.decode(raw_meta, type=Meta), msgspec.convert(fields, self._structs[name])
+        return name, msgspec.convert(fields, self._structs[name])
+
+    def encode_json(self, fact: Fact) -> bytes:
+        """A fact as others read it: JSON, without default values and without its origin."""
+        return msgspec.json.encode(fact)
+
+    def decode_json(self, name: str, data: bytes) -> tuple[str, Fact]:
+        """The current name and the fact of `encode_json`, upcast from older versions.
+
+        Raises:
+            UnknownFact: for a name that is neither in the catalog nor upcast to one.
+            msgspec.MsgspecError: for JSON that is not what the name promises.
+        """
+        decoder = self._json_decoders.get(name)
+        if decoder is not None:
+            return name, decoder.decode(data)
+        if name not in self._upcasts:
+            raise UnknownFact(name)
+        return self._upcast(name, msgspec.json.decode(data, type=dict[str, Any]))
 
     def encode_request(self, request: Request) -> bytes:
         """A request as timers and the inbox's hash know it: tagged msgpack."""

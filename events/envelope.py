@@ -34,7 +34,8 @@ class Meta(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     ``recorded_at`` is UTC and never runs backwards in the log. ``causation`` is the source id of the request
     that was decided, ``correlation`` the stream of the report with which everything began, ``actor`` who
-    asked, ``configuration`` the hash of the district configuration that the decision used.
+    asked, ``configuration`` the hash of the district configuration that the decision used, ``trace`` the W3C
+    ``traceparent`` under which it was decided, empty when nobody traced it.
     """
 
     recorded_at: datetime
@@ -42,6 +43,7 @@ class Meta(Struct, frozen=True, kw_only=True, omit_defaults=True):
     actor: str
     correlation: str = ""
     configuration: str = ""
+    trace: str = ""
 
 
 class Recorded(Struct, frozen=True):

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 
+from events.edge import SOURCE_PATTERN
 from events.report import SubmitReport
 from projections.queries import Questions
 from services.cli.houses import (
@@ -24,7 +25,7 @@ from services.cli.houses import (
 )
 from services.cli.screen import Exit, err, out, print_json, progress, table
 from services.intake.files import DEFAULT_SOURCE, FileFeed
-from services.intake.line import SOURCE_PATTERN, read_placed_line
+from services.intake.line import read_placed_line
 from services.rules.book import RuleBook
 from services.runtime.clock import SystemClock, VirtualClock
 from services.runtime.district import find_district, load_district

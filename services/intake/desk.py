@@ -8,9 +8,10 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 
+from events.edge import Attachment, ReportLine
 from events.ids import stream_id
 from events.report import MAX_ATTACHMENT_BYTES, AttachmentNote, ReportWords, SubmitReport
-from services.intake.line import Attachment, BadLine, ReportLine, check_line
+from services.intake.line import BadLine, check_line
 from services.intake.matching import Matcher
 from services.intake.receipt import make_receipt
 from services.rules.book import RuleBook

@@ -13,9 +13,10 @@ from typing import BinaryIO, NamedTuple
 
 from msgspec import structs
 
+from events.edge import ReportLine
 from events.report import SubmitReport
 from services.intake.desk import Desk
-from services.intake.line import BadLine, ReportLine, check_line, read_line, unknown_fields
+from services.intake.line import BadLine, check_line, read_line, unknown_fields
 from services.rules.book import RuleBook
 from services.runtime.batch import Submission
 from services.runtime.engine import Answered, Due

@@ -1,13 +1,13 @@
-"""The report line: what a sender writes, checked field by field. The same on every transport."""
+"""Reads and checks the report line, which is the same on every transport: alone, in a file, or in a CloudEvent."""
 
 from collections import Counter
 from datetime import UTC, datetime, timedelta
-from typing import Annotated
 
 import msgspec
-from msgspec import Meta, Struct
 
-from events.report import MAX_ATTACHMENTS, Appeal, Channel, Contact, Line, Point, Text
+from events.carried import edge_of
+from events.cloudevents import BadEvent, CloudEvent
+from events.edge import ReportLine
 from services.rules.book import RuleBook
 from services.runtime.district import RESERVED
 from services.runtime.errors import HujiaoError
@@ -16,54 +16,13 @@ EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 AHEAD = timedelta(days=1)
 """How far a sender's clock may run ahead of ours."""
 
-_NO_CONTROL = r"^[^\x00-\x1f\x7f]+\Z"
-
-Name = Annotated[str, Meta(min_length=1, max_length=100, pattern=_NO_CONTROL)]
-Code = Annotated[str, Meta(max_length=20)]
-SOURCE_PATTERN = r"^[a-z0-9][a-z0-9._-]{0,39}\Z"
-Source = Annotated[str, Meta(pattern=SOURCE_PATTERN)]
-
 
 class BadLine(HujiaoError):
     """A report that cannot be taken as it is. The text names the field, what was expected and what was found."""
 
 
-class Attachment(Struct, frozen=True):
-    """A file that comes with a report: its bytes in ``data`` (base64), or beside a file of lines at ``path``."""
-
-    name: Name
-    media_type: Annotated[str, Meta(pattern=r"^[\w.+-]+/[\w.+-]+\Z", max_length=100)]
-    sha256: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
-    path: str = ""
-    data: bytes = b""
-
-
-class ReportLine(Struct, frozen=True, kw_only=True):
-    """One report as its sender writes it. Fields beyond these are counted and left out, never refused.
-
-    ``id`` is the sender's own record number; with its source it is the report's identity for ever. ``time`` is
-    ISO 8601 with an offset: when the resident reported.
-    """
-
-    id: Name
-    time: datetime
-    title: Text
-    text: Text
-    source: Source | None = None
-    reporter: Annotated[str, Meta(max_length=200)] | None = None
-    channel: Channel = "app"
-    town: Code | None = None
-    village: Code | None = None
-    place: Line | None = None
-    point: Point | None = None
-    appeal: Appeal | None = None
-    matter: Code | None = None
-    anonymous: bool = False
-    contact: Contact | None = None
-    attachments: Annotated[tuple[Attachment, ...], Meta(max_length=MAX_ATTACHMENTS)] = ()
-
-
 _DECODER = msgspec.json.Decoder(ReportLine)
+_SUBMITTED = {"report.submit.v1": ReportLine}
 _FIELDS = frozenset(ReportLine.__struct_fields__)
 _NOT_OURS = frozenset(["label", "reply", "replied", "support", "against", "kind", "transfers", "reply_days"])
 
@@ -92,7 +51,29 @@ def read_placed_line(raw: bytes) -> ReportLine:
     Raises:
         BadLine: also when neither village nor town is named.
     """
-    line = read_line(raw)
+    return placed(read_line(raw))
+
+
+def read_event(event: CloudEvent) -> ReportLine:
+    """The report in a CloudEvent of type ``report.submit.v1``, whose sender must say where.
+
+    The event's own ``source`` and ``id`` are not the report's: these stand in the line.
+
+    Raises:
+        BadLine: for anything else.
+    """
+    try:
+        return placed(edge_of(event, _SUBMITTED))
+    except BadEvent as error:
+        raise BadLine(f"{error}") from error
+
+
+def placed(line: ReportLine) -> ReportLine:
+    """A line whose sender said where, under a name of its own.
+
+    Raises:
+        BadLine: for another.
+    """
     if line.source in RESERVED:
         raise BadLine(f"source: expected the sender's own name, found {line.source!r}, which is one of ours")
     if line.village is None and line.town is None:

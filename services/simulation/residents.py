@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
+from events.edge import ReportLine
 from events.report import Contact
 from services.intake.desk import Desk
-from services.intake.line import ReportLine
 from services.rules.book import RuleBook
 from services.runtime.engine import Answered, Due, Feed, NoFeed
 from services.simulation.people import Dice

@@ -23,10 +23,11 @@ from litestar.static_files import create_static_files_router
 from msgspec import Struct
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
 
+from events.edge import ReportLine
 from events.private import Sealed
 from projections.queries import Questions
 from services.history import explain, facts_of_case
-from services.intake.line import BadLine, ReportLine, read_placed_line
+from services.intake.line import BadLine, read_placed_line
 from services.intake.receipt import read_receipt
 from services.runtime.clock import ScaledClock
 from services.runtime.errors import Conflict, Erased, HujiaoError

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from events.edge import Attachment
 from events.private import Sealed
 from events.report import Contact, EraseReport, ReportSubmitted, ReportWords
-from services.intake.line import Attachment
 from services.runtime.batch import Submission
 from services.runtime.errors import Damaged, Erased
 from services.runtime.places import Folder

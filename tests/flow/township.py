@@ -6,11 +6,11 @@ from datetime import UTC, datetime, timedelta
 from itertools import count, islice
 from typing import Any
 
+from events.edge import ReportLine
 from events.envelope import Recorded, Request
 from events.ids import case_of
 from events.report import SubmitReport
 from projections.runner import Views
-from services.intake.line import ReportLine
 from services.rules.book import RuleBook
 from services.runtime import seal
 from services.runtime.batch import Answer, Submission

@@ -26,7 +26,7 @@ from litestar.testing import TestClient
 from prometheus_client.parser import text_string_to_metric_families
 
 from events.district import District
-from services.intake.line import ReportLine
+from events.edge import ReportLine
 from services.intake.receipt import ALPHABET, _check, read_receipt
 from services.runtime.clock import ScaledClock, SystemClock
 from services.runtime.district import find_district, load_district

@@ -16,10 +16,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from events.district import District
+from events.edge import ReportLine
 from projections.queries import Questions
 from services.cli.main import _explain, app
 from services.intake.files import FileFeed
-from services.intake.line import ReportLine
 from services.intake.receipt import read_receipt
 from services.rules.book import RuleBook
 from services.runtime.clock import VirtualClock

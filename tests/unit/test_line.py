@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from events.edge import ReportLine
 from events.report import Contact, Point
-from services.intake.line import BadLine, ReportLine, check_line, read_line, read_placed_line, unknown_fields
+from services.intake.line import BadLine, check_line, read_line, read_placed_line, unknown_fields
 from services.rules.book import RuleBook
 
 RECEIVED = datetime(2026, 11, 23, 1, 0, tzinfo=UTC)

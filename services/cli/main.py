@@ -10,11 +10,12 @@ import structlog
 from cyclopts import App
 from sqlalchemy.exc import SQLAlchemyError
 
-from services.cli import acting, keeping, playing, reading, serving
+from services.cli import acting, keeping, playing, reading, serving, topology
 from services.cli.screen import Exit, err
 from services.decisions import Rejected
 from services.runtime.district import Faults
 from services.runtime.errors import Busy, Conflict, Damaged, HujiaoError
+from services.runtime.management import TopologyDiffers, Unreachable
 
 app = App(
     name="hujiao",
@@ -26,7 +27,7 @@ Exit status: 0 done; 1 failed; 2 wrong use; 3 done in part (some lines refused);
 stand; 5 a check found a fault; 6 another process is serving this data directory.""",
     result_action="return_value",
 )
-for group in (serving, playing, acting, reading, keeping):
+for group in (serving, playing, acting, reading, keeping, topology):
     group.register(app)
 
 
@@ -51,8 +52,10 @@ def _explain(error: Exception) -> Exit:
             status = Exit.REJECTED
         case Busy():
             status = Exit.BUSY
-        case Damaged():
+        case Damaged() | TopologyDiffers():
             status = Exit.FAULT_FOUND
+        case Unreachable():
+            status = Exit.FAILED
         case Faults():
             status = Exit.USAGE
         case HujiaoError() | ValueError():

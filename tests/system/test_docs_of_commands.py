@@ -36,7 +36,10 @@ def is_named(command: str) -> bool:
 
 def test_there_are_commands_and_variables_to_be_told_of() -> None:
     assert {"hujiao replay", "hujiao act approve", "hujiao parked release", "hujiao district new"} <= set(commands(app))
-    assert "HUJIAO_DATA" in variables()
+    assert {f"hujiao topology {name}" for name in ("plan", "apply", "check", "credentials", "mosquitto")} <= set(
+        commands(app)
+    )
+    assert {"HUJIAO_DATA", "HUJIAO_MANAGEMENT_URL", "HUJIAO_SECRET_FILE"} <= variables()
 
 
 def test_every_command_is_named_in_the_readme() -> None:

@@ -9,8 +9,9 @@ from datetime import UTC, date, datetime, time
 from pathlib import Path
 
 import msgspec
+from msgspec import Struct
 
-from events import call, case, district, outcome, report, reporter
+from events import call, case, district, edge, outcome, report, reporter
 from events.catalog import CATALOG
 from events.envelope import Fact, Meta, Request
 from events.private import Sealed
@@ -378,9 +379,102 @@ REQUESTS: Mapping[str, Request] = {
     ),
 }
 
+EDGE: Mapping[str, Struct] = {
+    "report.submit.v1": edge.ReportLine(
+        id="2026-000417",
+        time=REPORTED,
+        title="后山有人夜里挖矿",
+        text="每晚十点以后有挖机声。",
+        source="hotline-12345",
+        reporter="4411",
+        channel="hotline",
+        town="LD",
+        village="445303100201",
+        place="后山",
+        point=report.Point(112.01, 23.06, "GCJ-02"),
+        appeal="tip",
+        matter="401",
+        anonymous=True,
+        contact=report.Contact("张三", "13800000000"),
+        attachments=(
+            edge.Attachment(
+                name="a.jpg", media_type="image/jpeg", sha256="0a" * 32, path="a.jpg", data=b"\xff\xd8\xff"
+            ),
+        ),
+    ),
+    "report.received.v1": edge.ReportReceived(
+        record="2026-000417", receipt="LD4K7M2XQ9TRA", report=REPORT, repeated=True
+    ),
+    "request.not-taken.v1": edge.RequestNotTaken(
+        kind="malformed", reason="village: expected a village or a town of the district, found neither", event="A-1"
+    ),
+    "act.decided.v1": edge.ActDecided(
+        status="rejected", reason="expected an open part, found it filed", facts=1, repeated=True, event="A-2"
+    ),
+    "leg.called.v1": edge.LegCalled(
+        call=CALL,
+        case=CASE,
+        town="445303100",
+        village="445303100201",
+        platform="P4",
+        department="D15",
+        role="lead",
+        required=True,
+        matter="401",
+        matter_zh="非法采矿",
+        handling_class="U1",
+        level="town",
+        attempt=2,
+        called_at=CALLED,
+        acknowledge=case.Due(by=SOON, rule="U1: 30min", provisional=True),
+        result=case.Due(by=LATER, rule="U1: 24h"),
+        arrive=case.Due(by=SOON, rule="U1: 30min"),
+        contact=case.Due(by=SOON, rule="U1: 15min"),
+        link=f"http://127.0.0.1:8765/console/index.html#case/{CASE}",
+    ),
+    "call.acknowledge.v1": edge.Acknowledge(call=CALL, by="officer-D15", department="D15"),
+    "call.report-in.v1": edge.ReportedIn(call=CALL, by="officer-D15", department="D15", people=20),
+    "call.contact-reporter.v1": edge.Contacted(call=CALL, by="officer-D15", department="D15"),
+    "call.note.v1": edge.Note(call=CALL, by="officer-D15", department="D15", note="已到现场，正在取证。"),
+    "call.file-result.v1": edge.Result(
+        call=CALL,
+        by="officer-D15",
+        department="D15",
+        solved="yes",
+        account="查获挖机一台。",
+        reply="已查处，现场已恢复。",
+    ),
+    "words.open.v1": edge.OpenWords(call=CALL, by="officer-D15", department="D15"),
+    "words.opened.v1": edge.WordsOpened(
+        call=CALL,
+        case=CASE,
+        reports=(
+            edge.OpenedReport(
+                receipt="LD4K7M2XQ9TRA",
+                record="2026-000417",
+                channel="hotline",
+                reported_at=REPORTED,
+                title="后山有人夜里挖矿",
+                text="每晚十点以后有挖机声。",
+                place="后山",
+                village="445303100201",
+                point=report.Point(112.01, 23.06, "GCJ-02"),
+                contact=report.Contact("张三", "13800000000"),
+                anonymous=True,
+                attachments=(report.AttachmentNote("a.jpg", "image/jpeg", "0a" * 32, 3),),
+                erased=True,
+            ),
+        ),
+        event="A-3",
+    ),
+    "case.news.v1": edge.CaseNews(
+        receipt="LD4K7M2XQ9TRA", record="2026-000417", stage="published", at=LATER, note="已查处，现场已恢复。"
+    ),
+}
+
 
 def contents() -> dict[str, bytes]:
-    """What each golden file holds: the bytes of the log or of a timer, and the same for people to read."""
+    """What each golden file holds: the bytes of the log, a timer or a message, and the same for people to read."""
     files: dict[str, bytes] = {}
     for name, fact in FACTS.items():
         files[f"{name}.msgpack"] = CATALOG.encode(META, fact)
@@ -388,10 +482,13 @@ def contents() -> dict[str, bytes]:
     for tag, request in REQUESTS.items():
         files[f"{tag}.request.msgpack"] = CATALOG.encode_request(request)
         files[f"{tag}.request.json"] = _readable(request)
+    for name, message in EDGE.items():
+        files[f"{name}.edge.msgpack"] = msgspec.msgpack.encode(message)
+        files[f"{name}.edge.json"] = _readable(message)
     return files
 
 
-def _readable(sample: Fact | Request) -> bytes:
+def _readable(sample: Struct) -> bytes:
     return msgspec.json.format(msgspec.json.encode(sample), indent=2) + b"\n"
 
 

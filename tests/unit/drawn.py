@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 from msgspec import inspect
 
+from events.edge import END
+
 Drawn = SearchStrategy[Any]
 
 MOMENTS = st.datetimes(datetime(1970, 1, 1), datetime(2400, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001  # hypothesis wants naive bounds
@@ -41,7 +43,7 @@ def _any(kind: inspect.Type, by_name: Mapping[str, Drawn]) -> Drawn:
         case inspect.LiteralType():
             return st.sampled_from(kind.values)
         case inspect.StrType() if kind.pattern:
-            return st.from_regex(kind.pattern.removesuffix("$"), fullmatch=True)
+            return st.from_regex(kind.pattern.removesuffix("$").removesuffix(END), fullmatch=True)
         case inspect.StrType():
             return st.text(
                 min_size=kind.min_length or 0, max_size=min(MOST_CHARACTERS, kind.max_length or MOST_CHARACTERS)

@@ -1,301 +1,30 @@
-"""Starts private PostgreSQL, RabbitMQ and Mosquitto servers, each in a folder and on ports of its own."""
+"""PostgreSQL, RabbitMQ (one node or a cluster) and Mosquitto as private servers; what they need to be installed."""
 
-import json
 import os
 import pwd
-import random
-import re
+import secrets
 import shutil
 import signal
 import socket
-import subprocess
-import time
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 from urllib.parse import quote
 
+import httpx
 import psycopg
 from psycopg import sql
 
-HOST = "127.0.0.1"
-READY_S = 120.0
-STOPPED_S = 60.0
-POLL_S = 0.03
-LOG_LINES = 25
+from deploy.processes import HOST, PATH, READY_S, STOPPED_S, Server, free_ports
 
-_TAKEN = re.compile(r"address already in use|eaddrinuse|could not bind", re.IGNORECASE)
-_DIED = (None, "Z", "X")
+ASK_S = 10.0
 
-_SPAWNER = ThreadPoolExecutor(1, thread_name_prefix="servers")
-"""Starts every server: a child that is bound to its parent dies with the thread that started it, and this one stays."""
-
-_LEFT: list[subprocess.Popen[bytes]] = []
-"""Children that shall outlive this process; kept here because Python warns of running children that are let go."""
-
-
-class ServerFailed(RuntimeError):
-    """A server did not start, stop or answer as it should; the message ends with the end of its log."""
-
-
-@dataclass(frozen=True)
-class Process:
-    """A process by id and start, because ids are given anew."""
-
-    pid: int
-    started: int
-
-    @classmethod
-    def find(cls, pid: int) -> "Process | None":
-        """The process that has this id now; None when there is none, or one that ended and was not waited for."""
-        stat = _stat(pid)
-        return cls(pid, stat[2]) if stat and stat[0] not in _DIED else None
-
-    @property
-    def alive(self) -> bool:
-        """Whether it runs."""
-        return self == Process.find(self.pid)
-
-    def signal(self, number: signal.Signals) -> None:
-        """Send a signal, to this process only."""
-        with suppress(ProcessLookupError):
-            if self.alive:
-                os.kill(self.pid, number)
-
-
-class Server(ABC):
-    """A private server in ``folder``, as a handle: the same folder is the same server, in any process.
-
-    Its ports are chosen at the first start and kept, so that what it said and stored is valid after each start.
-    It dies with the process that started it, however that dies, unless ``outlive`` is set. Linux only.
-    """
-
-    TITLE: ClassVar[str]
-    PORTS: ClassVar[tuple[str, ...]]
-    STOP: ClassVar[signal.Signals] = signal.SIGTERM
-
-    def __init__(self, folder: Path, *, outlive: bool = False) -> None:
-        self.folder, self.outlive = folder, outlive
-        self.log = folder / "log"
-        self._kept = folder / "server.json"
-        self._children: list[subprocess.Popen[bytes]] = []
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
-
-    @property
-    def ports(self) -> dict[str, int]:
-        """Its ports by their purpose; empty before the first start."""
-        ports: dict[str, int] = self._state()["ports"]
-        return ports
-
-    @property
-    def port(self) -> int:
-        """The port that clients use."""
-        return self.ports[self.PORTS[0]]
-
-    @property
-    def running(self) -> bool:
-        """Whether its main process runs."""
-        return bool(started := self._started()) and started[-1].alive
-
-    @property
-    def pid(self) -> int:
-        """The id of the main process."""
-        if not self.running:
-            raise ServerFailed(f"expected {self.TITLE} in {self.folder} to run, found it stopped")
-        return self._started()[-1].pid
-
-    @property
-    def pids(self) -> list[int]:
-        """The ids of all its processes."""
-        return [process.pid for process in _family(self._started())]
-
-    def start(self, timeout_s: float = READY_S) -> None:
-        """Start it, unless it runs, and wait until it answers.
-
-        Raises:
-            ServerFailed: when it ends, or does not answer in time. Nothing is left running then.
-        """
-        if self.running:
-            return
-        fresh = not self.ports
-        try:
-            self.launch()
-            self.wait_ready(timeout_s)
-        except ServerFailed as failed:
-            if not (fresh and _TAKEN.search(str(failed))):
-                raise
-            # somebody took a port between our look and the server's
-            self._keep({}, [])
-            self.launch()
-            self.wait_ready(timeout_s)
-
-    def launch(self) -> None:
-        """Start it without waiting; `wait_ready` must follow."""
-        self.kill()
-        self.folder.mkdir(parents=True, exist_ok=True)
-        ports = self.ports or dict(zip(self.PORTS, free_ports(len(self.PORTS)), strict=True))
-        self._keep(ports, [])
-        self._prepare()
-        started: list[Process] = []
-        for command in self._commands():
-            started.append(self._spawn(command))
-            self._keep(ports, started)
-
-    def wait_ready(self, timeout_s: float = READY_S) -> None:
-        """Wait until it answers.
-
-        Raises:
-            ServerFailed: when it ends or does not answer in time; it is killed then.
-        """
-        try:
-            self._wait_for_an_answer(timeout_s)
-        except BaseException:
-            self.kill()
-            raise
-
-    def stop(self, timeout_s: float = STOPPED_S) -> None:
-        """Let it finish and end; nothing to do when it does not run.
-
-        Raises:
-            ServerFailed: when it had to be killed.
-        """
-        family = _family(self._started())
-        stopped = True
-        if self.running:
-            main = self._started()[-1]
-            main.signal(self.STOP)
-            stopped = _until(lambda: not main.alive, timeout_s)
-        _end(family)
-        self._reap()
-        if not stopped:
-            raise ServerFailed(
-                f"expected {self.TITLE} to stop within {timeout_s:g} s, had to kill it\n{self._end_of_log()}"
-            )
-
-    def kill(self) -> None:
-        """End all its processes at once with SIGKILL, as a power failure would."""
-        for process in self._started():
-            process.signal(signal.SIGSTOP)  # who stands still starts no more children
-        _end(_family(self._started()))
-        self._reap()
-
-    def restart(self, timeout_s: float = READY_S) -> None:
-        """Stop and start, on the same ports."""
-        self.stop()
-        self.start(timeout_s)
-
-    @abstractmethod
-    def _prepare(self) -> None:
-        """Make data folder and configuration, for the present ports."""
-
-    @abstractmethod
-    def _commands(self) -> list[list[str]]:
-        """What to run; the last one is the main process."""
-
-    @abstractmethod
-    def _probe(self) -> None:
-        """Ask it something; raises when there is no good answer."""
-
-    def _environment(self) -> dict[str, str]:
-        return {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
-
-    def _privileges(self) -> list[str]:
-        return []
-
-    def _fault(self) -> Exception | None:
-        try:
-            self._probe()
-        except (OSError, psycopg.Error, ServerFailed) as fault:
-            return fault
-        return None
-
-    def _wait_for_an_answer(self, timeout_s: float) -> None:
-        deadline = time.monotonic() + timeout_s
-        while (fault := self._fault()) is not None:
-            if not self.running:
-                raise ServerFailed(f"expected {self.TITLE} to start, found that it ended\n{self._end_of_log()}")
-            if time.monotonic() > deadline:
-                raise ServerFailed(
-                    f"expected {self.TITLE} to answer within {timeout_s:g} s, found: {fault}\n{self._end_of_log()}"
-                )
-            time.sleep(POLL_S)
-
-    def _spawn(self, command: list[str]) -> Process:
-        bound = [] if self.outlive else ["--pdeathsig", "KILL"]
-        privileges = [*bound, *self._privileges()]
-        with self.log.open("ab") as log:
-            child = _SPAWNER.submit(
-                subprocess.Popen,
-                ["setpriv", *privileges, "--", *command] if privileges else command,
-                cwd=self.folder,
-                env=self._environment(),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            ).result()
-        (_LEFT if self.outlive else self._children).append(child)
-        started = Process.find(child.pid)
-        return started or Process(child.pid, 0)
-
-    def _run(self, command: list[str], timeout_s: float = READY_S) -> str:
-        privileges = self._privileges()
-        done = subprocess.run(
-            ["setpriv", *privileges, "--", *command] if privileges else command,
-            cwd=self.folder,
-            env=self._environment(),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=timeout_s,
-            check=False,
-        )
-        if done.returncode:
-            raise ServerFailed(
-                f"expected {Path(command[0]).name} to succeed, found status {done.returncode}\n"
-                f"{done.stdout}{done.stderr}"
-            )
-        return done.stdout
-
-    def _state(self) -> dict[str, Any]:
-        try:
-            state: dict[str, Any] = json.loads(self._kept.read_bytes())
-        except FileNotFoundError:
-            return {"ports": {}, "processes": []}
-        return state
-
-    def _started(self) -> list[Process]:
-        return [Process(pid, started) for pid, started in self._state()["processes"]]
-
-    def _keep(self, ports: dict[str, int], processes: list[Process]) -> None:
-        state = {"ports": ports, "processes": [(process.pid, process.started) for process in processes]}
-        written = self._kept.with_suffix(".new")
-        written.write_text(json.dumps(state))
-        written.replace(self._kept)
-
-    def _reap(self) -> None:
-        for child in (*self._children, *_LEFT):
-            child.poll()
-        self._children = [child for child in self._children if child.returncode is None]
-
-    def _end_of_log(self) -> str:
-        with suppress(FileNotFoundError):
-            lines = self.log.read_text(errors="replace").splitlines()[-LOG_LINES:]
-            return "\n".join([f"the end of {self.log}:", *(f"  {line}" for line in lines)])
-        return f"{self.log} was not written"
+_ON_LOOPBACK = "-kernel inet_dist_use_interface {127,0,0,1}"
+_CONNECT = bytes.fromhex("100c 0004 4d515454 04 02 003c 0000")
+"""MQTT 3.1.1, no name, clean session."""
+_CONNACK = b"\x20"
 
 
 class PostgresServer(Server):
@@ -306,6 +35,7 @@ class PostgresServer(Server):
 
     TITLE = "PostgreSQL"
     PORTS = ("postgresql",)
+    UNREADY = (OSError, psycopg.Error)
     STOP = signal.SIGINT  # roll back and leave, instead of waiting until all clients have gone
 
     def __init__(self, folder: Path, password: str, user: str = "postgres", *, outlive: bool = False) -> None:
@@ -358,46 +88,335 @@ class PostgresServer(Server):
             secret.unlink()
         unfinished.rename(self._data)
 
-    def _commands(self) -> list[list[str]]:
+    def _command(self) -> list[str]:
         settings = {"listen_addresses": HOST, "port": self.port, "unix_socket_directories": ""}
         options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
-        return [[str(_postgres("postgres")), "-D", str(self._data), *options]]
+        return [str(_postgres("postgres")), "-D", str(self._data), *options]
 
     def _privileges(self) -> list[str]:
         if os.geteuid() != 0:
             return []
         postgres = pwd.getpwnam("postgres")
-        return ["--reuid", str(postgres.pw_uid), "--regid", str(postgres.pw_gid), "--clear-groups"]
+        return [f"--reuid={postgres.pw_uid}", f"--regid={postgres.pw_gid}", "--clear-groups"]
 
     def _probe(self) -> None:
         with psycopg.connect(self.url(), connect_timeout=5) as connection:
             connection.execute("SELECT 1")
 
 
-def missing() -> dict[str, str]:
-    """Which servers are not installed on this machine, each with the Debian package that has it."""
-    found = {"postgresql": _postgres("postgres")}
-    return {package: package for package, path in found.items() if path is None}
+class Epmd(Server):
+    """Where the Erlang nodes of one cluster find one another; its folder is their HOME and holds their cookie."""
+
+    TITLE = "epmd"
+    PORTS = ("epmd",)
+
+    def _prepare(self) -> None:
+        cookie = self.folder / ".erlang.cookie"
+        if not cookie.exists():
+            written = self.folder / "cookie.new"
+            written.touch(mode=0o600)
+            written.write_text(secrets.token_hex(16))
+            written.chmod(0o400)
+            written.rename(cookie)
+
+    def _command(self) -> list[str]:
+        return ["epmd", "-port", str(self.port), "-address", HOST]
+
+    def _probe(self) -> None:
+        socket.create_connection((HOST, self.port), ASK_S).close()
 
 
-def free_ports(count: int) -> list[int]:
-    """Ports of 127.0.0.1 on which nobody listens.
+class RabbitServer(Server):
+    """A RabbitMQ node with management and Prometheus metrics, and one user: the given administrator.
 
-    They lie below those that the system gives to outgoing connections: else a client that tries again and again to
-    reach a stopped server is one day given that server's own port, connects to itself, and the port is taken.
+    A node of a cluster is told the cluster's ``epmd`` and the names of all its nodes, ``cluster``.
     """
-    first_outgoing = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
-    candidates = range(max(1024, first_outgoing - 7000), first_outgoing)
-    ports: list[int] = []
-    with ExitStack() as held:
-        for port in random.SystemRandom().sample(candidates, len(candidates)):
-            listener = held.enter_context(socket.socket())
-            with suppress(OSError):
-                listener.bind((HOST, port))
-                ports.append(port)
-            if len(ports) == count:
-                return ports
-    raise ServerFailed(f"expected {count} free ports in {candidates}, found {len(ports)}")
+
+    TITLE = "RabbitMQ"
+    PORTS = ("amqp", "management", "prometheus", "distribution")
+    UNREADY = (OSError, httpx.HTTPError)
+
+    def __init__(
+        self,
+        folder: Path,
+        password: str,
+        user: str = "admin",
+        *,
+        name: str = "hujiao@localhost",
+        epmd: Epmd | None = None,
+        cluster: Iterable[str] = (),
+        outlive: bool = False,
+    ) -> None:
+        super().__init__(folder, outlive=outlive)
+        self.user, self.password, self.name = user, password, name
+        self._alone = epmd is None
+        self._epmd = epmd or Epmd(folder / "home", outlive=outlive)
+        self._cluster = tuple(cluster)
+
+    @property
+    def metrics_url(self) -> str:
+        """Where Prometheus asks."""
+        return f"http://{HOST}:{self.ports['prometheus']}/metrics"
+
+    @property
+    def pids(self) -> list[int]:
+        """The ids of all its processes, its own epmd among them."""
+        return super().pids + (self._epmd.pids if self._alone else [])
+
+    def amqp_url(self, user: str = "", password: str = "", vhost: str = "/") -> str:
+        """Where ``user`` (without one: the administrator) finds ``vhost``."""
+        return f"amqp://{self._login(user, password)}@{HOST}:{self.port}/{quote(vhost, safe='')}"
+
+    def management_url(self, user: str = "", password: str = "") -> str:
+        """Where ``user`` (without one: the administrator) finds the management interface."""
+        return f"http://{self._login(user, password)}@{HOST}:{self.ports['management']}"
+
+    def manage(self, method: str, path: str, body: object = None) -> Any:
+        """Ask the management interface as administrator, as in ``manage("GET", "/api/queues")``.
+
+        Gives the answer's content, None when it has none.
+
+        Raises:
+            httpx.HTTPError: when there is no answer or one that says no.
+        """
+        with httpx.Client(trust_env=False, timeout=ASK_S) as client:
+            answer = client.request(method, self.management_url() + path, json=body)
+            answer.raise_for_status()
+            return answer.json() if answer.content else None
+
+    def ctl(self, *arguments: str, tool: str = "rabbitmqctl") -> str:
+        """Run ``rabbitmqctl`` or another of its tools on this node; gives what it printed."""
+        port = str(free_ports(1)[0])
+        extra = {
+            "RABBITMQ_CTL_DIST_PORT_MIN": port,
+            "RABBITMQ_CTL_DIST_PORT_MAX": port,
+            "RABBITMQ_CTL_ERL_ARGS": _ON_LOOPBACK,
+        }
+        return self._run([str(_rabbitmq(tool)), "--node", self.name, *arguments], extra)
+
+    def stop(self, timeout_s: float = STOPPED_S) -> None:
+        """Let it finish and end; takes six seconds, RabbitMQ's own way."""
+        try:
+            super().stop(timeout_s)
+        finally:
+            if self._alone:
+                self._epmd.kill()
+
+    def kill(self) -> None:
+        """End all its processes at once with SIGKILL; the epmd of a cluster stays."""
+        super().kill()
+        if self._alone:
+            self._epmd.kill()
+
+    def _prepare(self) -> None:
+        self._epmd.start()
+        settings = {
+            "listeners.tcp.local": f"{HOST}:{self.port}",
+            "management.tcp.ip": HOST,
+            "management.tcp.port": self.ports["management"],
+            "prometheus.tcp.ip": HOST,
+            "prometheus.tcp.port": self.ports["prometheus"],
+            "default_user": self.user,
+            "default_pass": self.password,
+            "loopback_users": "none",
+            "vm_memory_high_watermark.absolute": "1GiB",
+            "disk_free_limit.absolute": "50MB",
+            "raft.wal_max_size_bytes": 64 * 2**20,
+        }
+        for n, name in enumerate(self._cluster, 1):
+            settings[f"cluster_formation.classic_config.nodes.{n}"] = name
+        if self._cluster:
+            # a node that was cut off must not go on alone, and must be missed before everybody's patience ends
+            settings |= {"cluster_partition_handling": "pause_minority", "net_ticktime": 10}
+        configuration = self.folder / "rabbitmq.conf"
+        configuration.touch(mode=0o600)
+        configuration.write_text("".join(f"{key} = {value}\n" for key, value in settings.items()))
+        (self.folder / "enabled_plugins").write_text("[rabbitmq_management,rabbitmq_prometheus].\n")
+
+    def _command(self) -> list[str]:
+        return [str(_rabbitmq("rabbitmq-server"))]
+
+    def _environment(self) -> dict[str, str]:
+        paths = {
+            "CONF_ENV_FILE": "rabbitmq-env.conf",
+            "CONFIG_FILE": "rabbitmq.conf",
+            "CONFIG_FILES": "conf.d",
+            "ADVANCED_CONFIG_FILE": "advanced.config",
+            "GENERATED_CONFIG_DIR": "generated",
+            "SCHEMA_DIR": "schema",
+            "ENABLED_PLUGINS_FILE": "enabled_plugins",
+            "MNESIA_BASE": "data",
+            "LOG_BASE": "logs",
+            "PID_FILE": "pid",
+        }
+        return {
+            **super()._environment(),
+            **{f"RABBITMQ_{name}": str(self.folder / path) for name, path in paths.items()},
+            "HOME": str(self._epmd.folder),
+            "ERL_EPMD_PORT": str(self._epmd.port),
+            "ERL_EPMD_ADDRESS": HOST,
+            "ERL_CRASH_DUMP": str(self.folder / "erl_crash.dump"),
+            "RABBITMQ_NODENAME": self.name,
+            "RABBITMQ_DIST_PORT": str(self.ports["distribution"]),
+            "RABBITMQ_LOGS": "-",
+            "RABBITMQ_LOG": "-color",
+            # without this a shell stays between us and the node, and a signal reaches the shell alone
+            "RABBITMQ_ALLOW_INPUT": "1",
+            "RABBITMQ_SERVER_START_ARGS": "-noinput",
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": f"+S 2:2 {_ON_LOOPBACK}",
+        }
+
+    def _probe(self) -> None:
+        with socket.create_connection((HOST, self.port), ASK_S) as connection:
+            connection.sendall(b"AMQP\x00\x00\x09\x01")
+            if not connection.recv(1):
+                raise ConnectionError("expected the node to begin a connection, found that it ended it")
+        self.manage("GET", "/api/overview")
+
+    def _login(self, user: str, password: str) -> str:
+        return _login(user, password) if user else _login(self.user, self.password)
+
+
+class RabbitCluster:
+    """RabbitMQ nodes on one machine, joined into one cluster before anything is declared."""
+
+    def __init__(
+        self, folder: Path, password: str, user: str = "admin", *, nodes: int = 3, outlive: bool = False
+    ) -> None:
+        self._epmd = Epmd(folder / "home", outlive=outlive)
+        names = [f"hujiao{n}@localhost" for n in range(1, nodes + 1)]
+        self.nodes = [
+            RabbitServer(
+                folder / name.partition("@")[0],
+                password,
+                user,
+                name=name,
+                epmd=self._epmd,
+                cluster=names,
+                outlive=outlive,
+            )
+            for name in names
+        ]
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def running(self) -> bool:
+        """Whether all its nodes run."""
+        return all(node.running for node in self.nodes)
+
+    @property
+    def pids(self) -> list[int]:
+        """The ids of all its processes."""
+        return [pid for part in (*self.nodes, self._epmd) for pid in part.pids]
+
+    def start(self, timeout_s: float = READY_S) -> None:
+        """Start the nodes that do not run, and wait until all answer.
+
+        Raises:
+            ServerFailed: when one does not start. Nothing is left running then.
+        """
+        try:
+            self._epmd.start()
+            self._all(lambda node: node.start(timeout_s))
+        except BaseException:
+            self.kill()
+            raise
+
+    def stop(self, timeout_s: float = STOPPED_S) -> None:
+        """Let all nodes finish and end.
+
+        Raises:
+            ServerFailed: when one had to be killed.
+        """
+        try:
+            self._all(lambda node: node.stop(timeout_s))
+        finally:
+            self._epmd.kill()
+
+    def kill(self) -> None:
+        """End all processes of all nodes at once with SIGKILL."""
+        self._all(lambda node: node.kill())
+        self._epmd.kill()
+
+    def _all(self, act: Callable[[RabbitServer], None]) -> None:
+        with ThreadPoolExecutor(len(self.nodes)) as threads:
+            list(threads.map(act, self.nodes))
+
+
+class MosquittoServer(Server):
+    """Mosquitto for MQTT 5 and 3.1.1. Anonymous clients only where no file of ``passwords`` is given.
+
+    It answers a publisher first and saves what it holds a moment later, as soon as ``save_after_changes`` messages
+    have come or gone: a kill in that moment loses them.
+    """
+
+    TITLE = "Mosquitto"
+    PORTS = ("mqtt",)
+
+    def __init__(
+        self,
+        folder: Path,
+        passwords: Path | None = None,
+        acl: Path | None = None,
+        *,
+        max_inflight_messages: int = 20,
+        save_after_changes: int = 1,
+        log_everything: bool = False,
+        outlive: bool = False,
+    ) -> None:
+        super().__init__(folder, outlive=outlive)
+        self._settings = {
+            "listener": "",
+            "user": pwd.getpwuid(os.geteuid()).pw_name,
+            "allow_anonymous": "false" if passwords else "true",
+            **({"password_file": str(passwords.resolve())} if passwords else {}),
+            **({"acl_file": str(acl.resolve())} if acl else {}),
+            "persistence": "true",
+            "persistence_location": f"{folder.resolve()}/",
+            "autosave_on_changes": "true",
+            "autosave_interval": str(save_after_changes),
+            "max_queued_messages": "0",
+            "max_inflight_messages": str(max_inflight_messages),
+            "set_tcp_nodelay": "true",
+            "log_dest": "stderr",
+            "log_timestamp_format": "%Y-%m-%dT%H:%M:%S%z",
+            **({"log_type": "all"} if log_everything else {}),
+        }
+
+    def url(self, user: str = "", password: str = "") -> str:
+        """Where ``user``, or anybody, finds it."""
+        login = f"{_login(user, password)}@" if user else ""
+        return f"mqtt://{login}{HOST}:{self.port}"
+
+    def reload(self) -> None:
+        """Read passwords and permissions anew, without a restart."""
+        os.kill(self.pid, signal.SIGHUP)
+
+    def _prepare(self) -> None:
+        settings = self._settings | {"listener": f"{self.port} {HOST}"}
+        (self.folder / "mosquitto.conf").write_text("".join(f"{key} {value}\n" for key, value in settings.items()))
+
+    def _command(self) -> list[str]:
+        return [str(_on_path("mosquitto")), "-c", str((self.folder / "mosquitto.conf").resolve())]
+
+    def _probe(self) -> None:
+        with socket.create_connection((HOST, self.port), ASK_S) as connection:
+            connection.sendall(_CONNECT)
+            if connection.recv(4)[:1] != _CONNACK:
+                raise ConnectionError("expected an answer to CONNECT, found none")
+
+
+def missing() -> dict[str, str]:
+    """What is not installed on this machine: Debian's package, and what it is."""
+    return {package: title for package, (title, find, program) in _PACKAGES.items() if find(program) is None}
 
 
 def _postgres(program: str) -> Path | None:
@@ -405,47 +424,23 @@ def _postgres(program: str) -> Path | None:
     return max(installed, key=lambda path: int(path.parts[4]), default=None)
 
 
+def _rabbitmq(program: str) -> Path | None:
+    return max(Path("/usr/lib/rabbitmq/lib").glob(f"rabbitmq_server-*/sbin/{program}"), default=None)
+
+
+def _on_path(program: str) -> Path | None:
+    found = shutil.which(program, path=PATH)
+    return Path(found) if found else None
+
+
+_PACKAGES: dict[str, tuple[str, Callable[[str], Path | None], str]] = {
+    "postgresql": ("PostgreSQL", _postgres, "postgres"),
+    "rabbitmq-server": ("RabbitMQ", _rabbitmq, "rabbitmq-server"),
+    "mosquitto": ("Mosquitto", _on_path, "mosquitto"),
+    "mosquitto-clients": ("mosquitto_pub and mosquitto_sub", _on_path, "mosquitto_pub"),
+    "amqp-tools": ("amqp-publish and amqp-consume", _on_path, "amqp-publish"),
+}
+
+
 def _login(user: str, password: str) -> str:
     return f"{quote(user, safe='')}:{quote(password, safe='')}"
-
-
-def _stat(pid: int) -> tuple[str, int, int] | None:
-    """State, parent and start of a process."""
-    with suppress(FileNotFoundError, ProcessLookupError):
-        # the name in brackets may hold anything
-        fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(") ")[2].split()
-        return fields[0], int(fields[1]), int(fields[19])
-    return None
-
-
-def _family(roots: Iterable[Process]) -> list[Process]:
-    """These processes and all their descendants, as far as they run."""
-    everybody = {int(entry.name): _stat(int(entry.name)) for entry in Path("/proc").iterdir() if entry.name.isdigit()}
-    children: dict[int, list[int]] = {}
-    for pid, stat in everybody.items():
-        if stat:
-            children.setdefault(stat[1], []).append(pid)
-    family, waiting = [], [root.pid for root in roots if root.alive]
-    while waiting:
-        pid = waiting.pop()
-        if process := Process.find(pid):
-            family.append(process)
-        waiting += children.get(pid, [])
-    return family
-
-
-def _end(processes: Iterable[Process]) -> None:
-    doomed = list(processes)
-    for process in doomed:
-        process.signal(signal.SIGKILL)
-    if not _until(lambda: not any(process.alive for process in doomed), STOPPED_S):
-        raise ServerFailed(f"expected killed processes to end, found {[p.pid for p in doomed if p.alive]}")
-
-
-def _until(condition: Callable[[], bool], timeout_s: float) -> bool:
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(POLL_S)
-    return True

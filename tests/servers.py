@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.servers import PostgresServer, missing
+from deploy.servers import MosquittoServer, PostgresServer, RabbitServer, missing
 
 NOT_RUN = "NOT RUN: needs "
 PASSWORD = "open sesame"  # noqa: S105 - of servers that live as long as the tests
@@ -19,7 +19,7 @@ PASSWORD = "open sesame"  # noqa: S105 - of servers that live as long as the tes
 def need(package: str) -> None:
     """Skip what needs a Debian package that is not installed; fail in CI, which must have them all."""
     if package in missing():
-        if os.environ.get("CI"):
+        if os.environ.get("CI") or os.environ.get("NEED_SERVERS"):
             pytest.fail(f"expected {package} to be installed, found it missing: CI must have it")
         pytest.skip(f"{NOT_RUN}{package} (apt install {package})")
 
@@ -52,6 +52,24 @@ def postgres(servers_folder: Path) -> Iterator[PostgresServer]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def rabbit(servers_folder: Path) -> Iterator[RabbitServer]:
+    """RabbitMQ for all tests of the session; use `rabbit_vhost` for a virtual host of one's own."""
+    need("rabbitmq-server")
+    server = RabbitServer(servers_folder / "rabbitmq", PASSWORD)
+    server.start()
+    yield server
+    server.kill()  # nobody waits for what it holds
+
+
+@pytest.fixture(scope="session")
+def mosquitto(servers_folder: Path) -> Iterator[MosquittoServer]:
+    """Mosquitto for all tests of the session, open to anybody; use `topics` for topics of one's own."""
+    need("mosquitto")
+    with MosquittoServer(servers_folder / "mosquitto") as server:
+        yield server
+
+
 @pytest.fixture
 def postgres_url(postgres: PostgresServer) -> Iterator[str]:
     """The superuser's URL of a database for this test alone, which orders text as a Chinese town would."""
@@ -60,3 +78,23 @@ def postgres_url(postgres: PostgresServer) -> Iterator[str]:
     yield postgres.create_database(name, icu_locale="zh")
     postgres.start()
     postgres.drop_database(name)
+
+
+@pytest.fixture
+def rabbit_vhost(rabbit: RabbitServer) -> Iterator[str]:
+    """The name of a virtual host for this test alone, in which the administrator may do everything."""
+    rabbit.start()
+    name = f"test-{uuid.uuid4().hex}"
+    rabbit.manage("PUT", f"/api/vhosts/{name}")
+    everything = {"configure": ".*", "write": ".*", "read": ".*"}
+    rabbit.manage("PUT", f"/api/permissions/{name}/{rabbit.user}", everything)
+    yield name
+    rabbit.start()
+    rabbit.manage("DELETE", f"/api/vhosts/{name}")
+
+
+@pytest.fixture
+def topics(mosquitto: MosquittoServer) -> str:
+    """A prefix for the topics and client names of this test alone."""
+    mosquitto.start()
+    return f"test-{uuid.uuid4().hex}"

@@ -64,7 +64,7 @@ def case_as_of(facts: Iterable[Recorded]) -> Mapping[str, list[Row]]:
 
 
 def views_as_of(log: Log, where: Path | Place, position: int, progress: Progress = lambda reached: None) -> Views:
-    """All views as they stood at ``position``, in a scratch file or schema named by it; the second time it is there at once."""
+    """All views as they stood at ``position``, in a scratch file or schema named by it; built once."""
     views = Views(at(where).past(position)[0], VIEWS)
     if position:
         views.catch_up(log, stop=position, progress=progress)

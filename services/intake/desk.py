@@ -39,8 +39,11 @@ class Desk:
         rules: RuleBook,
         received_at: datetime,
         folder: Path | None = None,
+        trace: str = "",
     ) -> Submission:
         """The request for a report line that ``source`` sent. ``folder`` is where its attachments' paths start.
+
+        ``trace`` is the W3C ``traceparent`` under which it came.
 
         Raises:
             BadLine: for a line that cannot be taken as it is.
@@ -76,7 +79,7 @@ class Desk:
             attachments=len(line.attachments),
         )
         kept = tuple(content for _, content in contents)
-        return Submission(f"{source}/{line.id}", request, actor=source, attachments=kept)
+        return Submission(f"{source}/{line.id}", request, actor=source, attachments=kept, trace=trace)
 
     def forget_reporters(self, recorded_at: datetime) -> None:
         """Destroy the pseudonyms' keys of months before the last, seen from the newest committed fact.

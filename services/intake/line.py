@@ -1,6 +1,7 @@
 """Reads and checks the report line, which is the same on every transport: alone, in a file, or in a CloudEvent."""
 
 from collections import Counter
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -54,16 +55,17 @@ def read_placed_line(raw: bytes) -> ReportLine:
     return placed(read_line(raw))
 
 
-def read_event(event: CloudEvent) -> ReportLine:
+def read_event(event: CloudEvent, completed: Callable[[ReportLine], ReportLine] = lambda line: line) -> ReportLine:
     """The report in a CloudEvent of type ``report.submit.v1``, whose sender must say where.
 
-    The event's own ``source`` and ``id`` are not the report's: these stand in the line.
+    The event's own ``source`` and ``id`` are not the report's: these stand in the line. ``completed`` adds what is
+    known of its sender.
 
     Raises:
         BadLine: for anything else.
     """
     try:
-        return placed(edge_of(event, _SUBMITTED))
+        return placed(completed(edge_of(event, _SUBMITTED)))
     except BadEvent as error:
         raise BadLine(f"{error}") from error
 

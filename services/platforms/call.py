@@ -61,12 +61,16 @@ Progress = Literal["called", "acknowledged", "reported_in", "filed", "released"]
 
 
 class Part(Struct, frozen=True):
-    """One department's part as it stands. ``missed`` are clocks that ran out, ``met`` those that were met."""
+    """One department's part as it stands. ``missed`` are clocks that ran out, ``met`` those that were met.
+
+    ``handler`` is the person who acknowledged, empty before.
+    """
 
     leg: Leg
     progress: Progress = "called"
     met: frozenset[Clock] = frozenset()
     missed: frozenset[Clock] = frozenset()
+    handler: str = ""
 
     @property
     def open(self) -> bool:
@@ -101,7 +105,8 @@ def evolve(state: Call | None, fact: Facts) -> Call:
                 state, called_at=fact.called_at, parts={leg.department: Part(leg) for leg in fact.legs}
             )
         case CallAcknowledged():
-            return _with(state, fact.department, "acknowledged", "acknowledge")
+            taken = _with(state, fact.department, "acknowledged", "acknowledge")
+            return _put(taken, structs.replace(taken.parts[fact.department], handler=fact.by))
         case DepartmentReportedIn():
             return _with(state, fact.department, "reported_in", "arrive")
         case ReporterContacted():

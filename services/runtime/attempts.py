@@ -35,6 +35,11 @@ class Attempts:
         with self._database.writing() as cursor:
             cursor.execute("DELETE FROM attempts WHERE what=?", (self._prefix + what,))
 
+    def take_back(self, what: str) -> None:
+        """The last attempt does not count: what ended it was not the fault of ``what``."""
+        with self._database.writing() as cursor:
+            cursor.execute("UPDATE attempts SET n = n - 1 WHERE what=?", (self._prefix + what,))
+
     def count_start(self, position: int) -> int:
         """Count a start of the subscriber at this place in the log; gives how many there were with this one."""
         key, start = f"start:{position}", f"{self._prefix}start:"

@@ -31,6 +31,7 @@ class Submission(Struct, frozen=True):
     cursor and timers move in the same transaction and say as much as an inbox entry would. ``correlation`` is that
     of the fact that is reacted to; without it, that of the stream which the request is first of all about.
     ``attachments`` are files in clear that belong to the first stream; the vault keeps them if it is accepted.
+    ``trace`` is the W3C ``traceparent`` under which it is asked; facts carry it on.
     """
 
     source_id: str
@@ -39,6 +40,7 @@ class Submission(Struct, frozen=True):
     remembered: bool = True
     correlation: str = ""
     attachments: tuple[bytes, ...] = ()
+    trace: str = ""
 
 
 class Answer(Struct, frozen=True, omit_defaults=True):
@@ -282,6 +284,7 @@ class Batch:
             actor=submission.actor,
             correlation=correlation,
             configuration=standing.rules.hash if standing.rules else "",
+            trace=submission.trace,
         )
         for stream, fact in appends:
             name = catalog.name(fact)

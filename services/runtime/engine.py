@@ -256,7 +256,8 @@ class Engine:
         if isinstance(wanted, Later):
             batch.later(source_id, wanted)
             return
-        submission = Submission(source_id, wanted, service, remembered=False, correlation=recorded.meta.correlation)
+        meta = recorded.meta
+        submission = Submission(source_id, wanted, service, False, correlation=meta.correlation, trace=meta.trace)
         answer = batch.decide(submission)
         if answer.status == "rejected":
             logger.info("reaction_rejected", source_id=source_id, reason=answer.reason)

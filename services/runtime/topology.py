@@ -6,6 +6,7 @@ Limits stand in policies alone, so that they can be changed while everything run
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 from msgspec import Struct
@@ -13,6 +14,7 @@ from msgspec import Struct
 from events.district import Department, District, Hotline, Terminal, Town
 from events.envelope import kind_of
 from events.report import Channel
+from services.rules.book import RuleBook
 
 VHOST = "hujiao"
 ALL = "all"
@@ -142,6 +144,12 @@ class Senders:
     def terminal(self, name: str) -> Terminal | None:
         """The terminal behind a user of Mosquitto."""
         return self._terminals.get(name)
+
+
+@lru_cache(maxsize=4)
+def senders_of(rules: RuleBook) -> Senders:
+    """The outside users of a configuration."""
+    return Senders(rules.district)
 
 
 class Exchange(Struct, frozen=True):

@@ -1,0 +1,112 @@
+"""What is sent to whom of a fact: its routing keys, and each called department's own part of it. Pure.
+
+A platform hears of a call's facts under its own key; a department hears of what concerns its own part and of nothing
+else. Nobody outside hears which reports belong to one pseudonym.
+"""
+
+from collections.abc import Iterable, Iterator
+
+from msgspec import Struct
+
+from events.call import CallCompleted, CallIssued, CallReleased, DepartmentsCalled, Leg
+from events.carried import edge_event, fact_event
+from events.cloudevents import CloudEvent
+from events.edge import LegCalled
+from events.envelope import Recorded, kind_of
+from services.rules.book import RuleBook
+from services.runtime.topology import fact_key
+
+SECRET_KINDS = frozenset({"reporter"})
+
+
+class Letter(Struct, frozen=True):
+    """One message to be published. ``owed`` when somebody must get it: then a queue has to want it."""
+
+    key: str
+    message_id: str
+    event: CloudEvent
+    owed: bool
+
+
+class Addresses:
+    """Writes the letters of facts as one district's configuration wants them.
+
+    ``heard_by_platforms`` are the wire names that some platform must hear of. ``link`` is where cases are shown; with
+    none, legs carry no link.
+    """
+
+    def __init__(self, rules: RuleBook, heard_by_platforms: Iterable[str], link: str = "") -> None:
+        self._rules, self._heard, self._link = rules, frozenset(heard_by_platforms), link
+        self._source = f"/hujiao/{rules.district.code}"
+
+    def letters(self, recorded: Recorded, first: Recorded) -> Iterator[Letter]:
+        """The letters of a fact; ``first`` is the fact with which its stream begins, which names the town."""
+        if kind_of(recorded.name) in SECRET_KINDS:
+            return
+        town = self._town(first)
+        platform = getattr(recorded.fact, "platform", None)
+        whole = fact_event(recorded, self._source)
+        owed = recorded.name in self._heard
+        yield Letter(fact_key(town, platform, None, recorded.name), recorded.id, whole, owed)
+        if isinstance(first.fact, CallIssued):
+            for department, event in self._to_departments(recorded, first.fact, whole):
+                key = fact_key(town, platform, department, recorded.name)
+                yield Letter(key, f"{recorded.id}.{department}", event, owed=True)
+
+    def _to_departments(
+        self, recorded: Recorded, issued: CallIssued, whole: CloudEvent
+    ) -> Iterator[tuple[str, CloudEvent]]:
+        match recorded.fact:
+            case DepartmentsCalled(legs=legs):
+                for leg in legs:
+                    message = self._leg(recorded.stream, recorded.fact, issued, leg)
+                    about = {name: whole.extensions[name] for name in _KEPT if name in whole.extensions}
+                    yield (
+                        leg.department,
+                        edge_event(
+                            message,
+                            f"{recorded.id}.{leg.department}",
+                            self._source,
+                            recorded.meta.recorded_at,
+                            subject=recorded.stream,
+                            extensions=about,
+                        ),
+                    )
+            case CallCompleted(released=departments) | CallReleased(departments=departments):
+                for department in departments:
+                    yield department, whole
+            case fact:
+                named: str | None = getattr(fact, "department", None)
+                if named is not None:
+                    yield named, whole
+
+    def _leg(self, call: str, called: DepartmentsCalled, issued: CallIssued, leg: Leg) -> LegCalled:
+        matter = self._rules.matter(issued.matter)
+        return LegCalled(
+            call=call,
+            case=called.case,
+            town=called.town,
+            village=issued.village,
+            platform=called.platform,
+            department=leg.department,
+            role=leg.role,
+            required=leg.required,
+            matter=matter.code,
+            matter_zh=matter.zh,
+            handling_class=called.handling_class,
+            level=issued.level,
+            attempt=issued.attempt,
+            called_at=called.called_at,
+            acknowledge=leg.acknowledge,
+            result=leg.result,
+            arrive=leg.arrive,
+            contact=leg.contact,
+            link=f"{self._link}#case={called.case}" if self._link else "",
+        )
+
+    def _town(self, first: Recorded) -> str:
+        town = self._rules.towns.get(getattr(first.fact, "town", ""))
+        return town.alias if town else self._rules.district.alias
+
+
+_KEPT = ("position", "correlation", "configuration", "traceparent")

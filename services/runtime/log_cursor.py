@@ -1,0 +1,84 @@
+"""The subscription to the log itself: a position in it, and no queue to lose."""
+
+import asyncio
+from collections.abc import Callable, Collection
+
+from events.envelope import Recorded
+from services.runtime.attempts import CAREFUL_AFTER, Attempts
+from services.runtime.clock import Clock
+from services.runtime.log import Log
+from services.runtime.parking import Parking
+from services.runtime.places import Lock
+from services.runtime.pulse import Pulse
+from services.runtime.retry import keep
+from services.runtime.subscription import Care, Handle
+
+BATCH = 500
+WAIT_S = 0.5
+STANDBY_S = 1.0
+
+
+class LogCursor:
+    """Hears every fact of the log whose wire name is among ``names``; of all of them, if there are none.
+
+    One process at a time hears for a subscriber: the others stand by until ``lock`` is free.
+    """
+
+    def __init__(
+        self,
+        log: Log,
+        attempts: Attempts,
+        clock: Clock,
+        subscriber: str,
+        lock: Lock,
+        names: Collection[str] = (),
+        pulse: Pulse | None = None,
+        batch: int = BATCH,
+    ) -> None:
+        self._log, self._attempts, self._clock, self._subscriber = log, attempts, clock, subscriber
+        self._lock, self._names, self._batch = lock, frozenset(names), batch
+        self._pulse = pulse or Pulse()
+        self._parking = Parking(subscriber)
+
+    async def run(self, handle: Handle) -> None:
+        """Hear until cancelled, over every break."""
+        care = Care(self._log, self._attempts, self._clock, self._subscriber, handle)
+
+        async def hear(well: Callable[[], None]) -> None:
+            await self._stand_by()
+            position = await asyncio.to_thread(self._position)
+            starts = await asyncio.to_thread(self._attempts.count_start, position)
+            careful_until = position + self._batch if starts >= CAREFUL_AFTER else 0
+            well()
+            while await asyncio.to_thread(self._lock.held):
+                facts = await asyncio.to_thread(self._log.after, position, self._batch)
+                if not facts:
+                    await care.idle()
+                    await asyncio.to_thread(self._log.store.wait, WAIT_S)
+                    continue
+                wanted = [recorded for recorded in facts if self._wants(recorded)]
+                if wanted:
+                    await care.handle(wanted, careful=position < careful_until)
+                position = facts[-1].position
+                await asyncio.to_thread(self._move, position)
+                self._pulse.count("facts_handled", len(wanted))
+
+        try:
+            await keep(self._subscriber, self._pulse, hear)
+        finally:
+            self._lock.close()
+
+    def _wants(self, recorded: Recorded) -> bool:
+        return not self._names or recorded.name in self._names
+
+    async def _stand_by(self) -> None:
+        while not await asyncio.to_thread(self._lock.take):  # noqa: ASYNC110  # the lock is the store's: nobody wakes us
+            await asyncio.sleep(STANDBY_S)
+
+    def _position(self) -> int:
+        with self._log.reading() as cursor:
+            return self._parking.position(cursor)
+
+    def _move(self, to: int) -> None:
+        with self._log.store.writing() as cursor:
+            self._parking.move(cursor, to)

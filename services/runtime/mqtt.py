@@ -1,0 +1,164 @@
+"""MQTT through `aiomqtt`: a client that acknowledges what it hears only when told to, and notices what is refused.
+
+The library acknowledges a message before anybody has stored it, and takes a refused publication for a good one. Both
+are mended here, by its own hooks. A client is used for one link and then thrown away: one that is used again says
+that it is connected before the broker has answered.
+"""
+
+import asyncio
+import contextlib
+import ssl
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import aiomqtt
+from aiomqtt import Message, MqttError
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+
+from services.runtime.errors import HujiaoError
+from services.runtime.retry import LinkLost
+
+RECEIVE_MAXIMUM = 100
+"""So many unacknowledged messages the broker sends; then it waits. That is our back-pressure."""
+
+SESSION_S = 30 * 24 * 3600
+"""How long the broker keeps for us what comes while we are away."""
+
+WINDOW = 100
+CONFIRM_S = 20.0
+KEEP_ALIVE_S = 20
+_MANY = 1_000_000
+
+
+class NotAllowed(HujiaoError):
+    """The broker refuses a publication to this topic: see to its access list."""
+
+
+class AckingClient(aiomqtt.Client):
+    """One link to a broker over MQTT 5 with a session that outlives it; ``identifier`` names the session.
+
+    Raises:
+        RuntimeError: at once, when the library underneath is not the one this was written for.
+    """
+
+    def __init__(self, url: str, identifier: str) -> None:
+        parts = urlsplit(url)
+        connect, secure = properties_of(PacketTypes.CONNECT), parts.scheme == "mqtts"
+        connect.SessionExpiryInterval, connect.ReceiveMaximum = SESSION_S, RECEIVE_MAXIMUM
+        super().__init__(
+            parts.hostname or "127.0.0.1",
+            parts.port or (8883 if secure else 1883),
+            username=unquote(parts.username) if parts.username else None,
+            password=unquote(parts.password) if parts.password else None,
+            identifier=identifier,
+            protocol=aiomqtt.ProtocolVersion.V5,
+            clean_start=False,
+            properties=connect,
+            keepalive=KEEP_ALIVE_S,
+            max_inflight_messages=WINDOW,
+            tls_context=ssl.create_default_context() if secure else None,
+        )
+        if not all(hasattr(self._client, name) for name in ("manual_ack_set", "ack")):
+            raise RuntimeError("expected a paho-mqtt that acknowledges by hand, found another: pin aiomqtt 2.5")
+        self._client.manual_ack_set(True)
+        self._confirms: dict[int, asyncio.Future[str]] = {}
+
+    def acknowledge(self, message: Message) -> None:
+        """Tell the broker that the message is stored. In the order of arrival, please.
+
+        Raises:
+            LinkLost: when it could not be told: the message will come again.
+        """
+        if message.qos and (status := self._client.ack(message.mid, message.qos)):
+            raise LinkLost(f"expected to acknowledge a message, found status {status}")
+
+    async def send(self, topic: str, payload: bytes, properties: Properties | None = None) -> None:
+        """Publish with QoS 1; returns once the broker has it.
+
+        Raises:
+            NotAllowed: when the broker refuses it.
+            LinkLost: when the link broke or no answer came: it may or may not have arrived.
+        """
+        sent = self._client.publish(topic, payload, 1, retain=False, properties=properties)
+        if sent.rc:
+            raise LinkLost(f"expected to publish to {topic}, found status {sent.rc}")
+        confirm = self._confirms[sent.mid] = asyncio.get_running_loop().create_future()
+        try:
+            await asyncio.wait((confirm, self._disconnected), timeout=CONFIRM_S, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            del self._confirms[sent.mid]
+        if not confirm.done():
+            raise LinkLost(f"expected {topic} to be confirmed, found that the link broke or nobody answered")
+        if refused := confirm.result():
+            raise NotAllowed(f"expected to publish to {topic}, found: {refused}")
+
+    async def take(self, most: int) -> list[Message]:
+        """What was heard, at least one and at most ``most``; waits for the first.
+
+        Raises:
+            LinkLost: when the link broke: what was not acknowledged will come again.
+        """
+        heard = self.messages
+        try:
+            taken = [await anext(heard)]
+            while len(taken) < most and len(heard):
+                taken.append(await anext(heard))
+        except MqttError as error:
+            raise LinkLost(f"expected to go on hearing, found: {error}") from error
+        return taken
+
+    def _on_publish(self, client: Any, userdata: Any, mid: int, reason_code: Any, properties: Any) -> None:
+        confirm = self._confirms.get(mid)
+        if confirm is not None and not confirm.done():
+            confirm.set_result(str(reason_code) if reason_code.is_failure else "")
+        super()._on_publish(client, userdata, mid, reason_code, properties)
+
+
+@asynccontextmanager
+async def client(url: str, identifier: str, topics: Sequence[str] = ()) -> AsyncIterator[AckingClient]:
+    """A link of its own, subscribed to these topics with QoS 1; closed at the end.
+
+    ``url`` is ``mqtt://user:password@host:port``, or ``mqtts://``.
+
+    Raises:
+        LinkLost: when the broker cannot be reached, does not let us in, or does not let us hear a topic.
+    """
+    link = AckingClient(url, identifier)
+    try:
+        await link.__aenter__()
+    except MqttError as error:
+        raise LinkLost(f"expected the MQTT broker to let {identifier} in, found: {error}") from error
+    try:
+        try:
+            for topic in topics:
+                granted: Any = await link.subscribe(topic, qos=1)
+                if any(getattr(code, "is_failure", False) for code in granted):
+                    raise LinkLost(f"expected to hear {topic}, found: {', '.join(map(str, granted))}")
+        except MqttError as error:
+            raise LinkLost(f"expected to hear {', '.join(topics)}, found: {error}") from error
+        yield link
+    finally:
+        with contextlib.suppress(MqttError):
+            await link.__aexit__(None, None, None)
+
+
+def properties_of(packet: int) -> Properties:
+    """Empty properties for a kind of packet."""
+    return Properties(packet)  # type: ignore[no-untyped-call]  # the library's own
+
+
+def said(properties: Properties | None, name: str) -> Any:
+    """A property of a message, ``None`` if its sender said nothing."""
+    return getattr(properties, name, None)
+
+
+def content_of(content_type: str, correlation: bytes | None = None) -> Properties:
+    """The properties of a message that says what its body is and, if it answers another, which."""
+    properties = properties_of(PacketTypes.PUBLISH)
+    properties.ContentType = content_type
+    if correlation is not None:
+        properties.CorrelationData = correlation
+    return properties

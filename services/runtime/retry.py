@@ -1,0 +1,59 @@
+"""Going on after a break: what breaks with a link or a store comes back, and so does the work over it."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+
+import structlog
+
+from services.runtime.errors import HujiaoError
+from services.runtime.front import Overloaded
+from services.runtime.pulse import Pulse
+from services.runtime.store import Unavailable
+
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 5.0
+
+logger = structlog.get_logger()
+
+
+class LinkLost(HujiaoError):
+    """The link to a broker broke, or never came to be. What was in flight may or may not have arrived."""
+
+
+class Refused(HujiaoError):
+    """The broker did not take it: a queue is full, perhaps one of several. Send it again later, under the same id."""
+
+
+PASSING = (LinkLost, Refused, Unavailable, Overloaded)
+"""What is nobody's fault and goes away: the same again later helps."""
+
+
+def pauses() -> Iterator[float]:
+    """How long to wait before each next try, in seconds; without end."""
+    pause = FIRST_PAUSE_S
+    while True:
+        yield pause
+        pause = min(LONGEST_PAUSE_S, 2 * pause)
+
+
+async def keep(what: str, pulse: Pulse, work: Callable[[Callable[[], None]], Awaitable[None]]) -> None:
+    """Do work that never ends, and begin it again whenever something passing ends it, until this is cancelled.
+
+    ``work`` gets a function to call once all is well, after which pauses are short again.
+    """
+    waits = pauses()
+    pulse.there(what, up=False)
+
+    def well() -> None:
+        nonlocal waits
+        waits = pauses()
+        pulse.there(what, up=True)
+
+    while True:
+        try:
+            await work(well)
+        except PASSING as error:
+            pause = next(waits)
+            pulse.there(what, up=False)
+            pulse.count("breaks")
+            logger.warning("begins_again", what=what, error=str(error), pause_s=pause)
+            await asyncio.sleep(pause)

@@ -146,7 +146,7 @@ class Server(ABC):
         family = _family(main)
         if main:
             main.signal(self.STOP)
-        stopped = not main or _until(lambda: not main.alive, timeout_s)
+        stopped = not main or until(lambda: not main.alive, timeout_s)
         self._end(family)
         if not stopped:
             raise ServerFailed(
@@ -252,7 +252,7 @@ class Server(ABC):
     def _end(self, processes: list[Process]) -> None:
         for process in processes:
             process.signal(signal.SIGKILL)
-        if not _until(lambda: not any(process.alive for process in processes), STOPPED_S):
+        if not until(lambda: not any(process.alive for process in processes), STOPPED_S):
             raise ServerFailed(f"expected the killed processes of {self.TITLE} to end, found some running")
         if self._child:
             self._child.wait()
@@ -330,7 +330,8 @@ def _family(main: Process | None) -> list[Process]:
     return family
 
 
-def _until(condition: Callable[[], bool], timeout_s: float) -> bool:
+def until(condition: Callable[[], bool], timeout_s: float) -> bool:
+    """Wait for a condition; gives whether it came true in time."""
     deadline = time.monotonic() + timeout_s
     while not condition():
         if time.monotonic() > deadline:

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from events.envelope import Fact, Request
+from events.patterns import END
 from events.report import Channel
 
 HandlingClass = Literal["U0", "U1", "U2", "U3", "U4", "U5"]
@@ -31,7 +32,7 @@ Alias = Annotated[str, Meta(pattern="^[A-HJ-NP-TV-Z]{2}$")]
 
 Year = Annotated[int, Meta(ge=2000, le=2100)]
 
-SenderName = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9-]{1,39}\Z")]
+SenderName = Annotated[str, Meta(pattern=rf"^[a-z][a-z0-9-]{{1,39}}{END}")]
 """A sender's name: its user at the broker and the source of its reports in the log. No dot: those are ours."""
 
 

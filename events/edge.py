@@ -15,10 +15,8 @@ from msgspec import Meta, Struct
 from events.call import People, Solved
 from events.case import Due, Level, Role
 from events.district import HandlingClass
+from events.patterns import END
 from events.report import MAX_ATTACHMENTS, Appeal, AttachmentNote, Channel, Contact, Line, Person, Point, Text
-
-END = r"(?![\s\S])"
-"""Nothing follows: said so that Python and JSON Schema's ECMAScript understand the same, even before a line break."""
 
 SOURCE_PATTERN = rf"^[a-z0-9][a-z0-9._-]{{0,39}}{END}"
 Source = Annotated[str, Meta(pattern=SOURCE_PATTERN)]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 from msgspec import inspect
 
-from events.edge import END
+from events.patterns import END
 
 Drawn = SearchStrategy[Any]
 

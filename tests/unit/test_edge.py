@@ -12,7 +12,8 @@ from msgspec import Struct
 from events.carried import edge_event, edge_of
 from events.catalog import REQUESTS
 from events.cloudevents import AMQP, BadEvent, from_headers, to_headers
-from events.edge import ACTS, EDGE, END, NAMES, RECEIVED, SENT, ReportLine
+from events.edge import ACTS, EDGE, NAMES, RECEIVED, SENT, ReportLine
+from events.patterns import END
 from tests.golden import samples
 from tests.unit.drawn import any_of
 

@@ -8,12 +8,17 @@ import msgspec
 import pytest
 
 from events.catalog import FACTS, REQUESTS
+from events.edge import ACTS, EDGE, RECEIVED, SENT
 from events.envelope import Meta
-from events.schema import asyncapi, json_schemas
+from events.schema import NEVER_TOLD, asyncapi, facts_of_parts, json_schemas, told_facts
+from services.runtime import topology
 from tests.golden import samples
 
 TAGS = [str(request.__struct_config__.tag) for request in REQUESTS]
-SAMPLES = {**samples.FACTS, **samples.REQUESTS}
+REQUEST_NAMES = [f"{tag}.request" for tag in TAGS]
+REQUEST_SAMPLES = {f"{tag}.request": request for tag, request in samples.REQUESTS.items()}
+SAMPLES = {**samples.FACTS, **samples.EDGE, **REQUEST_SAMPLES}
+TOLD = {name: sample for name, sample in {**samples.FACTS, **samples.EDGE}.items() if name != "reporter.reported.v1"}
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +40,16 @@ def references(node: Any) -> Iterator[str]:
     elif isinstance(node, list):
         for child in node:
             yield from references(child)
+
+
+def patterns(node: Any) -> Iterator[str]:
+    if isinstance(node, dict):
+        if isinstance(node.get("pattern"), str):
+            yield node["pattern"]
+        node = list(node.values())
+    if isinstance(node, list):
+        for child in node:
+            yield from patterns(child)
 
 
 def as_json(sample: Any) -> Any:
@@ -80,11 +95,18 @@ def faults(root: dict[str, Any], schema: dict[str, Any], value: Any, where: str 
     return found
 
 
-def test_every_fact_every_request_and_the_origin_have_a_schema(schemas: dict[str, Any]) -> None:
-    assert schemas.keys() == {*FACTS, *TAGS, "meta"}
+def test_every_fact_edge_message_and_request_and_the_origin_have_a_schema(schemas: dict[str, Any]) -> None:
+    assert schemas.keys() == {*FACTS, *EDGE, *REQUEST_NAMES, "meta"}
     for name, schema in schemas.items():
         assert schema["$id"] == name
         assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+
+
+def test_a_message_and_the_request_that_is_made_of_it_are_told_apart(schemas: dict[str, Any]) -> None:
+    asked, decided = schemas["call.acknowledge.v1"], schemas["call.acknowledge.v1.request"]
+
+    assert "request" not in resolve(asked, asked["$ref"])["properties"]
+    assert resolve(decided, decided["$ref"])["properties"]["request"]["enum"] == ["call.acknowledge.v1"]
 
 
 def test_each_schema_is_complete_in_itself(schemas: dict[str, Any]) -> None:
@@ -104,19 +126,92 @@ def test_a_written_origin_fits_its_schema(schemas: dict[str, Any]) -> None:
     assert faults(schemas["meta"], schemas["meta"], as_json(samples.META)) == []
 
 
-@pytest.mark.parametrize("name", [*FACTS, "meta"])
+def test_patterns_are_such_as_every_reader_of_json_schema_knows(schemas: dict[str, Any]) -> None:
+    found = {pattern for schema in schemas.values() for pattern in patterns(schema)}
+
+    assert found
+    assert not [pattern for pattern in found if re.search(r"\\[AZ]|\(\?P", pattern)]
+
+
+@pytest.mark.parametrize("name", [*FACTS, *EDGE, "meta"])
 def test_a_field_without_a_default_is_required_and_only_that(schemas: dict[str, Any], name: str) -> None:
-    struct = {**FACTS, "meta": Meta}[name]
+    struct = {**FACTS, **EDGE, "meta": Meta}[name]
 
     required = {field.encode_name for field in msgspec.structs.fields(struct) if field.required}
 
     assert set(resolve(schemas[name], schemas[name]["$ref"]).get("required", [])) == required
 
 
-def test_the_language_is_one_asyncapi_document_with_every_message(document: dict[str, Any]) -> None:
+def test_one_asyncapi_document_has_every_message_that_passes_a_door(document: dict[str, Any]) -> None:
     assert document["asyncapi"] == "3.0.0"
     assert document["info"]["version"] == "0.1.0"
-    assert document["components"]["messages"].keys() == {*FACTS, *TAGS}
+    assert document["components"]["messages"].keys() == TOLD.keys()
+
+
+def test_requests_are_no_messages_because_no_channel_carries_them(document: dict[str, Any]) -> None:
+    assert document["components"]["messages"].keys().isdisjoint({*REQUEST_NAMES, *TAGS} - EDGE.keys())
+
+
+def test_nobody_outside_hears_which_reports_belong_to_one_pseudonym(document: dict[str, Any]) -> None:
+    assert set(told_facts()) == {name for name in FACTS if name.split(".")[0] not in NEVER_TOLD}
+    assert "reporter.reported.v1" in FACTS.keys() - set(told_facts())
+    assert not [name for name in document["components"]["messages"] if name.startswith("reporter.")]
+
+
+def test_a_department_hears_of_its_own_part_only(document: dict[str, Any]) -> None:
+    heard = document["channels"]["department"]["messages"].keys()
+
+    assert heard & FACTS.keys() == set(facts_of_parts())
+    assert set(facts_of_parts()) == {
+        "call.acknowledged.v1",
+        "call.reported-in.v1",
+        "call.reporter-contacted.v1",
+        "call.noted.v1",
+        "call.result-filed.v1",
+        "call.clock-missed.v1",
+        "call.escalated.v1",
+        "call.completed.v1",
+        "call.released.v1",
+    }
+    assert "leg.called.v1" in heard
+
+
+def test_the_channels_are_the_exchanges_queues_and_topics_that_the_brokers_have(document: dict[str, Any]) -> None:
+    def address(which: str, **values: str) -> str:
+        found: str = document["channels"][which]["address"]
+        return found.format(**values)
+
+    assert address("from-hotline", hotline="hotline-12345") == topology.door("hotline-12345")
+    assert address("from-department", user="dept.ld.d07") == topology.door(topology.department_user("LD", "D07"))
+    assert address("hotline-replies", hotline="hotline-12345") == topology.replies_queue("hotline-12345")
+    assert address("department", town="LD", department="D07") == topology.department_queue("LD", "D07")
+    assert address(
+        "facts", town="LD", platform="P4", department="all", stream="call", fact="acknowledged"
+    ) == topology.fact_key("LD", "P4", None, "call.acknowledged.v1")
+    assert address("reports", town="LD", channel="village", terminal="v-1") == topology.report_topic(
+        "LD", "village", "v-1"
+    )
+    assert address("receipts", terminal="v-1") == topology.receipt_topic("v-1")
+    assert address("news", terminal="v-1") == topology.news_topic("v-1")
+
+
+def test_every_parameter_of_an_address_is_described_and_no_other(document: dict[str, Any]) -> None:
+    for channel in document["channels"].values():
+        assert list(channel["parameters"]) == re.findall(r"\{([a-z]+)\}", channel["address"])
+
+
+def test_amqp_says_for_each_channel_whether_it_is_an_exchange_or_a_queue(document: dict[str, Any]) -> None:
+    def binding(channel: str) -> Any:
+        return document["channels"][channel]["bindings"]["amqp"]
+
+    assert binding("facts")["exchange"]["name"] == topology.FACTS
+    assert binding("facts")["exchange"]["type"] == "topic"
+    for channel in ("from-hotline", "from-department"):
+        assert binding(channel)["exchange"]["name"] == document["channels"][channel]["address"]
+        assert binding(channel)["exchange"]["type"] == "fanout"
+    for channel in ("hotline-replies", "department"):
+        assert (binding(channel)["is"], binding(channel)["queue"]["exclusive"]) == ("queue", False)
+    assert {binding(channel)["bindingVersion"] for channel in ("facts", "department")} == {"0.3.0"}
 
 
 def test_every_reference_of_the_document_resolves(document: dict[str, Any]) -> None:
@@ -130,24 +225,45 @@ def test_every_reference_of_the_document_resolves(document: dict[str, Any]) -> N
     assert dangling == []
 
 
-def test_every_message_stands_in_the_channel_of_its_kind_with_one_operation(document: dict[str, Any]) -> None:
-    for name in (*FACTS, *TAGS):
-        kind = name.split(".", 1)[0]
-        verb, action = ("publish", "send") if name in FACTS else ("decide", "receive")
-        reference = {"$ref": f"#/channels/{kind}/messages/{name}"}
-        assert document["operations"][f"{verb}-{name}"] == {
-            "action": action,
-            "channel": {"$ref": f"#/channels/{kind}"},
-            "messages": [reference],
-        }
-        assert resolve(document, reference["$ref"]) == {"$ref": f"#/components/messages/{name}"}
-    assert len(document["operations"]) == len(FACTS) + len(TAGS)
+def test_every_message_stands_in_a_channel_and_an_operation_moves_it(document: dict[str, Any]) -> None:
+    in_channels = {name for channel in document["channels"].values() for name in channel["messages"]}
+    moved = {(operation["action"], name) for operation in document["operations"].values() for name in names(operation)}
+
+    assert in_channels == document["components"]["messages"].keys()
+    assert {name for action, name in moved if action == "receive"} == RECEIVED.keys()
+    answers = {
+        name
+        for operation in document["operations"].values()
+        for name in names(operation.get("reply", {"messages": []}))
+    }
+    assert {name for action, name in moved if action == "send"} | answers == {*told_facts(), *SENT}
 
 
-@pytest.mark.parametrize("name", SAMPLES)
+def test_an_operation_moves_messages_of_its_own_channel(document: dict[str, Any]) -> None:
+    for operation in document["operations"].values():
+        for part in (operation, operation.get("reply")):
+            for reference in part["messages"] if part else ():
+                assert reference["$ref"].startswith(part["channel"]["$ref"] + "/messages/")
+
+
+def test_whoever_asks_is_answered_on_a_channel_of_its_own(document: dict[str, Any]) -> None:
+    asked = {name: one for name, one in document["operations"].items() if one["action"] == "receive"}
+
+    assert {
+        one["channel"]["$ref"].split("/")[-1]: one["reply"]["channel"]["$ref"].split("/")[-1] for one in asked.values()
+    } == {"from-hotline": "hotline-replies", "from-department": "department", "reports": "receipts"}
+    assert all("request.not-taken.v1" in names(one["reply"]) for one in asked.values())
+    assert set(ACTS) < set(names(asked["take-acts-of-departments"]))
+
+
+def names(operation: dict[str, Any]) -> list[str]:
+    return [reference["$ref"].split("/")[-1] for reference in operation["messages"]]
+
+
+@pytest.mark.parametrize("name", TOLD)
 def test_what_we_write_fits_the_payload_of_its_message(document: dict[str, Any], name: str) -> None:
     payload = document["components"]["messages"][name]["payload"]
-    written = as_json(SAMPLES[name])
+    written = as_json(TOLD[name])
 
     assert faults(document, payload, written) == []
 

@@ -65,10 +65,14 @@ def case_as_of(facts: Iterable[Recorded]) -> Mapping[str, list[Row]]:
 
 def views_as_of(log: Log, where: Path | Place, position: int, progress: Progress = lambda reached: None) -> Views:
     """All views as they stood at ``position``, in a scratch file or schema named by it; built once."""
-    views = Views(at(where).past(position)[0], VIEWS)
+    views = _scratch(*at(where).past(position))
     if position:
         views.catch_up(log, stop=position, progress=progress)
     return views
+
+
+def _scratch(where: Path | str, schema: str) -> Views:
+    return Views(where, VIEWS, schema)
 
 
 Sentence = Mapping[str, str]

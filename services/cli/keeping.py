@@ -12,16 +12,27 @@ from cyclopts import App, Parameter
 from events.report import ErasureReason
 from events.schema import asyncapi, json_schemas
 from projections.queries import Questions
-from services.cli.houses import DEFAULT_DATA, DEFAULT_DISTRICT, Data, Json, drain, existing_house, existing_place
+from services.cli.houses import (
+    DEFAULT_DATA,
+    DEFAULT_DISTRICT,
+    Data,
+    Json,
+    drain,
+    existing_house,
+    existing_place,
+    place_of,
+)
 from services.cli.screen import Exit, out, print_json, progress, table
 from services.decisions import Rejected
 from services.intake.receipt import read_receipt
 from services.rules.book import configuration_hash
 from services.runtime import parking
+from services.runtime.clock import SystemClock
 from services.runtime.district import find_district, load_district
 from services.runtime.errors import HujiaoError
 from services.runtime.log import Log
 from services.runtime.seal import verify as verify_log
+from services.wiring import House
 
 district = App(name="district", group="Keep", help="A district's own configuration.")
 parked = App(name="parked", group="Keep", help="Facts and requests that could not be handled and wait for an operator.")
@@ -196,6 +207,17 @@ def check_district(folder: str = DEFAULT_DISTRICT) -> Exit:
         f"{sum(1 for d in known.departments if d.kind != 'external')} departments, {len(known.matters)} matters. "
         f"Configuration {configuration_hash(known)}"
     )
+    return Exit.DONE
+
+
+@district.command(name="load")
+def load_configuration(folder: str = DEFAULT_DISTRICT, *, data: Data = DEFAULT_DATA) -> Exit:
+    """Put a district's configuration into force in a township's log; the same content again changes nothing."""
+    known = load_district(find_district(folder))
+    with House(place_of(data), SystemClock()) as house:
+        house.remember("clock", "system")
+        house.configure(known)
+        out.print(f"In force: {known.zh}, configuration {house.ledger.rules.hash}")
     return Exit.DONE
 
 

@@ -146,7 +146,7 @@ def _serve(house: House, front: Front, feed: Feed | None, port: int, *, demo: bo
 
     for told in (signal.SIGINT, signal.SIGTERM):
         signal.signal(told, lambda *_: end())  # uvicorn ends on them by itself, and then raises them once more
-    engine = EngineThread(house, house.engine(feed or front), front, end)
+    engine = EngineThread(house.engine(feed or front), front, lambda: house.clock, house.settle, end)
     engine.start()
     window = f"http://127.0.0.1:{port}"
     out.print(f"Look at [bold cyan]{window}[/bold cyan] and /schema/openapi.json. Ctrl-C ends it.")

@@ -75,6 +75,10 @@ class Front:
             with contextlib.suppress(RuntimeError):  # the sender's loop has ended: nobody waits any more
                 future.get_loop().call_soon_threadsafe(_settle, settled)
 
+    def wake(self) -> None:
+        """Something may have happened elsewhere: `wait` no longer."""
+        self._arrived.set()
+
     def wait(self, timeout_s: float) -> None:
         """Sleep until something arrives or the time is over; for the engine's thread."""
         self._arrived.wait(timeout_s)

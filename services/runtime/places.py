@@ -92,7 +92,7 @@ class Folder:
 
     def past(self, position: int) -> tuple[Path | str, str]:
         """The scratch file of a position."""
-        return self.path / f"views-as-of-{position}.db", ""
+        return self.path / f"views-as-of-{position}.db", f"views_as_of_{position}"
 
     def lock(self, what: str) -> Lock:
         """A lock on a file."""

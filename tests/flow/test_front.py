@@ -25,7 +25,7 @@ DEADLINE_S = 30
 @contextmanager
 def serving(house: House, front: Front) -> Iterator[EngineThread]:
     """The engine at work in its own thread."""
-    thread = EngineThread(house, house.engine(front), front)
+    thread = EngineThread(house.engine(front), front, lambda: house.clock, house.settle)
     thread.start()
     try:
         yield thread
@@ -221,7 +221,7 @@ async def test_senders_hear_that_the_engine_has_ended(tmp_path: Path, district: 
     front = Front()
     with House(tmp_path, VirtualClock(MONDAY_MORNING), probe=fail) as house:
         house.configure(district)
-        thread = EngineThread(house, house.engine(front), front)
+        thread = EngineThread(house.engine(front), front, lambda: house.clock, house.settle)
         thread.start()
         failing.append(True)
         try:

@@ -95,7 +95,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         house.configure(DISTRICT)
         house.lock()
         front = Front()
-        engine = EngineThread(house, house.engine(front), front)
+        engine = EngineThread(house.engine(front), front, lambda: house.clock, house.settle)
         engine.start()
         try:
             with TestClient(
@@ -530,7 +530,7 @@ def test_health_is_503_when_the_engine_has_ended(tmp_path: Path, district: Distr
     with House(tmp_path / "data", SystemClock()) as house:
         house.configure(district)
         front = Front()
-        engine = EngineThread(house, house.engine(front), front)
+        engine = EngineThread(house.engine(front), front, lambda: house.clock, house.settle)
         engine.start()
         engine.stop()
 

@@ -6,11 +6,11 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-from projections.database import Database, only_reading
-from projections.view import moment_text
+from projections.store import Database
+from projections.view import moment_text, plain_text
 
 Found = dict[str, Any]
-"""A row as found: times are ISO 8601 text in UTC, flags 0 or 1."""
+"""A row as found, the same from every database: times are ISO 8601 text in UTC, flags 0 or 1."""
 
 FIGURES = {
     "reports": "SELECT count(*) FROM reports",
@@ -55,19 +55,20 @@ class Questions:
         conditions = (
             ("town = :town", town),
             (f"handling_class IN ({', '.join(f':class{n}' for n in range(len(classes)))})", classes),
-            ("late", overdue),
+            ("late = 1", overdue),
         )
-        chosen = " AND ".join(condition for condition, wanted in conditions if wanted) or "1"
+        chosen = " AND ".join(condition for condition, wanted in conditions if wanted) or "1 = 1"
         values = {"now": moment_text(now), "town": town, "limit": limit}
         values |= {f"class{n}": name for n, name in enumerate(classes)}
-        every = "SELECT *, coalesce(platform, owner) AS grp, (overdue OR coalesce(due < :now, 0)) AS late FROM board"
-        some = f"SELECT * FROM ({every}) WHERE {chosen}"
-        ranked = f"SELECT *, row_number() OVER (PARTITION BY grp ORDER BY {_URGENT}) AS rank FROM ({some})"
+        late = "CASE WHEN overdue OR due < :now THEN 1 ELSE 0 END"
+        every = f"SELECT *, coalesce(platform, owner) AS grp, {late} AS late FROM board"
+        some = f"SELECT * FROM ({every}) AS owed WHERE {chosen}"
+        ranked = f"SELECT *, row_number() OVER (PARTITION BY grp ORDER BY {_URGENT}) AS rank FROM ({some}) AS chosen"
+        first = f"SELECT * FROM ({ranked}) AS ranked WHERE rank <= :limit ORDER BY {_URGENT}"
+        counted = f"SELECT grp, count(*) AS total, sum(late) AS overdue FROM ({some}) AS chosen GROUP BY grp"
         with self._database.reading() as connection:
-            rows = _rows(connection, f"SELECT * FROM ({ranked}) WHERE rank <= :limit ORDER BY {_URGENT}", **values)
-            counts = _rows(
-                connection, f"SELECT grp, count(*) AS total, sum(late) AS overdue FROM ({some}) GROUP BY grp", **values
-            )
+            rows = _rows(connection, first, **values)
+            counts = _rows(connection, f"{counted} ORDER BY grp", **values)
         return {
             "total": sum(count["total"] for count in counts),
             "overdue": sum(count["overdue"] for count in counts),
@@ -96,8 +97,8 @@ class Questions:
         """Everything about one case: as it stands, calls, departments, who owes what, timeline, reports."""
         parts = {
             "reports": 'SELECT * FROM reports WHERE "case" = :case ORDER BY report',
-            "calls": 'SELECT * FROM calls WHERE "case" = :case ORDER BY attempt, platform',
-            "legs": 'SELECT * FROM legs WHERE "case" = :case ORDER BY called_at, role DESC, department',
+            "calls": 'SELECT * FROM calls WHERE "case" = :case ORDER BY attempt, platform, call',
+            "legs": 'SELECT * FROM legs WHERE "case" = :case ORDER BY called_at, role DESC, department, call',
             "board": 'SELECT * FROM board WHERE "case" = :case ORDER BY owner',
             "timeline": 'SELECT * FROM timeline WHERE "case" = :case ORDER BY position',
         }
@@ -111,7 +112,8 @@ class Questions:
         """The cases that a receipt, a case's id or the beginning of one can mean."""
         sql = (
             'SELECT "case" FROM cases WHERE "case" >= :low AND "case" < :high'
-            ' UNION SELECT "case" FROM reports WHERE receipt = :receipt AND "case" IS NOT NULL LIMIT 20'
+            ' UNION SELECT "case" FROM reports WHERE receipt = :receipt AND "case" IS NOT NULL'
+            ' ORDER BY "case" LIMIT 20'
         )
         with self._database.reading() as connection:
             rows = _rows(connection, sql, low=reference, high=reference + "g", receipt=reference.upper())
@@ -141,11 +143,13 @@ class Questions:
             return _rows(connection, f"SELECT * FROM {name} ORDER BY {order}")
 
     def sql(self, question: str) -> tuple[list[str], list[tuple[Any, ...]]]:
-        """Column names and rows of an analyst's own question; it can read and change nothing."""
-        with self._database.reading() as connection, only_reading(connection):
-            result = connection.exec_driver_sql(question)
+        """Column names and rows of somebody's own question; it can read and change nothing."""
+        as_it_is = {"no_parameters": True, "stream_results": True}  # one query behind a cursor, and no other statement
+        with self._database.asking() as connection:
+            result = connection.exec_driver_sql(question, execution_options=as_it_is)
             return list(result.keys()), [tuple(row) for row in result]
 
 
 def _rows(connection: Connection, sql: str, **values: Any) -> list[Found]:
-    return [dict(row) for row in connection.execute(text(sql), values).mappings()]
+    asked = {name: plain_text(value) if isinstance(value, str) else value for name, value in values.items()}
+    return [dict(row) for row in connection.execute(text(sql), asked).mappings()]

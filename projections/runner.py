@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from msgspec import msgpack
-from sqlalchemy import Column, Connection, Index, Integer, MetaData, String, Table, bindparam, delete, select, update
-from sqlalchemy.dialects import sqlite
-from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy import Connection, Index, MetaData, Table, bindparam, delete, insert, select, update
 
 from events.envelope import Recorded
-from projections.database import Database
-from projections.view import FLAG, MOMENT, Key, Row, Rows, View, moment_text
+from projections.database import open_database
+from projections.postgres import VIEWS
+from projections.store import BUILDS, Database, Locked
+from projections.view import FLAG, MOMENT, TEXT, Key, Row, Rows, View, moment_text, plain_text
 
 BATCH = 1000
 KEPT_ROWS = 8_000
@@ -40,21 +40,17 @@ class Build:
     ``number`` counts the builds of one version, so that a rebuild can stand beside what it replaces.
     """
 
-    def __init__(self, view: View, number: int) -> None:
+    def __init__(self, database: Database, view: View, number: int) -> None:
         self.view, self.number = view, number
-        self.name = f"{view.name}_v{view.version}" + (f"_{number}" if number else "")
+        self.key = _key(view.name, view.version, number)
+        self.name = _table_name(view.name, view.version, number)
         indexes = (Index(f"{self.name}_{'_'.join(columns)}", *columns) for columns in view.indexes)
         self.table = Table(self.name, MetaData(), *view.table_columns(), *indexes)
         self._columns = list(view.columns)
+        self._texts = [name for name, form in view.columns.items() if form is TEXT]
         self._moments = [name for name, form in view.columns.items() if form is MOMENT]
         self._flags = [name for name, form in view.columns.items() if form is FLAG]
-        key = [self.table.c[column] for column in view.key]
-        upsert = insert(self.table).values({name: bindparam(name) for name in self._columns})
-        changing = {name: upsert.excluded[name] for name in self._columns if name not in view.key}
-        self._upsert = _compiled(upsert.on_conflict_do_update(index_elements=list(view.key), set_=changing))
-        self._delete = _compiled(delete(self.table).where(*(column == bindparam(column.name) for column in key)))
-        self._select = _compiled(select(self.table).where(*(column == bindparam(column.name) for column in key)))
-        self._cursor: Any = None
+        self._stored = database.rows_of(self.table, view.key)
         self._folded_to = -1
         self.rows = Rows(view.key, self._load)
 
@@ -63,17 +59,17 @@ class Build:
         if position != self._folded_to:
             self.rows.forget()
         self._folded_to = facts[-1].position
-        self._cursor = connection.connection.cursor()  # rows by the million: straight to the driver
+        self._stored.use(connection)
         folds, rows = self.view.folds, self.rows
         for recorded in facts:
             fold = folds.get(recorded.name)
             if fold is not None:
                 fold(rows, recorded, recorded.fact)
-        stored, removed = rows.take_changed(KEPT_ROWS)
-        if stored:
-            self._cursor.executemany(self._upsert, [self._to_database(row) for row in stored])
+        changed, removed = rows.take_changed(KEPT_ROWS)
+        if changed:
+            self._stored.store([self._to_database(row) for row in changed])
         if removed:
-            self._cursor.executemany(self._delete, removed)
+            self._stored.remove(removed)
 
     def forget(self) -> None:
         """Forget what is in memory: the transaction was rolled back."""
@@ -83,20 +79,23 @@ class Build:
     def digest(self, connection: Connection) -> str:
         """SHA-256 over the canonical msgpack of all rows in key order, opaque columns left out."""
         columns = [self.table.c[name] for name in sorted(self.view.columns) if name not in self.view.opaque]
-        rows = connection.execute(select(*columns).order_by(*(self.table.c[name] for name in self.view.key)))
+        ordered = select(*columns).order_by(*(self.table.c[name] for name in self.view.key))
         digest = sha256()
-        for row in rows:
+        for row in connection.execute(ordered.execution_options(yield_per=BATCH)):
             digest.update(msgpack.encode(tuple(row)))
         return digest.hexdigest()
 
     def _load(self, key: Key) -> Row | None:
-        self._cursor.execute(self._select, key)
-        found = self._cursor.fetchone()
+        found = self._stored.load(key)
         return None if found is None else self._from_database(found)
 
     def _to_database(self, row: Row) -> tuple[Any, ...]:
         """The values of a row in the order of the columns, times as text."""
         stored = row.copy()
+        for name in self._texts:
+            value = stored[name]
+            if value is not None and "\0" in value:
+                stored[name] = plain_text(value)
         for name in self._moments:
             value = stored[name]
             if value is not None:
@@ -115,41 +114,27 @@ class Build:
         return row
 
 
-def _compiled(statement: Any) -> str:
-    """The statement's SQL with its values by position, compiled once: rows by the million pass through it."""
-    compiled = statement.compile(dialect=sqlite.dialect(paramstyle="qmark"))
-    return str(compiled)
-
-
-_BUILDS = Table(
-    "builds",
-    MetaData(),
-    Column("name", String, primary_key=True),
-    Column("version", Integer, primary_key=True),
-    Column("number", Integer, primary_key=True),
-    Column("position", Integer, nullable=False),
-    Column("serving", Integer, nullable=False),
-)
-
-
 class Views:
     """A database of views. Several processes may catch up: each fact still counts once.
 
-    ``views`` are those that shall be current. A raised version is built beside what readers see and takes
-    over when it has caught up.
+    ``where`` is the path of a SQLite file or a ``postgresql://`` URL, and ``schema`` where in the latter. ``views``
+    are those that shall be current. A raised version is built beside what readers see and takes over when it has
+    caught up.
+
+    Raises:
+        Unavailable: from every method, when the database cannot be reached. The same again later helps.
     """
 
-    def __init__(self, path: Path, views: Iterable[View]) -> None:
-        self.database = Database(path)
+    def __init__(self, where: Path | str, views: Iterable[View], schema: str = VIEWS) -> None:
+        self.database = open_database(where, schema)
         self.views = tuple(views)
         self._builds: dict[str, Build] = {}
         self._taken_over: list[Build] = []
-        with self.database.writing() as connection:
-            _BUILDS.metadata.create_all(connection)
-            self._follow(connection)
-            for view in self.views:
-                if view.name not in self._builds:
-                    self._builds[view.name] = self._begin(connection, view, 0)
+        try:
+            self._open()
+        except BaseException:
+            self.close()
+            raise
 
     def close(self) -> None:
         """Close every connection."""
@@ -158,7 +143,7 @@ class Views:
     def positions(self) -> dict[str, int]:
         """Up to which fact each view that readers see is right; 0 while its first build is not finished."""
         with self.database.reading() as connection:
-            found = connection.execute(select(_BUILDS.c.name, _BUILDS.c.position).where(_BUILDS.c.serving == 1))
+            found = connection.execute(select(BUILDS.c.name, BUILDS.c.position).where(BUILDS.c.serving == 1))
             served = {row.name: row.position for row in found}
         return {view.name: served.get(view.name, 0) for view in self.views}
 
@@ -168,9 +153,10 @@ class Views:
         Builds that lie behind go first, so that the rest is one pass for all.
         """
         while True:
-            positions = self._build_positions()
-            least = min(positions.values())
-            ahead = min((position for position in positions.values() if position > least), default=least + BATCH)
+            with self.database.reading() as connection:
+                positions = self._follow(connection).values()
+            least = min(positions)
+            ahead = min((position for position in positions if position > least), default=least + BATCH)
             facts = log.after(least, min(BATCH, ahead - least), stop)
             if not facts:
                 self._take_over()
@@ -180,14 +166,20 @@ class Views:
 
     def fold(self, facts: Sequence[Recorded]) -> None:
         """Fold consecutive facts into every build that stands directly before or inside them; all or none."""
+        first, last = facts[0].position, facts[-1].position
         try:
             with self.database.writing() as connection:
-                self._follow(connection)
-                for build in self._builds.values():
-                    position = self._position(connection, build)
-                    if facts[0].position - 1 <= position < facts[-1].position:
-                        build.fold(connection, position, facts[position - facts[0].position + 1 :])
-                        connection.execute(update(_BUILDS).where(*_is(build)).values(position=facts[-1].position))
+                behind = {
+                    name: position
+                    for name, position in self._follow(connection).items()
+                    if first - 1 <= position < last
+                }
+                with self.database.pipelined(connection):
+                    for name, position in behind.items():
+                        self._builds[name].fold(connection, position, facts[position - first + 1 :])
+                if behind:
+                    moved = update(BUILDS).where(*_IS).values(position=last)
+                    connection.execute(moved, [self._builds[name].key for name in behind])
         except BaseException:
             for build in self._builds.values():
                 build.forget()
@@ -204,75 +196,91 @@ class Views:
     def digest(self) -> dict[str, str]:
         """A SHA-256 per view; the same wherever the same facts were folded."""
         with self.database.reading() as connection:
+            return {name: self._builds[name].digest(connection) for name in self._follow(connection)}
+
+    def _open(self) -> None:
+        self.database.create(BUILDS.metadata)
+        with self.database.writing() as connection:
             self._follow(connection)
-            return {name: build.digest(connection) for name, build in self._builds.items()}
+            begun = [view for view in self.views if view.name not in self._builds]
+            for view in begun:
+                self._builds[view.name] = self._begin(connection, view, 0)
+            served = set(connection.execute(select(BUILDS.c.name).where(BUILDS.c.serving == 1)).scalars())
+            first = [self._builds[view.name] for view in begun if view.name not in served]
+            if first or not self.database.is_served(connection, self.views):
+                self._serve(connection, first)
 
-    def _build_positions(self) -> dict[str, int]:
-        with self.database.reading() as connection:
-            self._follow(connection)
-            return {name: self._position(connection, build) for name, build in self._builds.items()}
+    def _serve(self, connection: Connection, builds: Sequence[Build]) -> None:
+        self.database.serve(connection, self.views, {build.view.name: build.name for build in builds})
+        if builds:
+            connection.execute(update(BUILDS).where(*_IS).values(serving=1), [build.key for build in builds])
 
-    def _position(self, connection: Connection, build: Build) -> int:
-        found = connection.execute(select(_BUILDS.c.position).where(*_is(build)))
-        return int(found.scalar_one())
+    def _follow(self, connection: Connection) -> dict[str, int]:
+        """Take up builds that another process, or a program before us, has begun; gives the position of each build.
 
-    def _follow(self, connection: Connection) -> None:
-        """Take up builds that another process, or a program before us, has begun."""
-        rows = connection.execute(select(_BUILDS.c.name, _BUILDS.c.version, _BUILDS.c.number)).all()
+        A view is missing in what is given when a newer program has replaced our version of it.
+        """
+        rows = connection.execute(select(BUILDS)).all()
+        positions = {}
         for view in self.views:
-            numbers = [row.number for row in rows if (row.name, row.version) == (view.name, view.version)]
-            known = self._builds.get(view.name)
-            if numbers and (known is None or known.number != max(numbers)):
-                self._builds[view.name] = Build(view, max(numbers))
+            ours = {row.number: row.position for row in rows if (row.name, row.version) == (view.name, view.version)}
+            if ours:
+                newest = max(ours)
+                known = self._builds.get(view.name)
+                if known is None or known.number != newest:
+                    self._builds[view.name] = Build(self.database, view, newest)
+                positions[view.name] = ours[newest]
+        return positions
 
     def _begin(self, connection: Connection, view: View, number: int) -> Build:
-        """A new empty build. The very first of a view serves readers from the start."""
-        build = Build(view, number)
+        """A new empty build, which nobody sees yet."""
+        build = Build(self.database, view, number)
         build.table.metadata.create_all(connection)
-        served = connection.execute(
-            select(_BUILDS.c.number).where(_BUILDS.c.name == view.name, _BUILDS.c.serving == 1)
-        ).first()
-        connection.execute(
-            insert(_BUILDS).values(
-                name=view.name, version=view.version, number=number, position=0, serving=int(served is None)
-            )
-        )
-        if served is None:
-            _serve(connection, build)
+        row = {"name": view.name, "version": view.version, "number": number, "position": 0, "serving": 0}
+        connection.execute(insert(BUILDS).values(row))
         return build
 
     def _take_over(self) -> None:
-        """Let every finished build serve readers, all in one transaction, and drop what it replaces."""
+        """Let every finished build serve readers, all in one transaction, and drop what it replaces.
+
+        When there is no moment for it now, readers go on with the old builds until one of the next times.
+        """
         if self._taken_over == list(self._builds.values()):
             return
-        with self.database.writing() as connection:
-            for build in self._builds.values():
-                others = connection.execute(
-                    select(_BUILDS).where(_BUILDS.c.name == build.view.name, ~_same(build))
-                ).all()
-                if not others:
-                    continue
-                _serve(connection, build)
-                connection.execute(update(_BUILDS).where(*_is(build)).values(serving=1))
-                for old in others:
-                    name = f"{old.name}_v{old.version}" + (f"_{old.number}" if old.number else "")
-                    connection.exec_driver_sql(f"DROP TABLE IF EXISTS {name}")
-                connection.execute(delete(_BUILDS).where(_BUILDS.c.name == build.view.name, ~_same(build)))
+        with self.database.reading() as connection:
+            replaced = self._replaced(connection)
+        if replaced:
+            try:
+                self._switch()
+            except Locked:
+                return
         self._taken_over = list(self._builds.values())
 
+    def _switch(self) -> None:
+        with self.database.switching() as connection:
+            replaced = self._replaced(connection)
+            self._serve(connection, [self._builds[name] for name in dict.fromkeys(row.name for row in replaced)])
+            for row in replaced:
+                connection.exec_driver_sql(f"DROP TABLE IF EXISTS {_table_name(row.name, row.version, row.number)}")
+                connection.execute(delete(BUILDS).where(*_IS), _key(row.name, row.version, row.number))
 
-def _serve(connection: Connection, build: Build) -> None:
-    connection.exec_driver_sql(f"DROP VIEW IF EXISTS {build.view.name}")
-    connection.exec_driver_sql(f"CREATE VIEW {build.view.name} AS SELECT * FROM {build.name}")
+    def _replaced(self, connection: Connection) -> list[Any]:
+        """The builds beside ours."""
+        ours = {name: self._builds[name] for name in self._follow(connection)}
+        return [
+            row
+            for row in connection.execute(select(BUILDS))
+            if row.name in ours and (row.version, row.number) != (ours[row.name].view.version, ours[row.name].number)
+        ]
 
 
-def _is(build: Build) -> tuple[Any, ...]:
-    return (
-        _BUILDS.c.name == build.view.name,
-        _BUILDS.c.version == build.view.version,
-        _BUILDS.c.number == build.number,
-    )
+_IS = tuple(BUILDS.c[name] == bindparam(f"its_{name}") for name in ("name", "version", "number"))
+"""That a row is about the build of `_key`."""
 
 
-def _same(build: Build) -> Any:
-    return (_BUILDS.c.version == build.view.version) & (_BUILDS.c.number == build.number)
+def _key(name: str, version: int, number: int) -> dict[str, Any]:
+    return {"its_name": name, "its_version": version, "its_number": number}
+
+
+def _table_name(name: str, version: int, number: int) -> str:
+    return f"{name}_v{version}" + (f"_{number}" if number else "")

@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import BLOB, Boolean, Column, Float, Integer, String
+from sqlalchemy import BigInteger, Boolean, Column, Float, Integer, LargeBinary, String
+from sqlalchemy.dialects.postgresql import TEXT as POSTGRES_TEXT
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 
@@ -14,11 +15,14 @@ from events.envelope import Recorded
 Row = dict[str, Any]
 Key = tuple[Any, ...]
 
+_ORDERED = String().with_variant(POSTGRES_TEXT(collation="C"), "postgresql")
+"""Text that every database orders by its bytes."""
+
 
 class Moment(TypeDecorator[datetime]):
     """An aware time, stored as ISO 8601 text in UTC with microseconds, so that text order is time order."""
 
-    impl = String
+    impl = _ORDERED
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> str | None:
@@ -30,9 +34,25 @@ class Moment(TypeDecorator[datetime]):
         return None if value is None else datetime.fromisoformat(value)
 
 
+class Flag(TypeDecorator[bool]):
+    """True or false, read as such from databases that store numbers and from drivers that give them."""
+
+    impl = Boolean
+    cache_ok = True
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> bool | None:
+        """From what the driver gives."""
+        return None if value is None else bool(value)
+
+
 def moment_text(value: datetime) -> str:
     """How views store a time."""
     return (value if value.tzinfo is UTC else value.astimezone(UTC)).isoformat(timespec="microseconds")
+
+
+def plain_text(value: str) -> str:
+    """How views store text: without the one character that PostgreSQL cannot store."""
+    return value.replace("\0", "␀")
 
 
 class Rows:
@@ -106,6 +126,9 @@ class View:
 
     ``folds`` names the facts it listens to. ``opaque`` columns are positions, keyed or encrypted: they are left
     out of the digest. Raise ``version`` whenever columns or folds change: the new one is built beside the old.
+
+    Analysts see of a view with a column ``case`` what is about cases known not to be confidential, and of any other
+    view everything if it ``names_nobody``, or else nothing.
     """
 
     def __init__(
@@ -118,10 +141,12 @@ class View:
         folds: Mapping[str, Fold],
         opaque: frozenset[str] = frozenset(),
         indexes: tuple[tuple[str, ...], ...] = (),
+        *,
+        names_nobody: bool = False,
     ) -> None:
         self.name, self.version, self.purpose = name, version, purpose
         self.key, self.columns, self.folds = key, dict(columns), dict(folds)
-        self.opaque, self.indexes = opaque, indexes
+        self.opaque, self.indexes, self.names_nobody = opaque, indexes, names_nobody
         self._empty = dict.fromkeys(columns)
 
     def row(self, **values: Any) -> Row:
@@ -136,4 +161,5 @@ class View:
         ]
 
 
-TEXT, INTEGER, REAL, FLAG, BYTES, MOMENT = String, Integer, Float, Boolean, BLOB, Moment
+INTEGER = Integer().with_variant(BigInteger(), "postgresql")
+TEXT, REAL, FLAG, BYTES, MOMENT = _ORDERED, Float, Flag, LargeBinary, Moment

@@ -71,6 +71,7 @@ WORKLOAD = View(
     purpose="how busy each department is, and how it keeps its clocks 工作量",
     key=("town", "department"),
     columns={"town": TEXT, "department": TEXT, **dict.fromkeys(COUNTS, INTEGER)},
+    names_nobody=True,
     folds={
         "call.departments-called.v1": departments_called,
         "call.acknowledged.v1": acknowledged,

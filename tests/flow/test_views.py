@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
+import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 
-from events.district import District
 from events.envelope import Recorded
 from projections import runner
 from projections.all_views import VIEWS
@@ -22,38 +22,90 @@ from projections.runner import Views
 from projections.view import INTEGER, TEXT, Row, Rows, View
 from services import history
 from services.runtime.clock import VirtualClock
-from services.simulation.residents import Residents
-from services.simulation.service import simulation
-from services.wiring import SERVICES, House
-from tests.flow.township import MONDAY_MORNING, all_facts, hand_in, open_case, react, residents_lines, rows
+from services.wiring import House
+from tests.flow.conftest import REPORTS
+from tests.flow.township import MONDAY_MORNING, all_facts, hand_in, open_case, react, rows
 
 OpenHouse = Callable[..., House]
-REPORTS = 25
 
 
 class Stop(Exception):
     """Something went wrong while facts were folded."""
 
 
-@pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory, district: District) -> Iterator[House]:
-    """A township in which everything has happened; its log is only read."""
-    folder = tmp_path_factory.mktemp("played")
-    with House(folder, VirtualClock(MONDAY_MORNING), (*SERVICES, simulation(5))) as played:
-        played.configure(district)
-        lines = residents_lines(played.ledger.rules, MONDAY_MORNING, REPORTS)
-        played.engine(Residents(lines, played.desk, played.ledger.rules)).run()
-        played.views.catch_up(played.log)
-        yield played
+@pytest.fixture
+def house(played: House) -> House:
+    return played
+
+
+class Shelf(Protocol):
+    """Where a test's views stand, seen past them; an analyst would come this way."""
+
+    def where(self, name: str) -> tuple[Path | str, str]:
+        """The file or URL of the views of that name, and their schema."""
+        ...
+
+    def connect(self, name: str) -> Any:
+        """A connection of the bare driver."""
+        ...
+
+    def tables(self, name: str) -> set[str]:
+        """The tables there."""
+        ...
+
+
+class Files:
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def where(self, name: str) -> tuple[Path | str, str]:
+        return self._folder / f"{name}.db", ""
+
+    def connect(self, name: str) -> Any:
+        return sqlite3.connect(self._folder / f"{name}.db", isolation_level=None, timeout=30, check_same_thread=False)
+
+    def tables(self, name: str) -> set[str]:
+        return _first_column(self.connect(name), "SELECT name FROM sqlite_schema WHERE type = 'table'")
+
+
+class Schemas:
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    def where(self, name: str) -> tuple[Path | str, str]:
+        return self._url, name
+
+    def connect(self, name: str) -> Any:
+        options = f"-c search_path={name}"
+        return psycopg.connect(self._url, autocommit=True, prepare_threshold=None, options=options)
+
+    def tables(self, name: str) -> set[str]:
+        return _first_column(self.connect(name), f"SELECT tablename FROM pg_tables WHERE schemaname = '{name}'")
+
+
+def _first_column(connection: Any, sql: str) -> set[str]:
+    try:
+        return {row[0] for row in connection.execute(sql)}
+    finally:
+        connection.close()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def shelf(request: pytest.FixtureRequest, tmp_path: Path) -> Shelf:
+    """A place for views on each kind of database."""
+    if request.param == "sqlite":
+        return Files(tmp_path)
+    return Schemas(request.getfixturevalue("postgres_url"))
 
 
 @pytest.fixture
-def opened(tmp_path: Path) -> Iterator[Callable[..., Views]]:
-    """Opens a file of views of this test; opened again it is the same file."""
+def opened(shelf: Shelf) -> Iterator[Callable[..., Views]]:
+    """Opens views of this test; opened again under the same name they are the same."""
     kept: list[Views] = []
 
-    def open_it(views: Sequence[View] = VIEWS, file: str = "views.db") -> Views:
-        kept.append(Views(tmp_path / file, views))
+    def open_it(views: Sequence[View] = VIEWS, name: str = "views") -> Views:
+        where, schema = shelf.where(name)
+        kept.append(Views(where, views, schema))
         return kept[-1]
 
     yield open_it
@@ -69,14 +121,6 @@ class First:
 
     def after(self, position: int, limit: int = 1000, stop: int | None = None) -> Sequence[Recorded]:
         return self._facts[position : len(self._facts) if stop is None else stop][:limit]
-
-
-def tables(path: Path) -> set[str]:
-    connection = sqlite3.connect(path)
-    try:
-        return {row[0] for row in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
-    finally:
-        connection.close()
 
 
 def raising_at(position: int, broken: list[bool]) -> View:
@@ -103,7 +147,7 @@ def raising_at(position: int, broken: list[bool]) -> View:
 def test_folding_in_one_pass_or_in_many_small_ones_gives_the_same_rows(
     house: House, opened: Callable[..., Views], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    at_once, bit_by_bit = opened(), opened(file="other.db")
+    at_once, bit_by_bit = opened(), opened(name="other")
 
     at_once.catch_up(house.log)
     monkeypatch.setattr(runner, "BATCH", 7)
@@ -148,7 +192,7 @@ def test_facts_that_would_leave_a_gap_are_not_folded(house: House, opened: Calla
     assert set(views.positions().values()) == {100}
 
 
-def test_two_writers_on_one_file_that_take_turns_fold_each_fact_once(
+def test_two_writers_on_one_database_that_take_turns_fold_each_fact_once(
     house: House, opened: Callable[..., Views]
 ) -> None:
     writers = [opened(), opened()]
@@ -159,7 +203,7 @@ def test_two_writers_on_one_file_that_take_turns_fold_each_fact_once(
     assert writers[0].digest() == writers[1].digest() == house.views.digest()
 
 
-def test_two_writers_on_one_file_at_once_fold_each_fact_once(
+def test_two_writers_on_one_database_at_once_fold_each_fact_once(
     house: House, opened: Callable[..., Views], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(runner, "BATCH", 20)
@@ -199,7 +243,7 @@ def test_a_fold_that_fails_leaves_rows_and_positions_as_they_were_and_a_retry_gi
     broken.clear()
     views.catch_up(house.log)
 
-    untroubled = opened((*VIEWS, raising_at(0, broken)), file="other.db")
+    untroubled = opened((*VIEWS, raising_at(0, broken)), name="other")
     untroubled.catch_up(house.log)
     assert views.digest() == untroubled.digest()
     assert {name: views.digest()[name] for name in house.views.digest()} == house.views.digest()
@@ -222,7 +266,7 @@ def test_a_view_that_is_added_later_catches_up_with_the_others(house: House, ope
 
 
 def test_a_rebuild_gives_the_same_rows_and_leaves_one_build_of_each_view(
-    house: House, opened: Callable[..., Views], tmp_path: Path
+    house: House, opened: Callable[..., Views], shelf: Shelf
 ) -> None:
     views = opened()
     views.catch_up(house.log)
@@ -231,11 +275,11 @@ def test_a_rebuild_gives_the_same_rows_and_leaves_one_build_of_each_view(
         views.rebuild(house.log)
 
     assert views.digest() == house.views.digest()
-    assert tables(tmp_path / "views.db") == {"builds"} | {f"{view.name}_v{view.version}_2" for view in VIEWS}
+    assert shelf.tables("views") == {"builds"} | {f"{view.name}_v{view.version}_2" for view in VIEWS}
 
 
-def test_a_rebuild_that_was_cut_off_is_finished_when_the_file_is_opened_again(
-    house: House, opened: Callable[..., Views], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+def test_a_rebuild_that_was_cut_off_is_finished_when_the_views_are_opened_again(
+    house: House, opened: Callable[..., Views], monkeypatch: pytest.MonkeyPatch, shelf: Shelf
 ) -> None:
     monkeypatch.setattr(runner, "BATCH", 100)
     views = opened()
@@ -258,7 +302,7 @@ def test_a_rebuild_that_was_cut_off_is_finished_when_the_file_is_opened_again(
 
     assert reached == [100, 200, 300, *(min(p, house.log.head()) for p in range(400, house.log.head() + 100, 100))]
     assert again.digest() == house.views.digest()
-    assert tables(tmp_path / "views.db") == {"builds"} | {f"{view.name}_v{view.version}_1" for view in VIEWS}
+    assert shelf.tables("views") == {"builds"} | {f"{view.name}_v{view.version}_1" for view in VIEWS}
 
 
 def test_one_process_goes_on_after_another_has_rebuilt_the_views(house: House, opened: Callable[..., Views]) -> None:
@@ -293,9 +337,9 @@ def next_version() -> View:
 class Reader(threading.Thread):
     """Queries a view by its plain name all the time, with a connection of its own, as an analyst would."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, shelf: Shelf) -> None:
         super().__init__()
-        self._path = path
+        self._connection = shelf.connect("views")
         self._done = threading.Event()
         self.begun = threading.Event()
         self.queries = 0
@@ -304,20 +348,17 @@ class Reader(threading.Thread):
         self.failure: Exception | None = None
 
     def run(self) -> None:
-        connection = sqlite3.connect(self._path, isolation_level=None, timeout=30)
         try:
             while not self._done.is_set():
-                found = connection.execute("SELECT * FROM cases")
+                found = self._connection.execute("SELECT * FROM cases")
                 columns = tuple(column[0] for column in found.description)
                 if columns not in self.columns:
                     self.columns.append(columns)
                 self.counted.add(len(found.fetchall()))
                 self.queries += 1
                 self.begun.set()
-        except sqlite3.Error as error:
+        except (sqlite3.Error, psycopg.Error) as error:
             self.failure = error
-        finally:
-            connection.close()
 
     def stop(self) -> None:
         """Query once more, and end."""
@@ -326,15 +367,16 @@ class Reader(threading.Thread):
             deadline.wait(0.001)
         self._done.set()
         self.join(timeout=30)
+        self._connection.close()
 
 
 def test_a_raised_version_is_built_beside_the_old_one_and_no_reader_ever_finds_nothing_or_an_error(
-    house: House, opened: Callable[..., Views], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    house: House, opened: Callable[..., Views], monkeypatch: pytest.MonkeyPatch, shelf: Shelf
 ) -> None:
     monkeypatch.setattr(runner, "BATCH", 10)
     opened().catch_up(house.log)
     many = len(rows(house.views, "cases"))
-    reader = Reader(tmp_path / "views.db")
+    reader = Reader(shelf)
     reader.start()
     assert reader.begun.wait(timeout=30)
 
@@ -350,7 +392,7 @@ def test_a_raised_version_is_built_beside_the_old_one_and_no_reader_ever_finds_n
     assert {found["first_report"] for found in rows(views, "cases")} == {
         found["report"] for found in rows(house.views, "cases")
     }
-    assert "cases_v1" not in tables(tmp_path / "views.db")
+    assert "cases_v1" not in shelf.tables("views")
     assert {name: digest for name, digest in views.digest().items() if name != "cases"} == {
         name: digest for name, digest in house.views.digest().items() if name != "cases"
     }
@@ -386,7 +428,7 @@ def test_views_as_of_a_position_are_those_of_a_log_that_ends_there(
 
     for position in positions(house):
         then = history.views_as_of(house.log, tmp_path, position)
-        built = opened(file=f"first-{position}.db")
+        built = opened(name=f"first_{position}")
         built.catch_up(First(facts, position))
 
         assert then.digest() == built.digest()

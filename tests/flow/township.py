@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta
 from itertools import count, islice
 from typing import Any
 
+from sqlalchemy import text
+
 from events.edge import ReportLine
 from events.envelope import Recorded, Request
 from events.ids import case_of
@@ -85,9 +87,9 @@ def row(house: House, view: str, **where: Any) -> dict[str, Any]:
 
 def rows(views: Views, view: str, **where: Any) -> list[dict[str, Any]]:
     """The rows of a view that fit, read as an analyst would, through the plain name."""
-    condition = " AND ".join(f'"{column}" = ?' for column in where) or "1"
+    condition = " AND ".join(f'"{column}" = :{column}' for column in where) or "1 = 1"
     with views.database.reading() as connection:
-        found = connection.exec_driver_sql(f"SELECT * FROM {view} WHERE {condition}", tuple(where.values()))
+        found = connection.execute(text(f"SELECT * FROM {view} WHERE {condition}"), where)
         return [dict(row) for row in found.mappings()]
 
 

@@ -8,7 +8,7 @@ import base64
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from functools import cache
@@ -80,7 +80,7 @@ MAX_BYTES = 32 * 1024 * 1024
 MAX_EVENTS = 1000
 MAX_EXTENSIONS = 64
 
-Headers = Mapping[str, Any] | Iterable[tuple[str, Any]]
+Headers = Mapping[str, Any] | Sequence[tuple[str, Any]]
 
 T = TypeVar("T")
 

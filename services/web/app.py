@@ -4,9 +4,7 @@ Log-in and desks for departments have their own place later; until then nothing 
 report, and no words leave the vault but published replies.
 """
 
-import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,28 +12,26 @@ from typing import Annotated, Any
 import msgspec
 from litestar import Litestar, Request, Response, get, post
 from litestar.exceptions import HTTPException
+from litestar.openapi import ResponseSpec
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
-from litestar.openapi.spec import OpenAPIMediaType, Operation, Reference, RequestBody, Schema
 from litestar.params import PathParameter, QueryParameter
 from litestar.response import Redirect
 from litestar.static_files import create_static_files_router
 from msgspec import Struct
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
 
-from events.edge import ReportLine
 from events.private import Sealed
 from projections.queries import Questions
 from services.history import explain, facts_of_case
-from services.intake.line import BadLine, read_placed_line
 from services.intake.receipt import read_receipt
 from services.runtime.clock import ScaledClock
-from services.runtime.errors import Conflict, Erased, HujiaoError
-from services.runtime.front import Closed, Front, Overloaded
+from services.runtime.errors import Erased, HujiaoError
+from services.runtime.front import Front
+from services.web.reports import TAKEN, Outcome, Received, ReportOperation, Reports
 from services.wiring import House
 
 CONSOLE = Path(__file__).parent / "console"
-DEFAULT_SOURCE = "web"
 MAX_BODY_BYTES = 32 * 1024 * 1024
 MAX_SPEED = 3600
 
@@ -51,36 +47,13 @@ class Speed(Struct):
     speed: float
 
 
-class Received(Struct):
-    """A report was taken. ``repeated`` when it was already known: the receipt is the same."""
-
-    receipt: str
-    report: str
-    repeated: bool
-
-
-@dataclass
-class ReportOperation(Operation):
-    """Documents the body of a report, which is read by the same code as every other channel's."""
-
-    def __post_init__(self) -> None:
-        """Name the body's fields."""
-        schema = msgspec.json.schema(ReportLine)["$defs"]["ReportLine"]
-        fields: dict[str, Reference | Schema] = {
-            name: Schema(description=str(field.get("type", ""))) for name, field in schema["properties"].items()
-        }
-        body = Schema(
-            title="ReportLine", description=schema["description"], properties=fields, required=schema["required"]
-        )
-        self.request_body = RequestBody(required=True, content={"application/json": OpenAPIMediaType(schema=body)})
-
-
 class Window:
     """What the handlers need of the house, without the web."""
 
     def __init__(self, house: House, front: Front, healthy: Callable[[], bool], demo: bool) -> None:
         self.house, self.front, self.healthy, self.demo = house, front, healthy, demo
         self.questions = Questions(house.views.database)
+        self.reports = Reports(house, front)
 
     def status(self) -> dict[str, Any]:
         """How things stand as a whole."""
@@ -140,28 +113,6 @@ class Window:
             return self.house.vault.open(box, str, "public", "published notice", self.house.clock.now())
         except Erased:
             return None
-
-    async def report(self, raw: bytes) -> Received:
-        """Take a report; answers after its facts are committed."""
-        house = self.house
-        try:
-            line = read_placed_line(raw)
-            submission = await asyncio.to_thread(
-                house.desk.submission, line, line.source or DEFAULT_SOURCE, house.ledger.rules, house.clock.now()
-            )
-            answer = await self.front.submit(submission)
-        except BadLine as error:
-            raise HTTPException(str(error), status_code=400) from error
-        except Conflict as error:
-            raise HTTPException(str(error), status_code=409) from error
-        except Erased as error:
-            raise HTTPException(str(error), status_code=410) from error
-        except (Overloaded, Closed) as error:
-            raise HTTPException(str(error), status_code=503) from error
-        if answer.status == "rejected":
-            raise HTTPException(answer.reason, status_code=422)
-        request: Any = submission.request
-        return Received(request.receipt, request.report, answer.repeated)
 
     def metrics(self) -> bytes:
         """The figures as Prometheus reads them."""
@@ -223,10 +174,17 @@ def create_app(window: Window) -> Litestar:
         """How busy each department is."""
         return {"rows": window.questions.table("workload", "town, department")}
 
-    @post("/api/reports", operation_class=ReportOperation)
-    async def report(request: Request[Any, Any, Any]) -> Received:
-        """Hand in a report."""
-        return await window.report(await request.body())
+    @post(
+        "/api/reports",
+        operation_class=ReportOperation,
+        responses={200: ResponseSpec(list[Outcome], description="One outcome for each event of a batch, in order")},
+    )
+    async def report(request: Request[Any, Any, Any]) -> Response[Received | list[Outcome]]:
+        """Hand in a report, or several as a batch of CloudEvents."""
+        headers = request.headers
+        content_type = headers.get("content-type", "")
+        taken = await window.reports.take(list(headers.multi_items()), content_type, await request.body())
+        return Response(taken, status_code=200 if isinstance(taken, list) else TAKEN)
 
     @get("/api/receipts/{receipt:str}", sync_to_thread=True)
     def receipt(receipt: InPath) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -30,7 +31,9 @@ from events.edge import ReportLine
 from services.intake.receipt import ALPHABET, _check, read_receipt
 from services.runtime.clock import ScaledClock, SystemClock
 from services.runtime.district import find_district, load_district
+from services.runtime.engine import EVERYTHING
 from services.runtime.front import Front
+from services.runtime.parking import Parking
 from services.runtime.seal import verify
 from services.serving import EngineThread
 from services.web.app import MAX_BODY_BYTES, MAX_SPEED, Window, create_app
@@ -85,8 +88,15 @@ class Served:
         return answer
 
     def settled(self) -> None:
-        """Every fact is in every view."""
+        """Everybody has reacted to every fact, and every fact is in every view."""
+        give_up = time.monotonic() + PATIENCE_S
+        while self._reacted_to() < self.house.log.head():
+            assert time.monotonic() < give_up, "expected the reactions to come to an end, found that they go on"
         self.until("/api/status", lambda status: status["lag"] == 0)
+
+    def _reacted_to(self) -> int:
+        with self.house.log.reading() as cursor:
+            return Parking(EVERYTHING).position(cursor)
 
 
 @pytest.fixture(scope="module")
@@ -114,15 +124,14 @@ def stored(served: Served) -> Callable[[], tuple[Any, ...]]:
 
     def counts() -> tuple[Any, ...]:
         served.settled()
-        vault = served.house.vault._db
-        tables = ("keys", "attachments", "openings")
         with served.house.log.reading() as cursor:
             inbox = cursor.execute("SELECT count(*) FROM inbox").fetchone()[0]
-        return (
-            served.house.log.head(),
-            inbox,
-            *(vault.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in tables),
-        )
+        with served.house.vault._database.reading() as cursor:
+            kept = [
+                cursor.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+                for table in ("keys", "attachments", "openings")
+            ]
+        return (served.house.log.head(), inbox, *kept)
 
     return counts
 
@@ -237,6 +246,245 @@ def test_of_many_different_reports_under_one_id_one_stands_and_the_others_are_co
 
 def line(served: Served, **fields: Any) -> bytes:
     return json.dumps(served.good(**fields)).encode()
+
+
+STRUCTURED = "application/cloudevents+json"
+BATCH = "application/cloudevents-batch+json"
+MSGPACK = "application/vnd.msgpack"
+
+
+def event(line: Any, **attributes: Any) -> dict[str, Any]:
+    """An event of a report line in JSON."""
+    whole = {"specversion": "1.0", "id": "E-1", "source": "hotline-12345", "type": "report.submit.v1", "data": line}
+    return {name: value for name, value in {**whole, **attributes}.items() if value is not ...}
+
+
+def ce_headers(content_type: str = "application/json", **attributes: Any) -> dict[str, str]:
+    whole = {name: value for name, value in event(None, **attributes).items() if name != "data"}
+    return {"content-type": content_type, **{f"ce-{name}": value for name, value in whole.items()}}
+
+
+def as_type(content_type: str) -> dict[str, Any]:
+    return {"headers": {"content-type": content_type}}
+
+
+def test_an_event_gets_the_receipt_that_its_line_would_have_got_alone(
+    served: Served, stored: Callable[[], tuple[Any, ...]]
+) -> None:
+    report = served.good()
+    _, first = served.post(report)
+    before = stored()
+    packed = msgspec.msgpack.encode(report)
+    encoded = {"data_base64": base64.b64encode(packed).decode(), "datacontenttype": MSGPACK, "data": ...}
+
+    answers = [
+        served.post(event(report), **as_type(f"{STRUCTURED}; charset=UTF-8")),
+        served.post(event(None, **encoded), **as_type(STRUCTURED)),
+        served.post(report, headers=ce_headers()),
+        served.post(packed, headers=ce_headers(MSGPACK)),
+    ]
+
+    assert answers == [(201, {**first, "repeated": True})] * 4
+    assert stored() == before
+
+
+@pytest.mark.parametrize("mode", ["structured", "binary", "packed"])
+def test_a_report_in_an_event_is_taken_with_its_attachments_and_its_case_can_be_found(
+    mode: str, served: Served
+) -> None:
+    report = served.good(source="hotline-12345", channel="hotline", attachments=[attachment(mode.encode())])
+
+    if mode == "structured":
+        status, taken = served.post(event(report), **as_type(STRUCTURED))
+    elif mode == "binary":
+        status, taken = served.post(report, headers=ce_headers())
+    else:
+        report["attachments"] = [{**report["attachments"][0], "data": mode.encode()}]
+        status, taken = served.post(msgspec.msgpack.encode(report), headers=ce_headers("application/x-msgpack"))
+
+    assert (status, taken["repeated"]) == (201, False)
+    digest = sha256(mode.encode()).hexdigest()
+    assert served.house.vault.attachment(taken["report"], digest) == mode.encode()
+    served.settled()
+    found = served.until(f"/api/receipts/{taken['receipt']}", lambda answer: answer["case"] is not None)
+    assert found["receipt"] == taken["receipt"]
+
+
+def test_the_facts_of_an_event_carry_its_trace(served: Served) -> None:
+    trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+    _, taken = served.post(served.good(), headers=ce_headers(traceparent=trace))
+
+    assert {recorded.meta.trace for recorded in served.house.log.stream(taken["report"])} == {trace}
+
+
+def test_the_events_own_source_and_id_are_not_the_reports(served: Served) -> None:
+    report = served.good()
+
+    _, taken = served.post(event(report, id="E-77", source="somebody-else"), **as_type(STRUCTURED))
+
+    assert served.post(report) == (201, {**taken, "repeated": True})
+    assert served.post({**report, "source": "somebody-else"})[1]["receipt"] != taken["receipt"]
+
+
+JUNK_EVENTS: dict[str, tuple[Callable[[Served], dict[str, Any]], int, str]] = {
+    "no JSON": (lambda s: {"content": b"hello", **as_type(STRUCTURED)}, 400, "event: expected one JSON object"),
+    "a batch called one event": (
+        lambda s: {"content": json.dumps([event(s.good())]).encode(), **as_type(STRUCTURED)},
+        400,
+        "event: expected one JSON object",
+    ),
+    "another version": (lambda s: _structured(s, specversion="0.3"), 400, "specversion: expected 1.0, found '0.3'"),
+    "no id": (lambda s: _structured(s, id=...), 400, "id: expected some text, found none"),
+    "another type": (lambda s: _structured(s, type="call.note.v1"), 400, "type: expected one of report.submit.v1"),
+    "a time without offset": (lambda s: _structured(s, time="2026-03-02T09:00:00"), 400, "time: expected RFC 3339"),
+    "no data": (lambda s: _structured(s, data=...), 400, "data: expected"),
+    "half a line": (lambda s: _structured(s, data={"id": "1"}), 400, "missing required field `time`"),
+    "no place": (lambda s: _structured(s, data=s.good(village=None)), 400, "village: expected"),
+    "a name of ours": (lambda s: _structured(s, data=s.good(source="timer")), 400, "one of ours"),
+    "data twice": (lambda s: _structured(s, data_base64="MQ=="), 400, "data: expected it once"),
+    "text": (lambda s: _structured(s, datacontenttype="text/plain", data="x"), 400, "datacontenttype: expected"),
+    "a million brackets": (
+        lambda s: {"content": b'{"data":' + b"[" * 1_000_000 + b"]" * 1_000_000 + b"}", **as_type(STRUCTURED)},
+        400,
+        "nested too deeply",
+    ),
+    "binary without a version": (lambda s: _binary(s, ce_headers(specversion=...)), 400, "specversion: expected 1.0"),
+    "binary without a type": (lambda s: _binary(s, ce_headers(type=...)), 400, "type: expected some text"),
+    "binary of a form": (
+        lambda s: _binary(s, ce_headers("application/x-www-form-urlencoded")),
+        400,
+        "datacontenttype: expected application/json",
+    ),
+    "binary of other words than UTF-8": (
+        lambda s: _binary(s, ce_headers("application/json; charset=gbk")),
+        400,
+        "charset=utf-8",
+    ),
+    "binary with a raw header": (lambda s: _binary(s, ce_headers() | {"ce-subject": "\xe9"}), 400, "percent-encoded"),
+    "JSON called MessagePack": (lambda s: _binary(s, ce_headers(MSGPACK)), 400, "data: expected"),
+    "another format of CloudEvents": (
+        lambda s: {"content": b"<event/>", **as_type("application/cloudevents+xml")},
+        415,
+        f"content-type: expected {STRUCTURED}",
+    ),
+}
+
+
+def _structured(served: Served, **attributes: Any) -> dict[str, Any]:
+    return {"content": json.dumps(event(served.good(), **attributes)).encode(), **as_type(STRUCTURED)}
+
+
+def _binary(served: Served, headers: dict[str, str]) -> dict[str, Any]:
+    raw = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
+    return {"content": json.dumps(served.good()).encode(), "headers": raw}
+
+
+@pytest.mark.parametrize("kind", JUNK_EVENTS)
+def test_a_junk_event_is_refused_with_a_reason_and_nothing_is_stored(
+    kind: str, served: Served, stored: Callable[[], tuple[Any, ...]]
+) -> None:
+    make, expected, words = JUNK_EVENTS[kind]
+    before = stored()
+
+    answer = served.client.post("/api/reports", **make(served))
+
+    assert answer.status_code == expected
+    assert words in answer.json()["detail"]
+    assert len(answer.json()["detail"]) < 1000
+    assert stored() == before
+
+
+def test_a_batch_has_one_outcome_for_each_event_in_order(served: Served) -> None:
+    first, second = served.good(), served.good(attachments=[attachment(b"in a batch")])
+    batch = [
+        event(first, id="E-1"),
+        event(second, id="E-2"),
+        event(first, id="E-3"),
+        event({**first, "text": "今天又黑了。"}, id="E-4"),
+        event(served.good(), id="E-5", type="call.note.v1"),
+        event(served.good(village=None), id="E-6"),
+        event(served.good(), id="E-7", specversion="0.3"),
+        "no event",
+        event(served.good(), id="E-9"),
+    ]
+
+    status, outcomes = served.post(batch, **as_type(f"{BATCH}; charset=utf-8"))
+
+    assert status == 200
+    assert [outcome["status_code"] for outcome in outcomes] == [201, 201, 201, 409, 400, 400, 400, 400, 201]
+    assert [outcome["event"] for outcome in outcomes] == [*(f"E-{n}" for n in range(1, 8)), "", "E-9"]
+    assert outcomes[2] == {**outcomes[0], "event": "E-3", "repeated": True}
+    for outcome in outcomes:
+        assert bool(outcome["receipt"]) == (outcome["status_code"] == 201) == (not outcome["detail"])
+    assert served.post(second)[1]["receipt"] == outcomes[1]["receipt"]
+    assert "village" in outcomes[5]["detail"]
+
+
+def test_an_empty_batch_has_no_outcomes(served: Served) -> None:
+    assert served.post([], **as_type(BATCH)) == (200, [])
+
+
+def test_a_batch_of_many_reports_gives_each_its_own_receipt(served: Served) -> None:
+    batch = [event(served.good(), id=f"E-{n}") for n in range(40)]
+
+    status, outcomes = served.post(batch, **as_type(BATCH))
+
+    assert status == 200
+    assert {outcome["status_code"] for outcome in outcomes} == {201}
+    assert len({outcome["receipt"] for outcome in outcomes}) == 40
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        lambda batch: b"",
+        lambda batch: batch[:-1],
+        lambda batch: batch + batch,
+        lambda batch: b'{"events": ' + batch + b"}",
+        lambda batch: batch[:-1] + b',{"specversion": NaN}]',
+        lambda batch: batch[:-1] + b"," + b"[" * 100_000 + b"]" * 100_000 + b"]",
+        lambda batch: b"[" + b",".join([b"0"] * 1001) + b"]",
+    ],
+    ids=["nothing", "no end", "two", "an object", "NaN", "brackets", "too many"],
+)
+def test_of_a_batch_that_is_broken_as_a_whole_nothing_is_taken(
+    broken: Callable[[bytes], bytes], served: Served, stored: Callable[[], tuple[Any, ...]]
+) -> None:
+    batch = json.dumps([event(served.good())]).encode()
+    before = stored()
+
+    status, answer = served.post(broken(batch), **as_type(BATCH))
+
+    assert status == 400
+    assert answer["detail"].startswith("batch: expected")
+    assert stored() == before
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    changes=st.dictionaries(
+        st.sampled_from(["specversion", "id", "source", "type", "time", "datacontenttype", "data", "data_base64", "x"]),
+        st.none() | st.booleans() | st.integers() | st.text(max_size=20),
+        min_size=1,
+        max_size=3,
+    ),
+    batch=st.booleans(),
+)
+def test_any_event_at_all_is_answered_with_a_receipt_or_a_reason(
+    served: Served, changes: dict[str, Any], batch: bool
+) -> None:
+    body = event(served.good(), **changes)
+
+    if batch:
+        status, [answer] = served.post([body], **as_type(BATCH))
+        assert status == 200
+        status = answer["status_code"]
+    else:
+        status, answer = served.post(body, **as_type(STRUCTURED))
+
+    assert status in (201, 400)
+    assert read_receipt(answer["receipt"]) if status == 201 else answer["detail"]
 
 
 Make = Callable[[Served], bytes]
@@ -579,6 +827,24 @@ def test_openapi_lists_every_route_and_the_fields_of_a_report(served: Served) ->
     assert set(body["required"]) == {"id", "time", "title", "text"}
 
 
+def test_openapi_says_how_reports_come_in_events_and_how_batches_are_answered(served: Served) -> None:
+    operation = served.get("/schema/openapi.json")["paths"]["/api/reports"]["post"]
+
+    content = operation["requestBody"]["content"]
+    assert content.keys() == {"application/json", STRUCTURED, BATCH, MSGPACK}
+    assert set(content[STRUCTURED]["schema"]["required"]) == {"specversion", "id", "source", "type"}
+    assert "title" in content[STRUCTURED]["schema"]["properties"]["data"]["properties"]
+    assert content[BATCH]["schema"]["items"]["title"] == "CloudEvent"
+    assert [header["name"] for header in operation["parameters"]] == [
+        "ce-specversion",
+        "ce-id",
+        "ce-source",
+        "ce-type",
+    ]
+    assert not any(header["required"] for header in operation["parameters"])
+    assert {"200", "201"} <= operation["responses"].keys()
+
+
 def test_the_clock_of_a_real_township_cannot_be_set(served: Served) -> None:
     answer = served.client.post("/api/clock", json={"speed": 5})
 
@@ -710,7 +976,7 @@ def test_a_client_that_goes_away_does_not_take_its_report_with_it(served: Served
 
     async def leave() -> None:
         window = Window(served.house, served.engine._front, served.engine.is_alive, demo=False)
-        sending = asyncio.create_task(window.report(json.dumps(report).encode()))
+        sending = asyncio.create_task(window.reports.take([], "", json.dumps(report).encode()))
         await asyncio.sleep(0)
         sending.cancel()
         await asyncio.gather(sending, return_exceptions=True)

@@ -136,7 +136,7 @@ def check(
         else:
             out.print("[green]Good[/green]: the broker is what the district's files want.")
         for queue, messages in lost.items():
-            out.print(f"{messages:,} messages in {queue}", style="red" if messages else "dim")
+            out.print(f"messages in {queue}: {messages:,}", style="red" if messages else "dim")
     return Exit.FAULT_FOUND if changes or any(lost.values()) else Exit.DONE
 
 
@@ -206,7 +206,7 @@ def _own(district: events.district.District, name: str) -> dict[str, Any]:
 
 def _show(title: str, changes: Sequence[Change]) -> None:
     counts = Counter((change.how, change.what) for change in changes)
-    table(title, ("", "", "number"), ((how, what, number) for (how, what), number in counts.items()))
+    table(title, ("what to do", "object", "number"), ((how, what, number) for (how, what), number in counts.items()))
     for change in changes[:SHOWN]:
         out.print(change.words, style=_COLOURS[change.how], markup=False)
     if len(changes) > SHOWN:

@@ -33,7 +33,7 @@ from services.runtime.errors import HujiaoError
 from services.runtime.front import Front
 from services.runtime.letters import Addresses
 from services.runtime.log_cursor import LogCursor
-from services.runtime.management import Management, check_mine
+from services.runtime.management import Management, Unreachable, check_mine
 from services.runtime.places import Place
 from services.runtime.probe import Probe
 from services.runtime.pulse import Pulse
@@ -111,10 +111,17 @@ class Process:
         Raises:
             HujiaoError: with everything that differs.
         """
-        if self.settings.management_url:
-            wanted = topology.derive(configured(self.house).district, PLATFORMS.reactions)
-            with Management(self.settings.management_url) as management:
-                check_mine(management, wanted, f"svc.{self.name}")
+        wanted = topology.derive(configured(self.house).district, PLATFORMS.reactions)
+        nodes = self.settings.management_url.split()
+        for n, url in enumerate(nodes, start=1):
+            try:
+                with Management(url) as management:
+                    check_mine(management, wanted, f"svc.{self.name}")
+            except Unreachable:
+                if n == len(nodes):
+                    raise
+            else:
+                return
 
     @asynccontextmanager
     async def deciding(

@@ -10,7 +10,7 @@ import structlog
 from cyclopts import App
 from sqlalchemy.exc import SQLAlchemyError
 
-from services.cli import acting, keeping, playing, reading, running, serving, topology
+from services.cli import acting, keeping, playing, reading, running, serving, store, topology
 from services.cli.screen import Exit, err
 from services.decisions import Rejected
 from services.runtime.district import Faults
@@ -27,7 +27,7 @@ Exit status: 0 done; 1 failed; 2 wrong use; 3 done in part (some lines refused);
 stand; 5 a check found a fault; 6 another process is serving this data directory.""",
     result_action="return_value",
 )
-for group in (serving, running, playing, acting, reading, keeping, topology):
+for group in (serving, running, playing, acting, reading, keeping, store, topology):
     group.register(app)
 
 

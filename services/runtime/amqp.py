@@ -52,8 +52,8 @@ class Unroutable(HujiaoError):
 async def channel(url: str, name: str, prefetch: int = 0) -> AsyncIterator[AbstractChannel]:
     """A channel on a connection of its own, with confirms; closed at the end, whatever the broker says to that.
 
-    ``name`` is what an operator sees at the broker. With ``prefetch`` at most so many deliveries of each consumer are
-    in hand at once.
+    ``url`` is one node's, or those of several with spaces between. ``name`` is what an operator sees at the broker.
+    With ``prefetch`` at most so many deliveries of each consumer are in hand at once.
 
     Raises:
         LinkLost: when the broker cannot be reached, or does not let us in.
@@ -61,10 +61,8 @@ async def channel(url: str, name: str, prefetch: int = 0) -> AsyncIterator[Abstr
     link: aio_pika.abc.AbstractConnection | None = None
     try:
         try:
+            link = await _connect(url.split(), name)
             async with asyncio.timeout(CONNECT_S):
-                link = await aio_pika.connect(
-                    url, client_properties={"connection_name": name}, heartbeat=HEARTBEAT_S, timeout=CONNECT_S
-                )
                 opened = await link.channel(publisher_confirms=True, on_return_raises=True)
                 if prefetch:
                     await opened.set_qos(prefetch_count=prefetch)
@@ -74,6 +72,18 @@ async def channel(url: str, name: str, prefetch: int = 0) -> AsyncIterator[Abstr
     finally:
         if link is not None:
             await _close(link)
+
+
+async def _connect(urls: list[str], name: str) -> aio_pika.abc.AbstractConnection:
+    """A connection to the first node of the cluster that answers."""
+    for n, url in enumerate(urls, start=1):
+        try:
+            async with asyncio.timeout(CONNECT_S):
+                return await aio_pika.connect(url, client_properties={"connection_name": name}, heartbeat=HEARTBEAT_S)
+        except _BROKEN:
+            if n == len(urls):
+                raise
+    raise ConnectionError("expected where a node of RabbitMQ is, found nothing")
 
 
 class Sender:

@@ -1,0 +1,290 @@
+"""A whole township on this machine: the three servers, and every service as a process of its own."""
+
+import json
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+import psycopg
+
+from deploy.processes import HOST, Server, ServerFailed
+from deploy.servers import MosquittoServer, PostgresServer, RabbitCluster, RabbitServer, missing
+from services.runtime import roles
+from services.runtime.district import find_district, load_district
+from services.runtime.secret import ensure_secret
+from services.runtime.topology import local_departments
+
+DISTRICT = "yunan"
+DATABASE = "hujiao"
+VHOST = "hujiao"
+ASK_S = 3.0
+
+T = TypeVar("T")
+
+USES = {
+    "intake": "vault broker",
+    "terminals": "vault mqtt",
+    "departments": "vault broker",
+    "command_centre": "vault",
+    "platforms": "vault broker",
+    "disclosure": "vault",
+    "clock": "vault",
+    "relay": "broker",
+    "projections": "views",
+    "web": "vault views",
+}
+"""The services, and what each of them needs beside the log."""
+
+
+_VARIABLES = {"probe": "HUJIAO_PROBE_PORT", "port": "HUJIAO_PORT"}
+
+
+class Share(NamedTuple):
+    """One process of a service, which takes a part of its work; ``arguments`` say which."""
+
+    name: str
+    service: str
+    arguments: tuple[str, ...] = ()
+
+
+EVERYTHING = tuple(Share(service, service) for service in USES)
+
+
+class Service(Server):
+    """``hujiao run SERVICE`` as a process that is ready when its probe says so."""
+
+    UNREADY = (OSError, urllib.error.URLError)
+
+    def __init__(self, folder: Path, share: Share, environment: Mapping[str, str], *, outlive: bool) -> None:
+        super().__init__(folder, outlive=outlive)
+        self.share, self._settings = share, environment
+        self.TITLE = f"hujiao run {share.service}"  # type: ignore[misc]  # each share has its own
+        self.PORTS = ("probe", "port") if share.service == "web" else ("probe",)  # type: ignore[misc]
+
+    @property
+    def probe_url(self) -> str:
+        """Where its supervisor asks: ``/live``, ``/ready``, ``/metrics``."""
+        return f"http://{HOST}:{self.ports['probe']}"
+
+    def _prepare(self) -> None:
+        """Nothing: all that a service keeps is in the log."""
+
+    def _command(self) -> list[str]:
+        return [sys.executable, "-m", "services.cli", "run", self.share.service, *self.share.arguments]
+
+    def _environment(self) -> dict[str, str]:
+        ports = {_VARIABLES[purpose]: str(port) for purpose, port in self.ports.items()}
+        return {**super()._environment(), **self._settings, **ports}
+
+    def _probe(self) -> None:
+        with urllib.request.urlopen(f"{self.probe_url}/ready", timeout=ASK_S):  # noqa: S310  # our own process
+            pass
+
+
+class Township:
+    """Everything in one folder. The same folder is the same township, in any process.
+
+    ``outlive``: it goes on when the process that started it ends. ``environment`` is added to every service's.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        nodes: int = 1,
+        district: str = DISTRICT,
+        outlive: bool = False,
+        shares: Sequence[Share] = EVERYTHING,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self.folder, self.district, self._outlive = folder.resolve(), district, outlive
+        self._shares, self._extra = tuple(shares), dict(environment or {})
+        self._services: dict[str, Service] | None = None
+        password = self._own_password()
+        self.postgres = PostgresServer(self.folder / "postgresql", password, outlive=outlive)
+        self.rabbit: RabbitServer | RabbitCluster = (
+            RabbitServer(self.folder / "rabbitmq", password, outlive=outlive)
+            if nodes == 1
+            else RabbitCluster(self.folder / "rabbitmq", password, nodes=nodes, outlive=outlive)
+        )
+        access = self.folder / "mosquitto-access"
+        self.mosquitto = MosquittoServer(self.folder / "mosquitto", access / "passwd", access / "acl", outlive=outlive)
+
+    @property
+    def nodes(self) -> list[RabbitServer]:
+        """The nodes of RabbitMQ."""
+        return self.rabbit.nodes if isinstance(self.rabbit, RabbitCluster) else [self.rabbit]
+
+    @property
+    def secret_file(self) -> Path:
+        """The secret from which all passwords come."""
+        return self.folder / "secret"
+
+    @property
+    def services(self) -> Mapping[str, Service]:
+        """Every process of a service, by the name of its share; the servers must have been started once."""
+        if self._services is None:
+            self._services = {share.name: self._service(share) for share in self._shares}
+        return self._services
+
+    def up(self) -> None:
+        """Start whatever does not run, make what is missing, and wait until all of it is ready.
+
+        Raises:
+            ServerFailed: when a program is missing, or something does not start. The rest is left as it is.
+        """
+        if lacking := missing():
+            raise ServerFailed(f"expected three servers, found missing: apt install {' '.join(sorted(lacking))}")
+        self.folder.chmod(0o755)  # PostgreSQL's own user must pass through
+        for_all((self.postgres, self.rabbit), lambda server: server.start())
+        self._provision()
+        self.mosquitto.start()
+        for_all(self.services.values(), lambda service: service.start())
+
+    def down(self) -> None:
+        """End everything, services first; the data stays."""
+        if self.mosquitto.ports:
+            for_all(self.services.values(), lambda service: service.stop())
+        for_all((self.postgres, self.rabbit, self.mosquitto), lambda server: server.stop())
+
+    def hujiao(self, *arguments: str) -> Any:
+        """What a command of ours answers, from JSON if it was asked for."""
+        done = subprocess.run(
+            [sys.executable, "-m", "services.cli", *arguments],
+            env={**os.environ, "HUJIAO_SECRET_FILE": str(self.secret_file), **self._store("log", "vault", "views")},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            what = f"hujiao {' '.join(arguments[:2])}"
+            raise ServerFailed(f"expected `{what}` to succeed, found:\n{done.stdout}{done.stderr}")
+        return json.loads(done.stdout) if "--json" in arguments else done.stdout
+
+    def password(self, user: str) -> str:
+        """The password of a user of either broker, or of a role of PostgreSQL."""
+        return ensure_secret(self.secret_file).password(user)
+
+    def store_url(self, role: str) -> str:
+        """Where a role of PostgreSQL finds its data."""
+        return self.postgres.url(role, self.password(role), DATABASE)
+
+    def amqp_url(self, user: str) -> str:
+        """Where a user finds RabbitMQ: every node, with spaces between."""
+        return " ".join(node.amqp_url(user, self.password(user), VHOST) for node in self.nodes)
+
+    def mqtt_url(self, user: str) -> str:
+        """Where a terminal finds Mosquitto."""
+        return self.mosquitto.url(user, self.password(user))
+
+    def state(self) -> dict[str, Any]:
+        """Addresses, one user of each kind with its password, and processes: what runs and where its log is."""
+        begun = bool(self.mosquitto.ports)
+        servers: dict[str, Server] = {"postgresql": self.postgres, "mosquitto": self.mosquitto}
+        servers |= {node.name: node for node in self.nodes}
+        servers |= self.services if begun else {}
+        web = self.services.get("web") if begun else None
+        return {
+            "folder": str(self.folder),
+            "console": f"http://{HOST}:{web.ports['port']}" if web and web.ports else "",
+            "users": self._users() if begun else {},
+            "processes": {
+                name: {"running": server.running, "ports": server.ports, "log": str(server.log)}
+                for name, server in servers.items()
+            },
+        }
+
+    def forget(self) -> None:
+        """Remove the folder and all data in it; everything must be down."""
+        shutil.rmtree(self.folder)
+
+    def _users(self) -> dict[str, Any]:
+        """One user of each kind: the first of each in the district's files."""
+        district = load_district(find_district(self.district))
+        outside = {"department": next(local_departments(district)).user}
+        if district.hotlines:
+            outside["hotline"] = district.hotlines[0].name
+        found = {kind: self._user(user, self.amqp_url(user)) for kind, user in outside.items()}
+        for terminal in district.terminals[:1]:
+            found["terminal"] = self._user(terminal.name, self.mqtt_url(terminal.name))
+        found["analyst"] = self._user(roles.ANALYST, self.store_url(roles.ANALYST))
+        node = self.nodes[0]
+        found["operator"] = {"user": node.user, "password": node.password, "url": node.management_url()}
+        return found
+
+    def _user(self, user: str, url: str) -> dict[str, str]:
+        return {"user": user, "password": self.password(user), "url": url}
+
+    def _provision(self) -> None:
+        with psycopg.connect(self.postgres.url()) as connection:
+            known = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (DATABASE,)).fetchone()
+        if known is None:
+            self.postgres.create_database(DATABASE)
+        self.hujiao("store", "apply", "--admin", self.postgres.url(database=DATABASE))
+        district = ("--district", self.district)
+        self.hujiao("topology", "apply", "--management", self.nodes[0].management_url(), *district)
+        self.hujiao("topology", "mosquitto", str(self.folder / "mosquitto-access"), *district)
+        self.hujiao("district", "load", self.district)
+
+    def _store(self, *parts: str) -> dict[str, str]:
+        """Where parts of the data are, each for the role that may reach it."""
+        return {variable: self.store_url(role) for part, variable, role in _STORES if part in parts}
+
+    def _service(self, share: Share) -> Service:
+        uses, user = USES[share.service].split(), f"svc.{share.service}"
+        settings = {
+            "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry),
+            "HUJIAO_LOG": "INFO",
+            **{name: value for name, value in os.environ.items() if name.startswith("OTEL_")},
+            **self._store("log", *uses),
+        }
+        if "broker" in uses:
+            password = self.password(user)
+            settings["HUJIAO_BROKER_URL"] = self.amqp_url(user)
+            settings["HUJIAO_MANAGEMENT_URL"] = " ".join(node.management_url(user, password) for node in self.nodes)
+        if "mqtt" in uses:
+            settings["HUJIAO_MQTT_URL"] = self.mqtt_url(user)
+        folder = self.folder / "services" / share.name
+        return Service(folder, share, {**settings, **self._extra}, outlive=self._outlive)
+
+    def _own_password(self) -> str:
+        """The administrators' password of the private servers, made at the first start."""
+        file = self.folder / "administrator"
+        if not file.exists():
+            self.folder.mkdir(parents=True, exist_ok=True)
+            file.touch(mode=0o600)
+            file.write_text(secrets.token_urlsafe(18))
+        return file.read_text()
+
+
+_STORES = (
+    ("log", "HUJIAO_STORE_URL", roles.LOG),
+    ("vault", "HUJIAO_VAULT_URL", roles.VAULT),
+    ("views", "HUJIAO_VIEWS_URL", roles.VIEWS),
+)
+
+
+def for_all(things: Iterable[T], act: Callable[[T], object]) -> None:
+    """Do something to several things at once; raises what the first of them raised."""
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(act, things))
+
+
+def lines(state: Mapping[str, Any]) -> Iterator[str]:
+    """What `Township.state` says, for a person."""
+    yield f"in {state['folder']}"
+    for name, process in state["processes"].items():
+        running = "runs" if process["running"] else "does not run"
+        yield f"  {name:<17} {running:<13} {', '.join(f'{k} {v}' for k, v in process['ports'].items())}"
+    if state["console"]:
+        yield f"{'console':<12} {state['console']}"
+    for kind, user in state["users"].items():
+        yield f"{kind:<12} {user['url']}"

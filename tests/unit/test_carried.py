@@ -117,8 +117,9 @@ def test_a_position_beyond_cloudevents_integers_becomes_text() -> None:
 
 
 def test_a_type_that_nobody_knows_is_a_newer_log_and_no_bad_event(event: CloudEvent) -> None:
-    with pytest.raises(UnknownFact, match=r"case\.merged\.v1"):
-        recorded_of(changed(event, type="case.merged.v1"))
+    for data in (event.data, b"", b"\xff"):
+        with pytest.raises(UnknownFact, match=r"case\.merged\.v1"):
+            recorded_of(changed(event, type="case.merged.v1", data=data))
 
 
 def test_an_old_version_is_upcast_as_in_the_log(event: CloudEvent) -> None:

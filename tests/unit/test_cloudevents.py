@@ -153,6 +153,7 @@ def test_json_stands_in_a_document_as_it_is_and_everything_else_in_base64() -> N
     assert fields(MSGPACK[0], b"\x81\xa1a\x01")["data_base64"] == "gaFhAQ=="
     assert fields(JSON, b"{broken")["data_base64"] == "e2Jyb2tlbg=="
     assert fields(JSON, b'"\xff"')["data_base64"] == "Iv8i"
+    assert fields(JSON, b" 1\n")["data_base64"] == "IDEK"
     assert fields(JSON, b"").keys().isdisjoint({"data", "data_base64"})
 
 

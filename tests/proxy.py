@@ -27,13 +27,16 @@ class Proxy:
         self.target_port = target_port
         # a port that no outgoing connection is given: who tries again and again would one day reach itself
         self.port = free_ports(1)[0]
+        listener = socket.create_server((HOST, self.port))
         self.accepted = 0
         """How many links were asked for so far."""
-        self._links: set[asyncio.Task[None]] = set()
+        self._links: dict[asyncio.Task[None], socket.socket] = {}
         self._cut = False
         self._seconds_per_chunk = 0.0
         ready: Future[None] = Future()
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve(ready)), name="proxy", daemon=True)
+        self._thread = threading.Thread(
+            target=lambda: asyncio.run(self._serve(listener, ready)), name="proxy", daemon=True
+        )
         self._thread.start()
         ready.result()
 
@@ -79,22 +82,30 @@ class Proxy:
     def _do(self, act: Coroutine[Any, Any, None]) -> None:
         asyncio.run_coroutine_threadsafe(act, self._loop).result()
 
-    async def _serve(self, ready: "Future[None]") -> None:
+    async def _serve(self, listener: socket.socket, ready: "Future[None]") -> None:
         self._loop = asyncio.get_running_loop()
         self._closing, self._passing = asyncio.Event(), asyncio.Event()
         self._passing.set()
-        try:
-            server = await asyncio.start_server(self._link, HOST, self.port)
-        except OSError as error:
-            ready.set_exception(error)
-            return
-        ready.set_result(None)
-        await self._closing.wait()
-        server.close()
+        # asyncio's own server loses connections that it accepted just before it closed
+        with listener:
+            listener.setblocking(False)
+            self._loop.add_reader(listener, self._accept, listener)
+            ready.set_result(None)
+            await self._closing.wait()
+            self._loop.remove_reader(listener)
         await self._cut_all()
-        while others := asyncio.all_tasks() - {asyncio.current_task()}:  # who came last sees that it is cut
-            await asyncio.wait(others)
-        await server.wait_closed()
+
+    def _accept(self, listener: socket.socket) -> None:
+        with suppress(BlockingIOError, ConnectionAbortedError):
+            connection, _ = listener.accept()
+            self.accepted += 1
+            link = self._loop.create_task(self._link(connection))
+            self._links[link] = connection
+            link.add_done_callback(self._ended)
+
+    def _ended(self, link: asyncio.Task[None]) -> None:
+        with self._links.pop(link) as connection, suppress(OSError):  # closed, unless the link was cut before it began
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_NOT)
 
     async def _set_passing(self, *, passing: bool) -> None:
         if passing:
@@ -109,30 +120,24 @@ class Proxy:
             link.cancel()
         await asyncio.gather(*links, return_exceptions=True)
 
-    async def _link(self, reader: asyncio.StreamReader, near: asyncio.StreamWriter) -> None:
-        self.accepted += 1
-        ends = [near]
-        task = asyncio.current_task()
-        assert task is not None
-        self._links.add(task)
+    async def _link(self, connection: socket.socket) -> None:
+        ends: list[asyncio.StreamWriter] = []
         try:
-            with suppress(asyncio.CancelledError):  # cut
-                if not self._cut:
-                    await self._join(reader, near, ends)
+            if not self._cut:
+                await self._join(connection, ends)
+        finally:
             for end in ends:
                 await _reset(end)
-        finally:
-            self._links.discard(task)
 
-    async def _join(
-        self, reader: asyncio.StreamReader, near: asyncio.StreamWriter, ends: list[asyncio.StreamWriter]
-    ) -> None:
+    async def _join(self, connection: socket.socket, ends: list[asyncio.StreamWriter]) -> None:
+        words, near = await asyncio.open_connection(sock=connection)
+        ends.append(near)
         await self._passing.wait()
         try:
             answers, far = await asyncio.open_connection(HOST, self.target_port)
             ends.append(far)
             async with asyncio.TaskGroup() as ways:
-                ways.create_task(self._pass(reader, far))
+                ways.create_task(self._pass(words, far))
                 ways.create_task(self._pass(answers, near))
             for end in ends:
                 end.close()

@@ -13,6 +13,7 @@ from cyclopts import App, Parameter
 from events.edge import SOURCE_PATTERN
 from events.report import SubmitReport
 from projections.queries import Questions
+from services.cli.abroad import Abroad, replay_abroad
 from services.cli.houses import (
     DEFAULT_DATA,
     DEFAULT_DISTRICT,
@@ -53,12 +54,16 @@ def replay(
     seed: int = 1,
     source: str = DEFAULT_SOURCE,
     receipts: Path | None = None,
+    abroad: Abroad | None = None,
     as_json: Json = False,
 ) -> Exit:
     """Play report lines through the running services until every case has ended.
 
     Time is virtual and everybody but the senders is simulated: the same files and seed always give the same
     views. The same files again into the same directory add nothing.
+
+    With --via the lines go to a township that runs elsewhere, over its real brokers and on the real clock: senders
+    publish them in turn under their own users, and simulated departments answer on their own queues.
 
     Parameters
     ----------
@@ -78,6 +83,8 @@ def replay(
     if not paths:
         raise HujiaoError("files: expected at least one file of report lines, found none")
     rules = RuleBook(load_district(find_district(district)))
+    if abroad is not None and abroad.via:
+        return replay_abroad(paths, rules, abroad, receipts, as_json)
     virtual = VirtualClock(datetime(2000, 1, 1, tzinfo=UTC))
     given: dict[str, str] = {}
     with House(place_of(data), virtual, (*SERVICES, simulation(seed))) as house:

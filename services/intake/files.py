@@ -7,16 +7,13 @@ when their time has come; so a file of any size needs little memory.
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from hashlib import blake2b
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
-
-from msgspec import structs
 
 from events.edge import ReportLine
 from events.report import SubmitReport
 from services.intake.desk import Desk
-from services.intake.line import BadLine, check_line, read_line, unknown_fields
+from services.intake.line import BadLine, check_line, placed_by_hash, read_line, unknown_fields
 from services.rules.book import RuleBook
 from services.runtime.batch import Submission
 from services.runtime.engine import Answered, Due
@@ -166,12 +163,7 @@ class FileFeed:
         return self._desk.submission(line, line.source or self._source, self._rules(), self._received_at, folder)
 
     def _placed(self, line: ReportLine) -> ReportLine:
-        """A line without a place gets a village by a stable hash of its reporter, or of its own id."""
-        if line.village or line.town:
-            return line
-        villages = self._rules().district.villages
-        digest = blake2b((line.reporter or line.id).encode(), digest_size=8).digest()
-        return structs.replace(line, village=villages[int.from_bytes(digest) % len(villages)].code)
+        return placed_by_hash(line, self._rules().district.villages)
 
     def _refuse(self, place: _Place, error: HujiaoError) -> None:
         self.valid -= 1

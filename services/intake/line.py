@@ -1,13 +1,16 @@
 """Reads and checks the report line, which is the same on every transport: alone, in a file, or in a CloudEvent."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from hashlib import blake2b
 
 import msgspec
+from msgspec import structs
 
 from events.carried import edge_of
 from events.cloudevents import BadEvent, CloudEvent
+from events.district import Village
 from events.edge import ReportLine
 from services.rules.book import RuleBook
 from services.runtime.district import RESERVED
@@ -81,6 +84,14 @@ def placed(line: ReportLine) -> ReportLine:
     if line.village is None and line.town is None:
         raise BadLine("village: expected a village or a town of the district, found neither")
     return line
+
+
+def placed_by_hash(line: ReportLine, villages: Sequence[Village]) -> ReportLine:
+    """A line without a place gets a village by a stable hash of its reporter, or of its own id."""
+    if line.village or line.town:
+        return line
+    digest = blake2b((line.reporter or line.id).encode(), digest_size=8).digest()
+    return structs.replace(line, village=villages[int.from_bytes(digest) % len(villages)].code)
 
 
 def unknown_fields(raw: bytes) -> Counter[str]:

@@ -38,13 +38,15 @@ class NotAllowed(HujiaoError):
 
 
 class AckingClient(aiomqtt.Client):
-    """One link to a broker over MQTT 5 with a session that outlives it; ``identifier`` names the session.
+    """One link to a broker with a session that outlives it; ``identifier`` names the session.
+
+    It speaks MQTT 5, or 3.1.1, where the broker can neither refuse a publication nor be held back.
 
     Raises:
         RuntimeError: at once, when the library underneath is not the one this was written for.
     """
 
-    def __init__(self, url: str, identifier: str) -> None:
+    def __init__(self, url: str, identifier: str, *, old: bool = False) -> None:
         parts = urlsplit(url)
         connect, secure = properties_of(PacketTypes.CONNECT), parts.scheme == "mqtts"
         connect.SessionExpiryInterval, connect.ReceiveMaximum = SESSION_S, RECEIVE_MAXIMUM
@@ -54,9 +56,11 @@ class AckingClient(aiomqtt.Client):
             username=unquote(parts.username) if parts.username else None,
             password=unquote(parts.password) if parts.password else None,
             identifier=identifier,
-            protocol=aiomqtt.ProtocolVersion.V5,
-            clean_start=False,
-            properties=connect,
+            **(
+                {"protocol": aiomqtt.ProtocolVersion.V311, "clean_session": False}
+                if old
+                else {"protocol": aiomqtt.ProtocolVersion.V5, "clean_start": False, "properties": connect}
+            ),
             keepalive=KEEP_ALIVE_S,
             max_inflight_messages=WINDOW,
             tls_context=ssl.create_default_context() if secure else None,
@@ -118,15 +122,17 @@ class AckingClient(aiomqtt.Client):
 
 
 @asynccontextmanager
-async def client(url: str, identifier: str, topics: Sequence[str] = ()) -> AsyncIterator[AckingClient]:
-    """A link of its own, subscribed to these topics with QoS 1; closed at the end.
+async def client(
+    url: str, identifier: str, topics: Sequence[str] = (), *, old: bool = False
+) -> AsyncIterator[AckingClient]:
+    """A link of its own, subscribed to these topics with QoS 1; closed at the end. ``old`` speaks MQTT 3.1.1.
 
     ``url`` is ``mqtt://user:password@host:port``, or ``mqtts://``.
 
     Raises:
         LinkLost: when the broker cannot be reached, does not let us in, or does not let us hear a topic.
     """
-    link = AckingClient(url, identifier)
+    link = AckingClient(url, identifier, old=old)
     try:
         await link.__aenter__()
     except MqttError as error:

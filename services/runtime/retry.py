@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Iterator
 
 import structlog
 
+from projections.store import Unavailable as ViewsUnavailable
 from services.runtime.errors import HujiaoError
 from services.runtime.front import Overloaded
 from services.runtime.pulse import Pulse
@@ -23,7 +24,7 @@ class Refused(HujiaoError):
     """The broker did not take it: a queue is full, perhaps one of several. Send it again later, under the same id."""
 
 
-PASSING = (LinkLost, Refused, Unavailable, Overloaded)
+PASSING = (LinkLost, Refused, Unavailable, ViewsUnavailable, Overloaded)
 """What is nobody's fault and goes away: the same again later helps."""
 
 
@@ -36,7 +37,7 @@ def pauses() -> Iterator[float]:
 
 
 async def keep(what: str, pulse: Pulse, work: Callable[[Callable[[], None]], Awaitable[None]]) -> None:
-    """Do work that never ends, and begin it again whenever something passing ends it, until this is cancelled.
+    """Do work to its end, if it has one, and begin it again whenever something passing breaks it off.
 
     ``work`` gets a function to call once all is well, after which pauses are short again.
     """
@@ -50,7 +51,7 @@ async def keep(what: str, pulse: Pulse, work: Callable[[Callable[[], None]], Awa
 
     while True:
         try:
-            await work(well)
+            return await work(well)
         except PASSING as error:
             pause = next(waits)
             pulse.there(what, up=False)

@@ -15,7 +15,7 @@ from services.cli.screen import Exit, err
 from services.decisions import Rejected
 from services.runtime.district import Faults
 from services.runtime.errors import Busy, Conflict, Damaged, HujiaoError
-from services.runtime.management import TopologyDiffers, Unreachable
+from services.runtime.management import NotTaken, TopologyDiffers, Unreachable
 
 app = App(
     name="hujiao",
@@ -54,7 +54,7 @@ def _explain(error: Exception) -> Exit:
             status = Exit.BUSY
         case Damaged() | TopologyDiffers():
             status = Exit.FAULT_FOUND
-        case Unreachable():
+        case Unreachable() | NotTaken():
             status = Exit.FAILED
         case Faults():
             status = Exit.USAGE

@@ -127,8 +127,7 @@ class Management:
         users = self._get("users")
         permissions = self._get("permissions")
         here = [entry for entry in permissions if entry["vhost"] == self.vhost]
-        vhosts = {entry["name"] for entry in self._get("vhosts")}
-        seen = self._read_vhost() if self.vhost in vhosts else Found(vhost=False)
+        seen = self._read_vhost()
         return msgspec.structs.replace(
             seen,
             topology=msgspec.structs.replace(
@@ -170,9 +169,8 @@ class Management:
 
     def _read_vhost(self) -> Found:
         exchanges = self._get(f"exchanges/{self._vhost}")
-        queues = self._get(
-            f"queues/{self._vhost}", {"disable_stats": "true"}
-        )  # with them, policies are as old as counts
+        # among statistics a queue's policy is as old as its count of messages
+        queues = self._get(f"queues/{self._vhost}", {"disable_stats": "true"})
         bindings = self._get(f"bindings/{self._vhost}")
         return Found(
             topology=Topology(
@@ -184,6 +182,7 @@ class Management:
                     for policy in self._get(f"policies/{self._vhost}")
                 ),
             ),
+            vhost=bool(exchanges),  # every vhost has some of its own
             messages=self._messages(),
             governed_by={queue["name"]: queue.get("policy") or "" for queue in queues},
         )
@@ -287,7 +286,9 @@ class Management:
                 )
             case code if code >= httpx.codes.INTERNAL_SERVER_ERROR:
                 raise Unreachable(f"expected an answer to {wanted}, found: {code} {_said(answer)}")
-            case code if code >= httpx.codes.MULTIPLE_CHOICES and code != httpx.codes.NOT_FOUND:
+            case httpx.codes.NOT_FOUND if method in ("GET", "DELETE"):
+                return answer
+            case code if code >= httpx.codes.MULTIPLE_CHOICES:
                 raise NotTaken(f"expected RabbitMQ to take {wanted}, found: {code} {_said(answer)}")
         return answer
 

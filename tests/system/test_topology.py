@@ -492,6 +492,18 @@ def test_a_service_sees_no_users_and_changes_nothing(
     assert secret.password("svc.relay") not in said.err
 
 
+def test_a_service_that_looks_into_a_vhost_that_is_not_there_refuses_to_start(
+    broker: RabbitServer, wanted: Topology, secret: Secret
+) -> None:
+    user = "svc.relay"
+
+    with (
+        management(broker, user, secret.password(user), "nowhere") as own,
+        pytest.raises(TopologyDiffers, match="create vhost nowhere"),
+    ):
+        check_mine(own, wanted, user)
+
+
 def test_a_department_user_sees_nothing_of_the_management(broker: RabbitServer, secret: Secret) -> None:
     with pytest.raises(Refused, match="Not management user"):
         version(broker, "dept.aa.d07", secret.password("dept.aa.d07"))

@@ -15,10 +15,11 @@ from typing import Any, NamedTuple, TypeVar
 
 import psycopg
 
-from deploy.processes import HOST, Server, ServerFailed
+from deploy.processes import HOST, Server, ServerFailed, free_ports
 from deploy.servers import MosquittoServer, PostgresServer, RabbitCluster, RabbitServer, missing
 from services.runtime import roles
 from services.runtime.district import find_district, load_district
+from services.runtime.environment import USES, of_service
 from services.runtime.secret import ensure_secret
 from services.runtime.topology import local_departments
 
@@ -28,21 +29,6 @@ VHOST = "hujiao"
 ASK_S = 3.0
 
 T = TypeVar("T")
-
-USES = {
-    "intake": "vault broker",
-    "terminals": "vault mqtt",
-    "departments": "vault broker",
-    "command_centre": "vault",
-    "platforms": "vault broker",
-    "disclosure": "vault",
-    "clock": "vault",
-    "relay": "broker",
-    "projections": "views",
-    "web": "vault views",
-}
-"""The services, and what each of them needs beside the log."""
-
 
 _VARIABLES = {"probe": "HUJIAO_PROBE_PORT", "port": "HUJIAO_PORT"}
 
@@ -73,6 +59,12 @@ class Service(Server):
     def probe_url(self) -> str:
         """Where its supervisor asks: ``/live``, ``/ready``, ``/metrics``."""
         return f"http://{HOST}:{self.ports['probe']}"
+
+    def claim(self) -> None:
+        """Choose its ports now, so that others can be told of them before it starts."""
+        if not self.ports:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._keep(dict(zip(self.PORTS, free_ports(len(self.PORTS)), strict=True)), None)
 
     def _prepare(self) -> None:
         """Nothing: all that a service keeps is in the log."""
@@ -135,6 +127,16 @@ class Township:
             self._services = {share.name: self._service(share) for share in self._shares}
         return self._services
 
+    @property
+    def console(self) -> str:
+        """Where the console answers, before it does; empty in a township without one."""
+        for share in self._shares:
+            if share.service == "web":
+                web = Service(self._home(share), share, {}, outlive=self._outlive)
+                web.claim()
+                return f"http://{HOST}:{web.ports['port']}"
+        return ""
+
     def up(self) -> None:
         """Start whatever does not run, make what is missing, and wait until all of it is ready.
 
@@ -159,7 +161,7 @@ class Township:
         """What a command of ours answers, from JSON if it was asked for."""
         done = subprocess.run(
             [sys.executable, "-m", "services.cli", *arguments],
-            env={**os.environ, "HUJIAO_SECRET_FILE": str(self.secret_file), **self._store("log", "vault", "views")},
+            env={**os.environ, **self._variables()},
             capture_output=True,
             text=True,
             check=False,
@@ -181,6 +183,10 @@ class Township:
         """Where a user finds RabbitMQ: every node, with spaces between."""
         return " ".join(node.amqp_url(user, self.password(user), VHOST) for node in self.nodes)
 
+    def management_url(self, user: str) -> str:
+        """Where a user finds RabbitMQ's management interface: of every node, with spaces between."""
+        return " ".join(node.management_url(user, self.password(user)) for node in self.nodes)
+
     def mqtt_url(self, user: str) -> str:
         """Where a terminal finds Mosquitto."""
         return self.mosquitto.url(user, self.password(user))
@@ -191,10 +197,9 @@ class Township:
         servers: dict[str, Server] = {"postgresql": self.postgres, "mosquitto": self.mosquitto}
         servers |= {node.name: node for node in self.nodes}
         servers |= self.services if begun else {}
-        web = self.services.get("web") if begun else None
         return {
             "folder": str(self.folder),
-            "console": f"http://{HOST}:{web.ports['port']}" if web and web.ports else "",
+            "console": self.console if begun else "",
             "users": self._users() if begun else {},
             "processes": {
                 name: {"running": server.running, "ports": server.ports, "log": str(server.log)}
@@ -223,6 +228,15 @@ class Township:
     def _user(self, user: str, url: str) -> dict[str, str]:
         return {"user": user, "password": self.password(user), "url": url}
 
+    def _variables(self) -> dict[str, str]:
+        """What our commands are told: the secret, and where all data is."""
+        return {
+            "HUJIAO_SECRET_FILE": str(self.secret_file),
+            "HUJIAO_STORE_URL": self.store_url(roles.LOG),
+            "HUJIAO_VAULT_URL": self.store_url(roles.VAULT),
+            "HUJIAO_VIEWS_URL": self.store_url(roles.VIEWS),
+        }
+
     def _provision(self) -> None:
         with psycopg.connect(self.postgres.url()) as connection:
             known = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (DATABASE,)).fetchone()
@@ -234,26 +248,19 @@ class Township:
         self.hujiao("topology", "mosquitto", str(self.folder / "mosquitto-access"), *district)
         self.hujiao("district", "load", self.district)
 
-    def _store(self, *parts: str) -> dict[str, str]:
-        """Where parts of the data are, each for the role that may reach it."""
-        return {variable: self.store_url(role) for part, variable, role in _STORES if part in parts}
-
     def _service(self, share: Share) -> Service:
-        uses, user = USES[share.service].split(), f"svc.{share.service}"
         settings = {
             "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry),
             "HUJIAO_LOG": "INFO",
             **{name: value for name, value in os.environ.items() if name.startswith("OTEL_")},
-            **self._store("log", *uses),
+            **of_service(share.service, self),
         }
-        if "broker" in uses:
-            password = self.password(user)
-            settings["HUJIAO_BROKER_URL"] = self.amqp_url(user)
-            settings["HUJIAO_MANAGEMENT_URL"] = " ".join(node.management_url(user, password) for node in self.nodes)
-        if "mqtt" in uses:
-            settings["HUJIAO_MQTT_URL"] = self.mqtt_url(user)
-        folder = self.folder / "services" / share.name
-        return Service(folder, share, {**settings, **self._extra}, outlive=self._outlive)
+        if "window" in USES[share.service].split():
+            settings["HUJIAO_WINDOW_URL"] = self.console
+        return Service(self._home(share), share, {**settings, **self._extra}, outlive=self._outlive)
+
+    def _home(self, share: Share) -> Path:
+        return self.folder / "services" / share.name
 
     def _own_password(self) -> str:
         """The administrators' password of the private servers, made at the first start."""
@@ -263,13 +270,6 @@ class Township:
             file.touch(mode=0o600)
             file.write_text(secrets.token_urlsafe(18))
         return file.read_text()
-
-
-_STORES = (
-    ("log", "HUJIAO_STORE_URL", roles.LOG),
-    ("vault", "HUJIAO_VAULT_URL", roles.VAULT),
-    ("views", "HUJIAO_VIEWS_URL", roles.VIEWS),
-)
 
 
 def for_all(things: Iterable[T], act: Callable[[T], object]) -> None:

@@ -50,6 +50,7 @@ STOP_S = 8.0
 
 VIEWS_WAIT_S = 0.5
 DEFAULT_PORT = 8765
+LOOPBACK = "127.0.0.1"
 
 logger = structlog.get_logger()
 
@@ -62,6 +63,7 @@ class Settings(Struct, frozen=True):
     mqtt_url: str = ""
     window_url: str = ""
     probe_port: int = 0
+    probe_host: str = LOOPBACK
 
 
 class Process:
@@ -274,7 +276,7 @@ async def projections(process: Process) -> None:
     await keep("projections", process.pulse, fold)
 
 
-def web(port: int, host: str = "127.0.0.1") -> Serve:
+def web(port: int, host: str = LOOPBACK) -> Serve:
     """Answer over HTTP: the console, the API, reports that come over the web."""
 
     async def serve(process: Process) -> None:
@@ -346,7 +348,9 @@ async def run(name: str, where: Place, settings: Settings, serve: Serve) -> None
         configured(house)
         if name in AT_THE_BROKER:
             await asyncio.to_thread(process.check_topology)
-        probe = Probe(settings.probe_port, process.pulse, process.alive) if settings.probe_port else None
+        probe = None
+        if settings.probe_port:
+            probe = Probe(settings.probe_port, process.pulse, process.alive, settings.probe_host)
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         for told in (signal.SIGTERM, signal.SIGINT):

@@ -1,6 +1,7 @@
-"""`run`: one service as a process of its own, beside others on this machine or elsewhere."""
+"""`run`: one service as a process of its own, beside others here or elsewhere; `environment`: what each is told."""
 
 import asyncio
+from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
@@ -8,9 +9,12 @@ from cyclopts.validators import Number
 
 from services import processes
 from services.cli.houses import DEFAULT_DATA, Data, existing_place
-from services.cli.screen import Exit
+from services.cli.screen import Exit, out
+from services.cli.topology import SecretFile, write_private
 from services.runtime import tracing
+from services.runtime.environment import Named, environments, written
 from services.runtime.errors import HujiaoError
+from services.runtime.secret import ensure_secret
 
 Service = Literal[
     "intake",
@@ -29,6 +33,7 @@ Service = Literal[
 def register(app: App) -> None:
     """Add the commands of this file."""
     app.command(run, group="Serve")
+    app.command(environment, group="Keep")
 
 
 def run(
@@ -48,9 +53,15 @@ def run(
         int,
         Parameter(env_var="HUJIAO_PROBE_PORT", validator=Number(gte=0, lte=65535), help="/live, /ready, /metrics."),
     ] = 0,
+    probe_host: Annotated[
+        str, Parameter(env_var="HUJIAO_PROBE_HOST", help="The address of this machine at which the probe answers.")
+    ] = processes.LOOPBACK,
     port: Annotated[
         int, Parameter(env_var="HUJIAO_PORT", validator=Number(gte=1, lte=65535), help="The web's port.")
     ] = processes.DEFAULT_PORT,
+    host: Annotated[
+        str, Parameter(env_var="HUJIAO_HOST", help="The web's address. It has no log-in: only where nobody else comes.")
+    ] = processes.LOOPBACK,
 ) -> Exit:
     """Run one service until SIGTERM; the others run beside it, here or on other machines.
 
@@ -71,8 +82,51 @@ def run(
     if service == "platforms":
         serve = processes.platforms(town, platform)
     elif service == "web":
-        serve = processes.web(port)
+        serve = processes.web(port, host)
     tracing.set_up(service)
-    settings = processes.Settings(broker, management, mqtt, window, probe)
+    settings = processes.Settings(broker, management, mqtt, window, probe, probe_host)
     asyncio.run(processes.run(service, existing_place(data), settings, serve))
+    return Exit.DONE
+
+
+def environment(
+    folder: Path,
+    *,
+    secret_file: SecretFile,
+    store: str = "postgresql://127.0.0.1:5432/hujiao",
+    broker: str = "amqp://127.0.0.1:5672/hujiao",
+    management: str = "http://127.0.0.1:15672",
+    mqtt: str = "mqtt://127.0.0.1:1883",
+    window: str = "",
+    probe_host: str = processes.LOOPBACK,
+) -> Exit:
+    """Write a file of environment variables for each service: where the servers are, its own users and passwords.
+
+    Asks no server. Whoever runs a service needs its file and no other: SERVICE.env. provision.env is for `store apply`,
+    `topology apply` and `district load`; postgres.env, rabbitmq.env and grafana.env give the container images of those
+    servers their administrators. The same secret and addresses always give the same files, each for its owner alone.
+    A missing secret file is created.
+
+    Parameters
+    ----------
+    store
+        The database of PostgreSQL, without a user.
+    broker
+        RabbitMQ and its vhost, without a user; every node of a cluster, with spaces between.
+    management
+        RabbitMQ's management interface, of every node.
+    mqtt
+        Mosquitto, without a user.
+    window
+        Where links to cases lead.
+    probe_host
+        The address at which the services' probes answer; their ports begin at 9101.
+    """
+    secret = ensure_secret(secret_file)
+    servers = Named(secret, store=store, broker=broker, management=management, mqtt=mqtt)
+    everybody = dict(environments(secret, servers, window, probe_host))
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for name, variables in everybody.items():
+        write_private(folder / f"{name}.env", written(variables))
+    out.print(f"Wrote {len(everybody)} files to {folder}: {', '.join(everybody)}.")
     return Exit.DONE

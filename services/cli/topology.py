@@ -171,7 +171,7 @@ def mosquitto(folder: Path, *, secret_file: SecretFile, district: District = DEF
     known, secret = load_district(find_district(district)), read_secret(secret_file)
     folder.mkdir(parents=True, exist_ok=True)
     for file, content in (("passwd", password_file(known, secret)), ("acl", access_file(known))):
-        _write(folder / file, content)
+        write_private(folder / file, content)
     out.print(f"Wrote passwd and acl for {len(known.terminals)} terminals and {SVC_TERMINALS} to {folder}.")
     return Exit.DONE
 
@@ -179,6 +179,13 @@ def mosquitto(folder: Path, *, secret_file: SecretFile, district: District = DEF
 def wanted_topology(district: str) -> Topology:
     """What a district wants at the broker."""
     return derive(load_district(find_district(district)), PLATFORMS.reactions)
+
+
+def write_private(path: Path, content: str) -> None:
+    """Replace a file at once by one that only its owner may read."""
+    with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+        file.write(content)
+    Path(file.name).replace(path)
 
 
 def _passwords(path: Path | None) -> Callable[[str], str] | None:
@@ -215,10 +222,3 @@ def _show(title: str, changes: Sequence[Change]) -> None:
 
 def _line(value: str | Sequence[str]) -> str:
     return value if isinstance(value, str) else " ".join(value)
-
-
-def _write(path: Path, content: str) -> None:
-    """Replace a file at once by one that only its owner may read."""
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-        file.write(content)
-    Path(file.name).replace(path)

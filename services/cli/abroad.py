@@ -92,10 +92,5 @@ def _for_user(urls: str, user: str, secret: Secret) -> str:
     if not urls:
         raise HujiaoError("--broker, --mqtt: expected where the township's brokers are, found nothing")
     login = f"{quote(user, safe='')}:{quote(secret.password(user), safe='')}"
-    parts = (urlsplit(url) for url in urls.split())
-    return " ".join(
-        urlunsplit(
-            part._replace(netloc=f"{login}@{part.hostname}:{part.port}" if part.port else f"{login}@{part.hostname}")
-        )
-        for part in parts
-    )
+    parts = [urlsplit(url) for url in urls.split()]
+    return " ".join(urlunsplit(part._replace(netloc=f"{login}@{part.netloc.rsplit('@', 1)[-1]}")) for part in parts)

@@ -75,16 +75,15 @@ class Folder:
 
     def log(self) -> EventStore:
         """The store of the log."""
-        self.path.mkdir(parents=True, exist_ok=True)
-        return SqliteEventStore(self.path / LOG)
+        return SqliteEventStore(self._file(LOG))
 
     def vault(self) -> Database:
         """The database of the vault."""
-        return SqliteDatabase(self.path / VAULT, VAULT_TABLES)
+        return SqliteDatabase(self._file(VAULT), VAULT_TABLES)
 
     def attempts(self) -> Database:
         """The database in which attempts are counted."""
-        return SqliteDatabase(self.path / ATTEMPTS, ATTEMPT_TABLES)
+        return SqliteDatabase(self._file(ATTEMPTS), ATTEMPT_TABLES)
 
     def views(self) -> Path | str:
         """The file of the views."""
@@ -97,6 +96,10 @@ class Folder:
     def lock(self, what: str) -> Lock:
         """A lock on a file."""
         return _FileLock(self.path / f"{what}.lock")
+
+    def _file(self, name: str) -> Path:
+        self.path.mkdir(parents=True, exist_ok=True)
+        return self.path / name
 
     def forget(self) -> None:
         """Remove every file."""

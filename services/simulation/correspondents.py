@@ -72,7 +72,7 @@ class Books:
         self.decided: dict[str, ActDecided] = {}
         self.wrong: list[Doubled] = []
         self.heard: Counter[str] = Counter()
-        self._newest: dict[tuple[str, str], int] = {}
+        self._versions: dict[tuple[str, str], set[int]] = {}
         self.stirred = 0
 
     def undecided(self) -> list[str]:
@@ -96,11 +96,13 @@ class Books:
     def told(self, department: str, event: CloudEvent) -> None:
         """Note a fact that a department hears: of one stream each is newer than all before, or the same again."""
         self.stirred += 1
-        stream, _, version = event.id.removesuffix(f".{department}").rpartition(":")
-        newest = self._newest.get((department, stream), 0)
-        if int(version) <= newest:
+        stream, _, text = event.id.removesuffix(f".{department}").rpartition(":")
+        version, known = int(text), self._versions.setdefault((department, stream), set())
+        if version in known:
             self.heard["repeated"] += 1
-        self._newest[department, stream] = max(newest, int(version))
+        elif known and version < max(known):
+            self.wrong.append(Doubled(department, f"{event.id} after {max(known)}"))
+        known.add(version)
         self.heard[event.type] += 1
 
 

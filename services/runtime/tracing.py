@@ -5,6 +5,7 @@ so a trace outlives queues, restarts and the nights between.
 """
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +20,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 from events.cloudevents import CloudEvent
 
+_FORM = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 _CONTEXT = TraceContextTextMapPropagator()
 _TRACER = trace.get_tracer("hujiao")
 
@@ -58,5 +60,6 @@ def span(name: str, parent: str, kind: SpanKind = SpanKind.INTERNAL, **about: st
 
 
 def trace_of(event: CloudEvent) -> str:
-    """The ``traceparent`` under which an event was sent; empty if there is none."""
-    return str(event.extensions.get("traceparent", ""))
+    """The ``traceparent`` under which an event was sent; empty if there is none, or none of W3C's form."""
+    said = str(event.extensions.get("traceparent", ""))
+    return said if _FORM.fullmatch(said) else ""

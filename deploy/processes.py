@@ -233,9 +233,12 @@ class Server(ABC):
 
     def _wait_for_an_answer(self, timeout_s: float) -> None:
         deadline = time.monotonic() + timeout_s
-        while (fault := self._fault()) is not None:
-            if not self.running:
+        while True:
+            fault = self._fault()
+            if not self.running:  # whoever answered was somebody else on our port
                 raise ServerFailed(f"expected {self.TITLE} to start, found that it ended\n{self._end_of_log()}")
+            if fault is None:
+                return
             if time.monotonic() > deadline:
                 raise ServerFailed(
                     f"expected {self.TITLE} to answer within {timeout_s:g} s, found: {fault}\n{self._end_of_log()}"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.servers import MosquittoServer, PostgresServer, RabbitServer, missing
+from deploy.servers import MosquittoServer, PostgresServer, RabbitCluster, RabbitServer, missing
 
 NOT_RUN = "NOT RUN: needs "
 PASSWORD = "open sesame"  # noqa: S105 - of servers that live as long as the tests
@@ -60,6 +60,22 @@ def rabbit(servers_folder: Path) -> Iterator[RabbitServer]:
     server.start()
     yield server
     server.kill()  # nobody waits for what it holds
+
+
+@pytest.fixture(scope="session")
+def started_cluster(servers_folder: Path) -> Iterator[RabbitCluster]:
+    need("rabbitmq-server")
+    cluster = RabbitCluster(servers_folder / "cluster", PASSWORD)
+    cluster.start()
+    yield cluster
+    cluster.kill()
+
+
+@pytest.fixture
+def rabbit_cluster(started_cluster: RabbitCluster) -> RabbitCluster:
+    """Three RabbitMQ nodes for all tests of the session, each time complete. Their first start takes 20 seconds."""
+    started_cluster.start()
+    return started_cluster
 
 
 @pytest.fixture(scope="session")

@@ -43,7 +43,7 @@ from services.runtime.relay import Relay, Write
 from services.runtime.retry import keep
 from services.serving import EngineThread, Listener
 from services.web.app import Window, create_app
-from services.wiring import House
+from services.wiring import APART, RUNS, House
 
 STOP_S = 8.0
 """What is still at work so long after the word to stop is left to whoever comes next."""
@@ -244,7 +244,14 @@ def platforms(town: str = "", platform: str = "") -> Serve:
             raise HujiaoError(f"expected a town and platform of the district, found {town!r} and {platform!r}")
         subscriber = ".".join(part for part in ("platforms", town, platform) if part)
         hears = Queues(
-            process.broker(), queues, house.log, house.attempts(subscriber), house.clock, subscriber, process.pulse
+            process.broker(),
+            queues,
+            house.log,
+            house.attempts(subscriber),
+            house.clock,
+            subscriber,
+            house.place.lock(subscriber),
+            process.pulse,
         )
         await hears.run(Reactor(house.ledger, PLATFORMS).handle)
 
@@ -258,7 +265,7 @@ async def relay(process: Process) -> None:
     def writer(fact: DistrictConfigured) -> Write:
         return Addresses(RuleBook(fact.district), PLATFORMS.reactions, process.settings.window_url).letters
 
-    async with Relay(house.log, process.broker(), writer, configured(house), process.pulse) as publishes:
+    async with Relay(house.log, process.broker(), writer, process.pulse) as publishes:
         await _cursor(process, "relay").run(publishes.publish)
 
 
@@ -345,6 +352,7 @@ async def run(name: str, where: Place, settings: Settings, serve: Serve) -> None
         process = Process(name, house, settings)
         process.pulse.figure("log_position", lambda: float(house.log.head()))
         process.pulse.figure("parked", lambda: float(house.parked()))
+        house.remember(RUNS, APART)
         configured(house)
         if name in AT_THE_BROKER:
             await asyncio.to_thread(process.check_topology)

@@ -35,6 +35,10 @@ SERVICES: tuple[Service, ...] = (configuration.SERVICE, INTAKE, COMMAND_CENTRE, 
 """The services of a real township. The simulation is added by the demo and the replay alone."""
 
 
+RUNS, TOGETHER, APART = "runs", "together", "apart"
+"""How a township's services run: all with one place in the log, or each with its own. It cannot be both."""
+
+
 class House:
     """One township's data, opened: its log, vault, ledger and views, each as soon as it is wanted.
 
@@ -115,7 +119,9 @@ class House:
 
         Raises:
             Busy: when another process is.
+            HujiaoError: when the services of this township run apart.
         """
+        self.remember(RUNS, TOGETHER)
         lock = self.place.lock(EVERYTHING)
         self._opened.callback(lock.close)
         if not lock.take():

@@ -15,7 +15,7 @@ from services.runtime.clock import SystemClock, VirtualClock
 from services.runtime.errors import Busy, HujiaoError
 from services.runtime.places import Place, place
 from services.simulation.service import simulation
-from services.wiring import SERVICES, House
+from services.wiring import APART, RUNS, SERVICES, House
 
 Data = Annotated[
     str,
@@ -75,7 +75,9 @@ def existing_place(data: str) -> Place:
 
 
 def drain(house: House) -> None:
-    """Have the services react to what was just decided, unless a server is there to do it."""
+    """Have the services react to what was just decided, unless others are there to do it."""
+    if house.setting(RUNS) == APART:
+        return
     with contextlib.suppress(Busy):
         house.lock()
         house.engine().run(until=max(house.clock.now(), house.ledger.recorded_at))

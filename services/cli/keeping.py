@@ -7,6 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Literal
 
+import msgspec
 from cyclopts import App, Parameter
 
 from events.report import ErasureReason
@@ -185,6 +186,23 @@ def list_parked(*, data: Data = DEFAULT_DATA, as_json: Json = False) -> Exit:
     return Exit.DONE
 
 
+@parked.command(name="show")
+def show_parked(what: str, *, data: Data = DEFAULT_DATA, as_json: Json = False) -> Exit:
+    """Show everything about one thing that is parked: who parked it, why, and what it says; words stay encrypted."""
+    with existing_house(data) as house:
+        with house.log.reading() as cursor:
+            found = [row for row in parking.all_parked(cursor) if row.what == what]
+        if not found:
+            raise HujiaoError(f"what: expected something parked, found nothing called {what!r}")
+        shown = [{**row._asdict(), "request": None, "says": _says(house, row)} for row in found]
+    if as_json:
+        print_json(shown)
+    else:
+        for row in shown:
+            table(f"Parked by {row['subscriber']}", ("field", "value"), row.items())
+    return Exit.DONE
+
+
 @parked.command
 def release(what: str, *, data: Data = DEFAULT_DATA) -> Exit:
     """Have something parked, and what waits behind it, handled again."""
@@ -249,6 +267,15 @@ def new_district(folder: Path, *, code: str, alias: str, zh: str, en: str) -> Ex
     (folder / "senders.toml").write_text(_SENDERS.format(code=code), encoding="utf-8")
     (folder / "district.toml").write_text(_DISTRICT.format(code=code, alias=alias, zh=zh, en=en), encoding="utf-8")
     return check_district(str(folder))
+
+
+def _says(house: House, row: parking.Parked) -> str:
+    """The fact or request that is parked, as JSON."""
+    if row.position is not None:
+        return house.log.catalog.encode_json(house.log.after(row.position - 1, 1)[0].fact).decode()
+    if row.request is not None:
+        return msgspec.json.encode(house.log.catalog.decode_request(row.request)).decode()
+    return "it could not be stored"
 
 
 def _settle(data: str, what: str, how: Literal["release", "drop"]) -> Exit:

@@ -75,6 +75,10 @@ def _explain(error: Exception) -> Exit:
 
 
 def _log_to_stderr() -> None:
+    """Our own lines in one form; those of the libraries only when they are about something that ended them."""
+    logging.basicConfig(level=logging.ERROR)
+    for library in ("aio_pika", "aiormq"):
+        logging.getLogger(library).setLevel(logging.CRITICAL)  # a broken link is said once, by whoever begins again
     level = logging.getLevelNamesMapping().get(os.environ.get("HUJIAO_LOG", "WARNING").upper(), logging.WARNING)
     structlog.configure(
         processors=[

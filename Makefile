@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help setup up test lint types imports unit wheel bench memory lock clean
+.PHONY: help setup servers up test lint types imports unit wheel bench memory lock clean
 
 help: ## say what can be done
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,10 +20,13 @@ $(READY): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $(READY)
 
+servers: ## install the servers that tests need, where this is root on Debian
+	@deploy/install_servers.sh
+
 up: setup ## watch a district at work: look at http://127.0.0.1:8765
 	$(BIN)/hujiao demo
 
-test: lint types imports unit wheel ## every check
+test: servers lint types imports unit wheel ## every check
 
 lint: setup
 	$(BIN)/ruff check .

@@ -24,10 +24,13 @@ SWITCHING_S, SWITCHING_AGAIN_S = 1, 30
 SESSION = {
     "lock_timeout": "60s",
     "idle_in_transaction_session_timeout": "60s",
+    "tcp_keepalives_idle": "10",
+    "tcp_keepalives_interval": "5",
+    "tcp_keepalives_count": "3",
     "synchronous_commit": "off",
 }
-"""Who stands still does not hold the others up. What a crash of the server loses is folded again: rows and position
-are lost together."""
+"""Who stands still or vanishes does not hold the others up for long. What a crash of the server loses is folded again:
+rows and position are lost together."""
 LINK = {"connect_timeout": CONNECT_S, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
 LINK_LOST_MS = 30_000
 
@@ -151,18 +154,11 @@ class PostgresDatabase(Database):
 
     def _unavailable(self, error: Exception) -> type[Unavailable] | None:
         cause = error.orig if isinstance(error, library.DBAPIError) else error
-        match cause:
-            case psycopg.errors.LockNotAvailable() | psycopg.errors.DeadlockDetected():
-                return Locked
-            case (
-                psycopg.OperationalError()
-                | psycopg.InterfaceError()
-                | psycopg.errors.IdleInTransactionSessionTimeout()
-                | library.TimeoutError()
-            ):
-                return Unavailable
-            case _:
-                return None
+        if isinstance(cause, _LOCKED):
+            return Locked
+        if isinstance(cause, library.TimeoutError) or (isinstance(cause, psycopg.Error) and _passes(cause)):
+            return Unavailable
+        return None
 
 
 class _Rows:
@@ -220,6 +216,18 @@ class _NumberLoader(Loader):
 
 _READ = f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; LOCK TABLE {BUILDS.name} IN ACCESS SHARE MODE"
 """The lock comes before the first look: then nothing is switched between a look and the next."""
+
+
+_LOCKED = (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected)
+_PASSING = ("08", "40", "53", "57", "25P03")
+"""How the codes of errors begin that pass: broken links, conflicts, resources, an operator, a time limit."""
+
+
+def _passes(error: psycopg.Error) -> bool:
+    """Whether waiting helps. What has no code did not come from the server, so that the link is at fault."""
+    if error.sqlstate is None:
+        return isinstance(error, psycopg.OperationalError)
+    return error.sqlstate.startswith(_PASSING) and not isinstance(error, psycopg.errors.ProtocolViolation)
 
 
 def _prepare(connection: Any, record: object) -> None:

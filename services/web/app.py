@@ -167,7 +167,7 @@ def create_app(window: Window) -> Litestar:
     @get("/api/triage", sync_to_thread=True)
     def triage() -> dict[str, Any]:
         """Cases that wait for an operator."""
-        return {"rows": window.questions.table("triage", "queued_at")}
+        return {"rows": window.questions.table("triage", 'queued_at, "case"')}
 
     @get("/api/workload", sync_to_thread=True)
     def workload() -> dict[str, Any]:

@@ -373,7 +373,11 @@ async def run(name: str, where: Place, settings: Settings, serve: Serve) -> None
 
 
 async def until(stop: asyncio.Event, *works: Coroutine[Any, Any, None]) -> None:
-    """Do all of this at once until told to stop or one of it fails; raises what made it fail."""
+    """Do all of this at once until told to stop; it goes on for ever, or fails.
+
+    Raises:
+        HujiaoError: when one of it ended by itself; or whatever made it fail.
+    """
     tasks = [asyncio.ensure_future(work) for work in works]
     stopped = asyncio.ensure_future(stop.wait())
     try:
@@ -385,6 +389,7 @@ async def until(stop: asyncio.Event, *works: Coroutine[Any, Any, None]) -> None:
     for task in tasks:
         if task in done:
             task.result()
+            raise HujiaoError("expected work that goes on until it is told to stop, found that it ended by itself")
 
 
 async def for_ever() -> None:

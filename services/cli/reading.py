@@ -138,7 +138,9 @@ def query(
     data: Data = DEFAULT_DATA,
     as_json: Json = False,
 ) -> Exit:
-    """Ask the views in SQL; nothing can be changed. `SELECT name, sql FROM sqlite_master` lists what there is.
+    """Ask the views in SQL; nothing can be changed.
+
+    `SELECT name, sql FROM sqlite_master` lists what there is; on PostgreSQL, `information_schema.columns`.
 
     Views: reports, cases, timeline, calls, legs, board, triage, workload, notices. Times are UTC text.
     """

@@ -10,6 +10,9 @@ LOG, VIEWS, VAULT, ANALYST = "hujiao_log", "hujiao_views", "hujiao_vault", "huji
 OWNERS = {"log": LOG, "views": VIEWS, "analysis": VIEWS, "vault": VAULT}
 """Each schema and the role that it belongs to."""
 
+ANALYSTS_LIMITS = {"statement_timeout": "10min", "idle_in_transaction_session_timeout": "5min"}
+"""A question left open keeps a new build of a view from taking over."""
+
 _ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtext('hujiao: roles'))"
 
 
@@ -36,6 +39,10 @@ def apply(admin_url: str, secret: Secret) -> None:
                 connection.execute(sql.SQL("ALTER SCHEMA {} OWNER TO {}").format(*names))
             # views as of the past stand in schemas of their own
             connection.execute(sql.SQL("GRANT CREATE ON DATABASE {} TO {}").format(database, sql.Identifier(VIEWS)))
+            for setting, limit in ANALYSTS_LIMITS.items():
+                limited = sql.SQL("ALTER ROLE {} SET {} = {}")
+                names = sql.Identifier(ANALYST), sql.Identifier(setting), sql.Literal(limit)
+                connection.execute(limited.format(*names))
             connection.execute(sql.SQL("GRANT USAGE ON SCHEMA analysis TO {}").format(sql.Identifier(ANALYST)))
     except psycopg.Error as error:
         raise HujiaoError(f"--admin: expected an administrator of PostgreSQL, found: {str(error).strip()}") from error

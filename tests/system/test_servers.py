@@ -362,13 +362,13 @@ def test_a_server_stays_when_the_thread_that_started_it_ends(folder: Path) -> No
     server = MosquittoServer(folder)
     thread = threading.Thread(target=server.start)
     thread.start()
-
     thread.join()
+    assert until(lambda: not Path(f"/proc/self/task/{thread.native_id}").exists(), PATIENCE_S)
 
-    with server:
-        before = server.pid
-        server.save()
-        assert server.pid == before
+    server.save()
+
+    assert server.running
+    server.stop()
 
 
 def test_who_cannot_start_says_why_with_the_end_of_the_log(folder: Path) -> None:

@@ -41,8 +41,8 @@ def apply(admin_url: str, secret: Secret) -> None:
             connection.execute(sql.SQL("GRANT CREATE ON DATABASE {} TO {}").format(database, sql.Identifier(VIEWS)))
             for setting, limit in ANALYSTS_LIMITS.items():
                 limited = sql.SQL("ALTER ROLE {} SET {} = {}")
-                names = sql.Identifier(ANALYST), sql.Identifier(setting), sql.Literal(limit)
-                connection.execute(limited.format(*names))
+                words = (sql.Identifier(ANALYST), sql.Identifier(setting), sql.Literal(limit))
+                connection.execute(limited.format(*words))
             connection.execute(sql.SQL("GRANT USAGE ON SCHEMA analysis TO {}").format(sql.Identifier(ANALYST)))
     except psycopg.Error as error:
         raise HujiaoError(f"--admin: expected an administrator of PostgreSQL, found: {str(error).strip()}") from error

@@ -198,6 +198,26 @@ async def freeze_node(play: Play) -> None:
         os.kill(pid, signal.SIGCONT)
 
 
+async def everything(play: Play) -> None:
+    """One thing after the other: a service of each kind killed, every server restarted, all links cut."""
+    township = play.township
+    for n, name in enumerate(("intake", "command_centre", "platforms", "relay", "departments", "terminals"), start=1):
+        await play.until(0.05 * n)
+        township.services[name].kill()
+        await asyncio.to_thread(township.services[name].start)
+    await play.until(0.4)
+    await asyncio.to_thread(township.postgres.restart)
+    await play.until(0.5)
+    await asyncio.to_thread(township.rabbit.restart)
+    await play.until(0.6)
+    await asyncio.to_thread(township.mosquitto.restart)
+    await play.until(0.7)
+    for proxy in township.proxies:
+        proxy.cut()
+    for proxy in township.proxies:
+        proxy.mend()
+
+
 FAULTS: Mapping[str, Fault] = {
     fault.__name__: fault
     for fault in (
@@ -209,6 +229,7 @@ FAULTS: Mapping[str, Fault] = {
         restart_mosquitto,
         cut_links,
         department_asleep,
+        everything,
     )
 }
 IN_A_CLUSTER: Mapping[str, Fault] = {fault.__name__: fault for fault in (kill_node, freeze_node)}

@@ -16,7 +16,7 @@ from services.runtime.clock import Clock, VirtualClock
 from services.runtime.district import find_district, load_district
 from services.wiring import SERVICES, House
 
-pytest_plugins = ["tests.servers"]
+pytest_plugins = ["tests.servers", "tests.system.edges"]
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 MONDAY_MORNING = datetime(2026, 11, 23, 1, 0, tzinfo=UTC)

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import aio_pika
@@ -17,7 +17,10 @@ import aiormq
 import structlog
 from aio_pika import DeliveryMode, Message
 from aio_pika.abc import AbstractChannel, AbstractExchange, AbstractIncomingMessage
+from aio_pika.connection import make_url
 from aio_pika.exceptions import AMQPError, DeliveryError, PublishError
+from aiormq.connection import TCPTransportFactory, TLSTransportFactory, TransportFactory
+from yarl import URL
 
 from events.cloudevents import CloudEvent, to_headers
 from services.runtime.errors import HujiaoError
@@ -28,7 +31,7 @@ PREFIXES = ("cloudEvents_", "cloudEvents:")
 
 CONNECT_S = 10.0
 CONFIRM_S = 20.0
-CLOSE_S = 3.0
+CLOSE_S = 1.0
 HEARTBEAT_S = 20
 
 _BROKEN = (
@@ -58,32 +61,51 @@ async def channel(url: str, name: str, prefetch: int = 0) -> AsyncIterator[Abstr
     Raises:
         LinkLost: when the broker cannot be reached, or does not let us in.
     """
-    link: aio_pika.abc.AbstractConnection | None = None
-    try:
+    async with AsyncExitStack() as opened:
         try:
-            link = await _connect(url.split(), name)
+            link = await _connect(url.split(), name, opened)
             async with asyncio.timeout(CONNECT_S):
-                opened = await link.channel(publisher_confirms=True, on_return_raises=True)
+                found = await link.channel(publisher_confirms=True, on_return_raises=True)
                 if prefetch:
-                    await opened.set_qos(prefetch_count=prefetch)
+                    await found.set_qos(prefetch_count=prefetch)
         except _BROKEN as error:
             raise LinkLost(f"expected RabbitMQ to let {name} in, found: {_said(error)}") from error
-        yield opened
-    finally:
-        if link is not None:
-            await _close(link)
+        yield found
 
 
-async def _connect(urls: list[str], name: str) -> aio_pika.abc.AbstractConnection:
-    """A connection to the first node of the cluster that answers."""
+async def _connect(urls: list[str], name: str, opened: AsyncExitStack) -> aio_pika.Connection:
+    """A connection to the first node of the cluster that answers; ``opened`` closes it."""
     for n, url in enumerate(urls, start=1):
+        link = aio_pika.Connection(make_url(url, heartbeat=HEARTBEAT_S), client_properties={"connection_name": name})
+        wire = link.kwargs["transport_factory"] = _Wire()
+        opened.push_async_callback(_close, link, wire)
         try:
             async with asyncio.timeout(CONNECT_S):
-                return await aio_pika.connect(url, client_properties={"connection_name": name}, heartbeat=HEARTBEAT_S)
+                await link.connect()
         except _BROKEN:
             if n == len(urls):
                 raise
+        else:
+            return link
     raise ConnectionError("expected where a node of RabbitMQ is, found nothing")
+
+
+class _Wire(TransportFactory):
+    """Makes a connection's transport as the library does, and can cut it off: the library may wait for a farewell."""
+
+    def __init__(self) -> None:
+        self._transport: asyncio.WriteTransport | None = None
+
+    async def create(self, url: URL, **kwargs: Any) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        factory = TLSTransportFactory() if url.scheme == "amqps" else TCPTransportFactory()
+        reader, writer = await factory.create(url, **kwargs)
+        self._transport = writer.transport
+        return reader, writer
+
+    def cut(self) -> None:
+        """End it at once; what was not sent yet is not."""
+        if self._transport is not None:
+            self._transport.abort()
 
 
 class Sender:
@@ -212,28 +234,14 @@ def event_message(event: CloudEvent, message_id: str, **properties: Any) -> Mess
     )
 
 
-async def check_there(url: str, name: str, queues: tuple[str, ...], exchanges: tuple[str, ...]) -> None:
-    """See whether what a service needs is there and within its rights; it declares nothing.
-
-    Raises:
-        LinkLost: saying what is missing.
-    """
-    async with channel(url, name) as opened:
-        try:
-            for queue in queues:
-                await opened.declare_queue(queue, passive=True, timeout=CONNECT_S)
-            for exchange in exchanges:
-                await opened.declare_exchange(exchange, passive=True, timeout=CONNECT_S)
-        except _BROKEN as error:
-            raise LinkLost(f"expected what {name} needs at the broker, found: {_said(error)}") from error
-
-
-async def _close(link: aio_pika.abc.AbstractConnection) -> None:
+async def _close(link: aio_pika.Connection, wire: _Wire) -> None:
     try:
         async with asyncio.timeout(CLOSE_S):
             await link.close()
     except _BROKEN as error:
         logger.info("link_closed_badly", error=_said(error))
+    finally:
+        wire.cut()
 
 
 def _said(error: BaseException) -> str:

@@ -18,7 +18,8 @@ from services.rules.book import RuleBook
 from services.runtime.errors import Conflict, Damaged, Erased
 from services.runtime.log import Log
 from services.runtime.seal import FIRST, seal
-from services.runtime.store import INBOX, TIMERS, Cursor
+from services.runtime.store import INBOX, Cursor
+from services.runtime.timers import Timers
 from services.runtime.vault import Vault
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -103,9 +104,9 @@ class Batch:
         self._stored: list[StoredEvent] = []
         self._inbox: dict[str, tuple[bytes, bytes]] = {}
         self._looked_up: dict[str, tuple[bytes, bytes] | None] = {}
-        self._next_due: int | None = None
-        """No timer is due before this; none at all if ``None``. Not to be trusted while it has to be looked up."""
-        self._look_up_next_due = True
+        self._absent: set[str] = set()
+        """Streams that were looked for and are not in the log."""
+        self._timers = Timers(cursor)
 
     @property
     def rules(self) -> RuleBook:
@@ -135,8 +136,10 @@ class Batch:
             if stream[:PREFIX] <= standing.floor and stream not in self.entries and stream not in standing.cache
         }
         if named:
-            for facts in standing.log.streams(named, self.cursor).values():
+            stored = standing.log.streams(named, self.cursor)
+            for facts in stored.values():
                 self._fold(facts)
+            self._absent |= named - stored.keys()
         standing.vault.expect(
             {getattr(sent.request, owner) for sent in submissions for owner in type(sent.request).PRIVATE.values()}
         )
@@ -193,35 +196,25 @@ class Batch:
 
     def has_due(self) -> bool:
         """Whether any timer's time has come."""
-        if not self._look_up_next_due and (self._next_due is None or self._next_due > _microseconds(self.now)):
-            return False
-        due = self.next_due()
-        return due is not None and due <= self.now
+        return self._timers.any_by(_microseconds(self.now))
 
     def due(self, until: datetime, limit: int) -> list[tuple[datetime, str, Request]]:
         """Timers due by ``until``, ``(due, source id, request)``, in order; deleted, to be decided here.
 
         At most ``limit``; all when it is negative.
         """
-        bound = f" LIMIT {limit:d}" if limit >= 0 else ""
-        rows = self.cursor.execute(
-            f"SELECT due, id, request FROM timers WHERE due <= ? ORDER BY due, id{bound}", (_microseconds(until),)
-        ).fetchall()
-        self.cursor.executemany("DELETE FROM timers WHERE id = ?", [(row[1],) for row in rows])
-        self._look_up_next_due = True
+        rows = self._timers.take(_microseconds(until), limit)
         return [(_moment(row[0]), row[1], self._catalog.decode_request(row[2])) for row in rows]
 
     def next_due(self) -> datetime | None:
         """When the next timer is due."""
-        if self._look_up_next_due:
-            row = self.cursor.execute("SELECT due FROM timers ORDER BY due, id LIMIT 1").fetchone()
-            self._next_due = row[0] if row else None
-            self._look_up_next_due = False
-        return _moment(self._next_due) if self._next_due is not None else None
+        due = self._timers.first()
+        return _moment(due) if due is not None else None
 
     def write(self) -> bytes:
         """Write what was decided; gives the new seal. Called by the ledger at the end of the block."""
         standing, cursor = self._standing, self.cursor
+        self._timers.write()
         if self._inbox:
             cursor.insert(INBOX, [(source_id, *entry) for source_id, entry in sorted(self._inbox.items())])
         if not self.facts:
@@ -260,10 +253,13 @@ class Batch:
         entry = self.entries.get(stream) or self._standing.cache.get(stream)
         if entry is not None:
             return entry
-        if stream[:PREFIX] > self._standing.floor:
+        if stream[:PREFIX] > self._standing.floor or stream in self._absent:
             return None
         facts = self._standing.log.stream(stream, self.cursor)
-        return self._fold(facts) if facts else None
+        if not facts:
+            self._absent.add(stream)
+            return None
+        return self._fold(facts)
 
     def _fold(self, facts: list[Recorded]) -> Entry:
         """Take in a stream that is not in the cache."""
@@ -302,14 +298,9 @@ class Batch:
                 standing.configure(fact)
 
     def _apply(self, stream: str, timers: tuple[SetTimer | ClearTimer, ...]) -> None:
-        cleared = [f"timer:{stream}:{timer.name}" for timer in timers if isinstance(timer, ClearTimer)]
-        if cleared:
-            # in the order of characters "/" comes directly after "."
-            self.cursor.executemany(
-                "DELETE FROM timers WHERE id = ? OR (id > ? AND id < ?)",
-                [(name, f"{name}.", f"{name}/") for name in cleared],
-            )
-            self._look_up_next_due = True
+        for timer in timers:
+            if isinstance(timer, ClearTimer):
+                self._timers.clear(f"timer:{stream}:{timer.name}")
         self._set_timers(
             [
                 (f"timer:{stream}:{timer.name}", timer.due, timer.request)
@@ -319,16 +310,9 @@ class Batch:
         )
 
     def _set_timers(self, timers: list[tuple[str, datetime, Request]]) -> None:
-        rows = [
-            (source_id, max(_microseconds(due), _microseconds(self.now) + 1), self._catalog.encode_request(request))
-            for source_id, due, request in timers
-        ]
-        if not rows:
-            return
-        self.cursor.insert(TIMERS, rows, replace=True)
-        first = min(row[1] for row in rows)
-        if self._next_due is None or first < self._next_due:
-            self._next_due = first
+        earliest = _microseconds(self.now) + 1
+        for source_id, due, request in timers:
+            self._timers.set(source_id, max(_microseconds(due), earliest), self._catalog.encode_request(request))
 
 
 def encrypted(request: Request, standing: Standing) -> Request:

@@ -14,6 +14,9 @@ from services.runtime.batch import Answer, Submission
 from services.runtime.errors import Conflict, Erased, HujiaoError
 from services.runtime.front import Front
 
+AT_ONCE = 2000
+"""How many requests wait for the ledger at once: batches together may hold more than it lets wait."""
+
 
 class Unwelcome(HujiaoError):
     """What this sender may not do, or nobody can read; ``kind`` says which to the sender. The same again is too."""
@@ -66,10 +69,13 @@ class Counter:
             Unavailable, Overloaded, Closed: nothing is lost: serve the same again.
         """
         asked = await asyncio.to_thread(lambda: [self._ask(user, event) for user, event in requests])
-        decided = await asyncio.gather(*(self._decide(one) for one in asked), return_exceptions=True)
-        for found in decided:
-            if isinstance(found, BaseException) and not isinstance(found, Conflict):
-                raise found
+        decided: list[Answer | BaseException | None] = []
+        for start in range(0, len(asked), AT_ONCE):
+            some = asked[start : start + AT_ONCE]
+            decided += await asyncio.gather(*(self._decide(one) for one in some), return_exceptions=True)
+            for found in decided[start:]:
+                if isinstance(found, BaseException) and not isinstance(found, Conflict):
+                    raise found
         return await asyncio.to_thread(
             lambda: [
                 self._outcome(event, one, found)

@@ -6,14 +6,15 @@ be read or is not allowed goes to the dead letters as well, with the reason in a
 """
 
 import asyncio
-from collections.abc import Callable
-from typing import Any
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
 import structlog
 from aio_pika import DeliveryMode, Message
 from aio_pika.abc import AbstractIncomingMessage
 
-from events.attributes import BadEvent
+from events.attributes import MAX_INTEGER, BadEvent, harmless, shown
 from events.carried import edge_event
 from events.cloudevents import (
     JSON,
@@ -27,7 +28,8 @@ from events.cloudevents import (
 )
 from services.runtime.amqp import PREFIXES, Heard, Sender, Unroutable, channel, event_message
 from services.runtime.clock import Clock
-from services.runtime.counter import Counter, Outcome
+from services.runtime.counter import Counter, Outcome, Unwelcome
+from services.runtime.properties import UNREADABLE, read_all
 from services.runtime.pulse import Pulse
 from services.runtime.queues import patiently
 from services.runtime.retry import keep
@@ -37,10 +39,26 @@ PREFETCH = 300
 BATCH = 200
 WAIT_S = 5.0
 DIRECT_REPLY = "amq.rabbitmq.reply-to."
+ANSWERS = 500
+"""How many answers are on their way at once."""
+
 MOST_REASON = 1000
+MOST_HEADERS = 60_000
+"""All of a message's headers have to fit into one frame of 128 KiB."""
+
+MOST_NAME, MOST_CORRELATION = 150, 255
+"""In bytes: AMQP's short strings hold 255, and in an id our own words stand around the sender's name."""
 UNKNOWN = "unknown"
 
 logger = structlog.get_logger()
+
+
+class Asking(NamedTuple):
+    """A message with the user who sent it and the events in it."""
+
+    message: AbstractIncomingMessage
+    user: str
+    events: list[CloudEvent | BadEvent]
 
 
 class Door:
@@ -57,6 +75,7 @@ class Door:
     ) -> None:
         self._url, self._queue, self._counter = url, queue, counter
         self._clock, self._source, self._pulse = clock, source, pulse
+        read_all()
 
     async def run(self) -> None:
         """Serve until cancelled, over every break."""
@@ -78,8 +97,8 @@ class Door:
         await keep(f"door {self._queue}", self._pulse, serve)
 
     async def _serve(self, messages: list[AbstractIncomingMessage], sender: Sender) -> None:
-        read = [(message, _user(message), events_in(message)) for message in messages]
-        requests = [(user, event) for _, user, events in read for event in events]
+        asked = [Asking(message, _user(message), events_in(message)) for message in messages]
+        requests = [(asking.user, event) for asking in asked for event in asking.events]
         outcomes: list[Outcome] = []
 
         async def serve() -> None:
@@ -87,24 +106,29 @@ class Door:
 
         await patiently(serve)
         remaining = iter(outcomes)
-        answers = [
-            self._answer(sender, message, user, n, next(remaining))
-            for message, user, events in read
-            for n in range(len(events))
-        ]
-        for failed in await asyncio.gather(*answers, return_exceptions=True):
-            if failed is not None:
-                raise failed
+        for some in _shared_out(asked):
+            sending = []
+            for asking in some:
+                became = [next(remaining) for _ in asking.events]
+                sending.append(self._bury(sender, asking, became))
+                sending += [self._answer(sender, asking, n, outcome) for n, outcome in enumerate(became)]
+            for failed in await asyncio.gather(*sending, return_exceptions=True):
+                if failed is not None:
+                    raise failed
 
-    async def _answer(
-        self, sender: Sender, message: AbstractIncomingMessage, user: str, n: int, outcome: Outcome
-    ) -> None:
-        if outcome.refused is not None:
-            logger.warning("not_taken", user=user, kind=outcome.refused.kind, reason=str(outcome.refused))
-            await sender.send(DEAD, user, _dead(message, user, outcome))
+    async def _bury(self, sender: Sender, asking: Asking, outcomes: Sequence[Outcome]) -> None:
+        """Give a message to the dead letters if anything in it was refused: once, with all reasons."""
+        refused = [(n, outcome.refused) for n, outcome in enumerate(outcomes) if outcome.refused is not None]
+        for _, unwelcome in refused:
+            logger.warning("not_taken", user=asking.user, kind=unwelcome.kind, reason=str(unwelcome))
+        if refused:
+            await sender.send(DEAD, asking.user, _dead(asking, refused))
+
+    async def _answer(self, sender: Sender, asking: Asking, n: int, outcome: Outcome) -> None:
+        message, user, about = asking.message, asking.user, outcome.event
         self._pulse.count(outcome.refused.kind if outcome.refused else "answered")
-        about = outcome.event
-        name = about.id if about else message.message_id or f"{message.delivery_tag}"
+        said = about.id if about else message.message_id or f"{message.delivery_tag}"
+        name = _short(harmless(said) if about is None else said)
         answer = edge_event(
             outcome.reply,
             f"{user}/{name}/answer",
@@ -116,7 +140,7 @@ class Door:
         reply = event_message(
             answer,
             f"{user}/{name}/{message.delivery_tag}.{n}/answer",
-            correlation_id=message.correlation_id or message.message_id or name,
+            correlation_id=message.correlation_id or message.message_id or _short(said, MOST_CORRELATION),
         )
         direct = (message.reply_to or "").startswith(DIRECT_REPLY)
         exchange, key = ("", message.reply_to or "") if direct else (REPLIES, user)
@@ -128,6 +152,8 @@ class Door:
 
 def events_in(message: AbstractIncomingMessage) -> list[CloudEvent | BadEvent]:
     """The events of a message in whatever mode; one that cannot be read stands for itself."""
+    if UNREADABLE in message.headers:
+        return [BadEvent("properties", "what can be read", shown(message.headers[UNREADABLE]))]
     try:
         if is_batch(message.content_type):
             return list(from_batch(message.body)) or [BadEvent("batch", "at least one event", "none")]
@@ -142,21 +168,57 @@ def _user(message: AbstractIncomingMessage) -> str:
     return user_at(message.exchange or "") or UNKNOWN
 
 
-def _dead(message: AbstractIncomingMessage, user: str, outcome: Outcome) -> Message:
-    assert outcome.refused is not None, "only what was refused dies"
-    headers: dict[str, Any] = {
-        **message.headers,
-        "hujiao-from": user,
-        "hujiao-kind": outcome.refused.kind,
-        "hujiao-reason": str(outcome.refused)[:MOST_REASON],
+def _shared_out(asked: Sequence[Asking]) -> Iterator[list[Asking]]:
+    """The messages in order, so many at a time that their answers do not outnumber what one link can bear."""
+    some: list[Asking] = []
+    for asking in asked:
+        some.append(asking)
+        if sum(len(one.events) for one in some) >= ANSWERS:
+            yield some
+            some = []
+    yield some
+
+
+def _dead(asking: Asking, refused: Sequence[tuple[int, Unwelcome]]) -> Message:
+    message = asking.message
+    alone = len(asking.events) == 1
+    reasons = (str(unwelcome) if alone else f"event {n}: {unwelcome}" for n, unwelcome in refused)
+    headers: dict[str, str | int] = {
+        **_passable(message),
+        "hujiao-from": asking.user,
+        "hujiao-kind": refused[0][1].kind,
+        "hujiao-reason": "; ".join(reasons)[:MOST_REASON],
     }
+    if message.message_id:
+        headers["hujiao-message"] = message.message_id
     return Message(
         message.body,
-        headers=headers,
+        headers=dict(headers),
         content_type=message.content_type,
-        message_id=message.message_id,
+        message_id=f"{asking.user}/{message.delivery_tag}/dead",  # the sender's own may be that of another message
         delivery_mode=DeliveryMode.PERSISTENT,
     )
+
+
+def _passable(message: AbstractIncomingMessage) -> dict[str, str | int]:
+    """The plain headers of a message, as far as there is room in a frame; CC and BCC, being lists, are none."""
+    kept: dict[str, str | int] = {}
+    room = MOST_HEADERS
+    for name, value in message.headers.items():
+        if isinstance(value, str | int) and not (isinstance(value, int) and abs(value) > MAX_INTEGER):
+            room -= len(name.encode()) + len(str(value).encode())
+            if room < 0:
+                break
+            kept[name] = value
+    return kept
+
+
+def _short(name: str, most: int = MOST_NAME) -> str:
+    """A name of at most so many bytes; a longer one is cut, and ends with its own hash."""
+    said = name.encode()
+    if len(said) <= most:
+        return name
+    return f"{said[: most - 33].decode(errors='ignore')}~{hashlib.sha256(said).hexdigest()[:32]}"
 
 
 def _kept(about: CloudEvent | None) -> dict[str, str | int]:

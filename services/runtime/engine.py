@@ -216,7 +216,7 @@ class Engine:
         if not self._reactions:
             return None
         if not self._queue and self._tail < batch.base:
-            self._queue.extend(self._ledger.log.after(self._tail, CHUNK, stop=batch.base))
+            self._queue.extend(self._ledger.log.between(self._tail, batch.base, CHUNK, batch.cursor))
             self._tail = self._queue[-1].position
         if self._queue:
             return self._queue.popleft()
@@ -290,7 +290,7 @@ class Engine:
         self._parked = self._parking.streams(batch.cursor)
         for what in released:
             if what.position is not None:
-                self._react(batch, self._ledger.log.after(what.position - 1, 1)[0])
+                self._react(batch, self._ledger.log.between(what.position - 1, what.position, 1, batch.cursor)[0])
             elif what.request is not None:
                 request = self._ledger.log.catalog.decode_request(what.request)
                 self._decide(batch, Submission(what.what, request, "operator", remembered=False), batch.now)

@@ -144,7 +144,7 @@ class Ledger:
         if not behind:
             return
         follow = standing.position and behind <= FOLLOWED
-        facts = self.log.after(standing.position if follow else position - 1, FOLLOWED, stop=position)
+        facts = self.log.between(standing.position if follow else position - 1, position, FOLLOWED, cursor)
         if not facts or facts[-1].position != position:
             raise Damaged(f"expected the fact at position {position}, where the newest seal is, found none")
         if follow:

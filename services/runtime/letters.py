@@ -6,13 +6,13 @@ else. Nobody outside hears which reports belong to one pseudonym.
 
 from collections.abc import Iterable, Iterator
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from events.call import CallCompleted, CallIssued, CallReleased, DepartmentsCalled, Leg
 from events.carried import edge_event, fact_event
 from events.cloudevents import CloudEvent
 from events.edge import LegCalled
-from events.envelope import Recorded, kind_of
+from events.envelope import Fact, Recorded, kind_of
 from services.rules.book import RuleBook
 from services.runtime.topology import fact_key
 
@@ -60,25 +60,29 @@ class Addresses:
             case DepartmentsCalled(legs=legs):
                 for leg in legs:
                     message = self._leg(recorded.stream, recorded.fact, issued, leg)
-                    about = {name: whole.extensions[name] for name in _KEPT if name in whole.extensions}
-                    yield (
-                        leg.department,
-                        edge_event(
-                            message,
-                            f"{recorded.id}.{leg.department}",
-                            self._source,
-                            recorded.meta.recorded_at,
-                            subject=recorded.stream,
-                            extensions=about,
-                        ),
-                    )
-            case CallCompleted(released=departments) | CallReleased(departments=departments):
+                    yield leg.department, self._part(recorded, leg.department, message, whole)
+            case CallCompleted(released=departments) as fact:
                 for department in departments:
-                    yield department, whole
+                    own: Fact = structs.replace(fact, handlers=(), released=(department,), reply=None)
+                    yield department, self._cut(recorded, department, own, whole)
+            case CallReleased(departments=departments) as fact:
+                for department in departments:
+                    own = structs.replace(fact, departments=(department,))
+                    yield department, self._cut(recorded, department, own, whole)
             case fact:
                 named: str | None = getattr(fact, "department", None)
                 if named is not None:
                     yield named, whole
+
+    def _part(self, recorded: Recorded, department: str, message: LegCalled, whole: CloudEvent) -> CloudEvent:
+        """What is written to one department alone, in an event of its own."""
+        name, at = f"{recorded.id}.{department}", recorded.meta.recorded_at
+        return edge_event(message, name, self._source, at, subject=recorded.stream, extensions=_kept(whole))
+
+    def _cut(self, recorded: Recorded, department: str, own: Fact, whole: CloudEvent) -> CloudEvent:
+        """A fact about several departments as one of them may hear it, in an event of its own."""
+        event = fact_event(structs.replace(recorded, fact=own), self._source)
+        return structs.replace(event, id=f"{recorded.id}.{department}", extensions=_kept(whole))
 
     def _leg(self, call: str, called: DepartmentsCalled, issued: CallIssued, leg: Leg) -> LegCalled:
         matter = self._rules.matter(issued.matter)
@@ -107,6 +111,11 @@ class Addresses:
     def _town(self, first: Recorded) -> str:
         town = self._rules.towns.get(getattr(first.fact, "town", ""))
         return town.alias if town else self._rules.district.alias
+
+
+def _kept(whole: CloudEvent) -> dict[str, str | int]:
+    """Where a fact comes from, without who caused it: that may be another department's officer."""
+    return {name: whole.extensions[name] for name in _KEPT if name in whole.extensions}
 
 
 _KEPT = ("position", "correlation", "configuration", "traceparent")

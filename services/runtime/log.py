@@ -32,6 +32,10 @@ class Log:
             f"SELECT {store.position}, originator_id, originator_version, topic, state FROM stored_events"
             " WHERE originator_id"
         )
+        self._after = (
+            f"SELECT {store.position}, originator_id, originator_version, topic, state FROM stored_events"
+            f" WHERE {store.position} > ? AND {store.position} <= ? ORDER BY {store.position} LIMIT ?"
+        )
         self._unsealed = f"SELECT count(*) FROM stored_events WHERE {store.position} > ?"
 
     def close(self) -> None:
@@ -58,6 +62,10 @@ class Log:
             for found in notifications
         ]
 
+    def between(self, after: int, stop: int, limit: int, cursor: Cursor) -> list[Recorded]:
+        """As `after`, inside a transaction."""
+        return [self._recorded(*row) for row in cursor.execute(self._after, (after, stop, limit)).fetchall()]
+
     def all_after(self, position: int = 0, stop: int | None = None) -> Iterator[list[Recorded]]:
         """Everything after ``position`` in batches."""
         while batch := self.after(position, stop=stop):
@@ -66,10 +74,8 @@ class Log:
 
     def stream(self, stream: str, cursor: Cursor | None = None) -> list[Recorded]:
         """All facts of one stream in order; inside a transaction when its cursor is given."""
-        if cursor is None:
-            with self.reading() as own:
-                return self.stream(stream, own)
-        rows = cursor.execute(f"{self._streams} = ? ORDER BY originator_version", (stream,)).fetchall()
+        sql = f"{self._streams} = ? ORDER BY originator_version"
+        rows = self.store.look(sql, (stream,)) if cursor is None else cursor.execute(sql, (stream,)).fetchall()
         return [self._recorded(*row) for row in rows]
 
     def streams(self, streams: Iterable[str], cursor: Cursor) -> dict[str, list[Recorded]]:
@@ -79,9 +85,8 @@ class Log:
 
     def first(self, stream: str) -> Recorded | None:
         """The fact with which a stream begins. It never changes."""
-        with self.reading() as cursor:
-            row = cursor.execute(f"{self._streams} = ? AND originator_version = 1", (stream,)).fetchone()
-        return self._recorded(*row) if row else None
+        rows = self.store.look(f"{self._streams} = ? AND originator_version = 1", (stream,))
+        return self._recorded(*rows[0]) if rows else None
 
     def newest_stream(self, cursor: Cursor) -> str:
         """The stream whose id is the greatest; empty for an empty log."""
@@ -93,9 +98,8 @@ class Log:
 
     def erased(self) -> list[str]:
         """The streams of all reports whose person was erased."""
-        with self.reading() as cursor:
-            cursor.execute("SELECT originator_id FROM stored_events WHERE topic = 'report.erased.v1'")
-            return [row[0] for row in cursor.fetchall()]
+        sql = "SELECT originator_id FROM stored_events WHERE topic = 'report.erased.v1'"
+        return [row[0] for row in self.store.look(sql)]
 
     def _recorded(self, position: int, stream: str, version: int, topic: str, state: bytes) -> Recorded:
         name, meta, fact = self.catalog.decode(topic, state)

@@ -1,6 +1,5 @@
 """The subscription to the log itself: a position in it, and no queue to lose."""
 
-import asyncio
 from collections.abc import Callable, Collection
 
 from events.envelope import Recorded
@@ -10,12 +9,12 @@ from services.runtime.log import Log
 from services.runtime.parking import Parking
 from services.runtime.places import Lock
 from services.runtime.pulse import Pulse
-from services.runtime.retry import keep
-from services.runtime.subscription import Care, Handle
+from services.runtime.retry import LinkLost, keep
+from services.runtime.subscription import Care, Handle, stand_by
+from services.runtime.threads import in_thread
 
 BATCH = 500
 WAIT_S = 0.5
-STANDBY_S = 1.0
 
 
 class LogCursor:
@@ -43,25 +42,30 @@ class LogCursor:
     async def run(self, handle: Handle) -> None:
         """Hear until cancelled, over every break."""
         care = Care(self._log, self._attempts, self._clock, self._subscriber, handle)
+        careful_until: int | None = None
 
         async def hear(well: Callable[[], None]) -> None:
-            await self._stand_by()
-            position = await asyncio.to_thread(self._position)
-            starts = await asyncio.to_thread(self._attempts.count_start, position)
-            careful_until = position + self._batch if starts >= CAREFUL_AFTER else 0
-            well()
-            while await asyncio.to_thread(self._lock.held):
-                facts = await asyncio.to_thread(self._log.after, position, self._batch)
+            nonlocal careful_until
+            await stand_by(self._lock)
+            position = await in_thread(self._position)
+            if careful_until is None:  # to begin again after a break is not to start
+                starts = await in_thread(self._attempts.count_start, position)
+                careful_until = position + self._batch if starts >= CAREFUL_AFTER else 0
+            while await in_thread(self._lock.held):
+                facts = await in_thread(self._log.after, position, self._batch)
                 if not facts:
                     await care.idle()
-                    await asyncio.to_thread(self._log.store.wait, WAIT_S)
+                    well()
+                    await in_thread(self._log.store.wait, WAIT_S)
                     continue
                 wanted = [recorded for recorded in facts if self._wants(recorded)]
                 if wanted:
                     await care.handle(wanted, careful=position < careful_until)
                 position = facts[-1].position
-                await asyncio.to_thread(self._move, position)
+                await in_thread(self._move, position)
+                well()
                 self._pulse.count("facts_handled", len(wanted))
+            raise LinkLost(f"expected to be the only one who hears for {self._subscriber}, found the lock lost")
 
         try:
             await keep(self._subscriber, self._pulse, hear)
@@ -70,10 +74,6 @@ class LogCursor:
 
     def _wants(self, recorded: Recorded) -> bool:
         return not self._names or recorded.name in self._names
-
-    async def _stand_by(self) -> None:
-        while not await asyncio.to_thread(self._lock.take):  # noqa: ASYNC110  # the lock is the store's: nobody wakes us
-            await asyncio.sleep(STANDBY_S)
 
     def _position(self) -> int:
         with self._log.reading() as cursor:

@@ -10,6 +10,9 @@ from typing import NamedTuple
 from events.envelope import Request
 from services.runtime.store import Cursor
 
+BEHIND = "behind a parked fact"
+"""The cause of what is parked only because an earlier fact of its stream is."""
+
 
 class Waiting(NamedTuple):
     """A request that was due ``at``."""
@@ -82,6 +85,27 @@ class Parking:
         sql = "SELECT stream FROM parked WHERE subscriber=? AND released = 0"
         return {row[0] for row in cursor.execute(sql, (self.subscriber,))}
 
+    def look(self, cursor: Cursor) -> tuple[set[str], list[Parked]]:
+        """The streams that wait for an operator, and what need wait no more, in the order of the log.
+
+        A stream waits for its first fact alone: what was parked behind it while an operator let it go on is free too.
+        """
+        rows = cursor.execute(
+            f"{_SELECT}, released FROM parked WHERE subscriber=? ORDER BY coalesce(position, 0), what",
+            (self.subscriber,),
+        ).fetchall()
+        found = [(_parked(row[:-1]), bool(row[-1])) for row in rows]
+        streams = {parked.stream for parked, released in found if not released and parked.cause != BEHIND}
+        return streams, [
+            parked
+            for parked, released in found
+            if released or (parked.cause == BEHIND and parked.stream not in streams)
+        ]
+
+    def done(self, cursor: Cursor, what: str) -> None:
+        """It was handled at last."""
+        cursor.execute("DELETE FROM parked WHERE subscriber=? AND what=?", (self.subscriber, what))
+
     def has_released(self, cursor: Cursor) -> bool:
         """Whether an operator let anything go on."""
         sql = "SELECT 1 FROM parked WHERE subscriber=? AND released = 1 LIMIT 1"
@@ -89,7 +113,7 @@ class Parking:
 
     def take_released(self, cursor: Cursor) -> list[Parked]:
         """Take out what was released, in the order of the log."""
-        sql = f"{_SELECT} WHERE subscriber=? AND released = 1 ORDER BY coalesce(position, 0), what"
+        sql = f"{_SELECT} FROM parked WHERE subscriber=? AND released = 1 ORDER BY coalesce(position, 0), what"
         released = [_parked(row) for row in cursor.execute(sql, (self.subscriber,)).fetchall()]
         if released:
             cursor.execute("DELETE FROM parked WHERE subscriber=? AND released = 1", (self.subscriber,))
@@ -98,7 +122,7 @@ class Parking:
 
 def all_parked(cursor: Cursor) -> Iterator[Parked]:
     """Everything that waits for an operator, whoever parked it, oldest first."""
-    sql = f"{_SELECT} WHERE released = 0 ORDER BY parked_at, coalesce(position, 0), what"
+    sql = f"{_SELECT} FROM parked WHERE released = 0 ORDER BY parked_at, coalesce(position, 0), what"
     return map(_parked, cursor.execute(sql).fetchall())
 
 
@@ -121,7 +145,7 @@ def drop(cursor: Cursor, what: str) -> bool:
     return known
 
 
-_SELECT = "SELECT subscriber, what, position, stream, cause, parked_at, request FROM parked"
+_SELECT = "SELECT subscriber, what, position, stream, cause, parked_at, request"
 
 
 def _parked(row: tuple[str, str, int | None, str, str, int, bytes | None]) -> Parked:

@@ -5,7 +5,8 @@ import fcntl
 from pathlib import Path
 from typing import Protocol
 
-from services.runtime.postgres import PostgresDatabase, PostgresEventStore, PostgresLock, schema_exists
+from services.runtime.postgres import PostgresDatabase, PostgresLock, schema_exists
+from services.runtime.postgres_log import PostgresEventStore
 from services.runtime.sqlite import SqliteDatabase, SqliteEventStore
 from services.runtime.store import ATTEMPT_TABLES, VAULT_TABLES, Database, EventStore
 

@@ -1,9 +1,18 @@
 """How a process is: whether it is ready, and what it has done so far, for probes and metrics."""
 
 from collections.abc import Callable, Mapping
-from threading import Lock
+from threading import Lock, Thread
 
+import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
+
+ASK_S = 3.0
+"""How long whoever looks waits for figures: less than Prometheus waits for us, more than a store at work needs."""
+
+Figure = float | Mapping[str, float]
+"""How much there is of something; of something that many have, how much each has."""
+
+logger = structlog.get_logger()
 
 
 class Pulse:
@@ -30,9 +39,15 @@ class Pulse:
             registry=self._registry,
         )
         self._gauges = Gauge(
-            "hujiao_figure", "How much there is of each thing.", ["service", "of"], registry=self._registry
+            "hujiao_figure",
+            "How much there is of each thing, and whose it is where many have it.",
+            ["service", "of", "whose"],
+            registry=self._registry,
         )
-        self._asked: dict[str, Callable[[], float]] = {}
+        self._figures: dict[str, Callable[[], Figure]] = {}
+        self._looking = Lock()
+        self._asking: Thread | None = None
+        self._told: dict[str, Figure] = {}
 
     def count(self, what: str, times: int = 1) -> None:
         """Something was done."""
@@ -44,9 +59,9 @@ class Pulse:
             self._there[part] = up
         self._up.labels(self.service, part).set(up)
 
-    def figure(self, of: str, ask: Callable[[], float]) -> None:
+    def figure(self, of: str, ask: Callable[[], Figure]) -> None:
         """A figure to be asked for whenever somebody looks."""
-        self._asked[of] = ask
+        self._figures[of] = ask
 
     def parts(self) -> Mapping[str, bool]:
         """Which parts have what they wait for."""
@@ -59,7 +74,24 @@ class Pulse:
         return bool(parts) and all(parts.values())
 
     def metrics(self) -> bytes:
-        """Everything as Prometheus reads it."""
-        for of, ask in self._asked.items():
-            self._gauges.labels(self.service, of).set(ask())
-        return generate_latest(self._registry)
+        """Everything as Prometheus reads it; figures that are not to be had now are left out."""
+        with self._looking:
+            if self._asking is None or not self._asking.is_alive():
+                # a store that has gone can keep whoever asks it for long
+                self._asking = Thread(target=self._ask, name="figures", daemon=True)
+                self._asking.start()
+            self._asking.join(ASK_S)
+            self._gauges.clear()
+            told = {} if self._asking.is_alive() else self._told
+            for of, figure in told.items():
+                for whose, value in figure.items() if isinstance(figure, Mapping) else (("", figure),):
+                    self._gauges.labels(self.service, of, whose).set(value)
+            return generate_latest(self._registry)
+
+    def _ask(self) -> None:
+        self._told = {}
+        try:
+            for of, ask in self._figures.items():
+                self._told[of] = ask()
+        except Exception as error:  # noqa: BLE001  # whatever it is, the other metrics are wanted all the more
+            logger.warning("no_figures", error=str(error))

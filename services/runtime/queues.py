@@ -15,9 +15,11 @@ from services.runtime.amqp import PREFIXES, Heard, channel, rejected
 from services.runtime.attempts import Attempts
 from services.runtime.clock import Clock
 from services.runtime.log import Log
+from services.runtime.places import Lock
 from services.runtime.pulse import Pulse
-from services.runtime.retry import PASSING, keep, pauses
-from services.runtime.subscription import Care, Handle
+from services.runtime.retry import PASSING, LinkLost, keep, pauses
+from services.runtime.subscription import Care, Handle, stand_by
+from services.runtime.threads import in_thread
 
 PREFETCH = 200
 BATCH = 200
@@ -32,14 +34,23 @@ logger = structlog.get_logger()
 class Queues:
     """Hears the facts in some queues that the relay fills, through one channel.
 
-    What is heard twice because a link broke is handled with care, one by one: it may be what broke it.
+    What is heard twice because a link broke is handled with care, one by one: it may be what broke it. One process
+    at a time hears for a subscriber: the others stand by until ``lock`` is free.
     """
 
     def __init__(
-        self, url: str, queues: Sequence[str], log: Log, attempts: Attempts, clock: Clock, subscriber: str, pulse: Pulse
+        self,
+        url: str,
+        queues: Sequence[str],
+        log: Log,
+        attempts: Attempts,
+        clock: Clock,
+        subscriber: str,
+        lock: Lock,
+        pulse: Pulse | None = None,
     ) -> None:
-        self._url, self._queues, self._subscriber = url, tuple(queues), subscriber
-        self._pulse = pulse
+        self._url, self._queues, self._subscriber, self._lock = url, tuple(queues), subscriber, lock
+        self._pulse = pulse or Pulse()
         self._log, self._attempts, self._clock = log, attempts, clock
 
     async def run(self, handle: Handle) -> None:
@@ -47,19 +58,24 @@ class Queues:
         care = Care(self._log, self._attempts, self._clock, self._subscriber, handle)
 
         async def hear(well: Callable[[], None]) -> None:
+            await stand_by(self._lock)
             async with channel(self._url, f"hujiao {self._subscriber}", PREFETCH) as opened:
                 heard = Heard(opened)
                 await heard.listen(*self._queues)
                 well()
-                while True:
+                while await in_thread(self._lock.held):
                     messages = await heard.take(BATCH, LOOK_S)
                     readable = [pair for message in messages if (pair := await self._read(message))]
                     await patiently(partial(self._handle, care, readable))
                     if readable:
                         await heard.settle(readable[-1][0])
                         self._pulse.count("facts_handled", len(readable))
+            raise LinkLost(f"expected to be the only one who hears for {self._subscriber}, found the lock lost")
 
-        await keep(self._subscriber, self._pulse, hear)
+        try:
+            await keep(self._subscriber, self._pulse, hear)
+        finally:
+            self._lock.close()
 
     async def _handle(self, care: Care, heard: list[Pair]) -> None:
         if heard:

@@ -13,6 +13,7 @@ from events.envelope import Recorded, Request
 from services.decisions import Later, Service
 from services.runtime.batch import Batch, Submission
 from services.runtime.ledger import Ledger
+from services.runtime.threads import in_thread
 
 logger = structlog.get_logger()
 
@@ -27,7 +28,7 @@ class Reactor:
     async def handle(self, facts: Sequence[Recorded]) -> None:
         """Decide all that these facts make the service want, in one transaction."""
         async with self._one_at_a_time:
-            await asyncio.to_thread(self._react, facts)
+            await in_thread(self._react, facts)
 
     def _react(self, facts: Sequence[Recorded]) -> None:
         with self._ledger.batch() as batch:

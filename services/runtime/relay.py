@@ -6,21 +6,24 @@ relay works and the others stand by.
 """
 
 import asyncio
+from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AsyncExitStack
 from itertools import groupby
-from typing import Self
+from typing import NamedTuple, Self
 
 import structlog
 
 from events.district import DistrictConfigured
 from events.envelope import Recorded
 from services.runtime.amqp import Sender, Unroutable, channel, event_message
+from services.runtime.configuration import STREAM
 from services.runtime.letters import Letter
 from services.runtime.log import Log
 from services.runtime.pulse import Pulse
-from services.runtime.retry import LinkLost
+from services.runtime.retry import LinkLost, Refused, pauses
+from services.runtime.threads import in_thread
 from services.runtime.topology import FACTS, UNROUTED
 
 WINDOW = 200
@@ -32,22 +35,24 @@ Write = Callable[[Recorded, Recorded], Iterable[Letter]]
 """``(recorded, first of its stream) -> letters``."""
 
 
+class _InForce(NamedTuple):
+    """How letters are written of the facts from a position on."""
+
+    since: int
+    write: Write
+
+
 class Relay:
     """Publishes facts: `publish` is a `Handle` of `services.runtime.subscription`.
 
-    ``writer`` gives how letters are written under a configuration.
+    ``writer`` gives how letters are written under a configuration. Each fact's letters are written under the one that
+    was in force when it was recorded, whenever they are sent.
     """
 
-    def __init__(
-        self,
-        log: Log,
-        url: str,
-        writer: Callable[[DistrictConfigured], Write],
-        configured: DistrictConfigured,
-        pulse: Pulse,
-    ) -> None:
+    def __init__(self, log: Log, url: str, writer: Callable[[DistrictConfigured], Write], pulse: Pulse) -> None:
         self._log, self._url, self._pulse = log, url, pulse
-        self._writer, self._write = writer, writer(configured)
+        self._writer = writer
+        self._configured: list[_InForce] = []
         self._firsts: OrderedDict[str, Recorded] = OrderedDict()
         self._window = asyncio.Semaphore(WINDOW)
         self._link = AsyncExitStack()
@@ -62,26 +67,36 @@ class Relay:
     async def publish(self, facts: Sequence[Recorded]) -> None:
         """Publish these facts; returns once the broker has confirmed all of them.
 
+        What the broker refuses is sent again until it is taken; the facts of other streams go out meanwhile.
+
         Raises:
             LinkLost: when the link broke. Some may have arrived; all are published again.
-            Refused: when the broker did not take one.
         """
+        firsts = await in_thread(self._look_up, facts)
         sender = await self._connected()
         by_stream = groupby(sorted(facts, key=lambda recorded: recorded.stream), lambda recorded: recorded.stream)
-        firsts = await asyncio.to_thread(self._look_up, facts)
         chains = [self._in_order(sender, list(group), firsts[stream]) for stream, group in by_stream]
         failed = [error for error in await asyncio.gather(*chains, return_exceptions=True) if error is not None]
-        if failed:
+        if any(isinstance(error, LinkLost) for error in failed):
             await self._hang_up()
+        if failed:
             raise next((error for error in failed if not isinstance(error, LinkLost)), failed[0])
 
     async def _in_order(self, sender: Sender, facts: list[Recorded], first: Recorded) -> None:
         async with self._window:
             for recorded in facts:
-                if isinstance(recorded.fact, DistrictConfigured):
-                    self._write = self._writer(recorded.fact)
-                for letter in self._write(recorded, first):
-                    await self._send(sender, letter)
+                for letter in self._in_force(recorded.position)(recorded, first):
+                    await self._deliver(sender, letter)
+
+    async def _deliver(self, sender: Sender, letter: Letter) -> None:
+        for pause in pauses():
+            try:
+                return await self._send(sender, letter)
+            except Refused as error:
+                self._pulse.count("refused")
+                logger.warning("refused", key=letter.key, id=letter.message_id, error=str(error), pause_s=pause)
+                await asyncio.sleep(pause)
+        raise AssertionError("pauses have no end")
 
     async def _send(self, sender: Sender, letter: Letter) -> None:
         message = event_message(letter.event, letter.message_id)
@@ -107,8 +122,18 @@ class Relay:
         self._sender = None
         await self._link.aclose()
 
+    def _in_force(self, position: int) -> Write:
+        """How the letters of the fact at this position are written."""
+        later = bisect_right(self._configured, position, key=lambda configured: configured.since)
+        return self._configured[max(0, later - 1)].write
+
     def _look_up(self, facts: Sequence[Recorded]) -> dict[str, Recorded]:
-        """The first fact of each stream; a bounded number is remembered."""
+        """The first fact of each stream; a bounded number is remembered. And the configurations up to these facts."""
+        configurations = facts if self._configured else [*self._log.stream(STREAM), *facts]
+        for recorded in configurations:
+            newest = self._configured[-1].since if self._configured else 0
+            if isinstance(recorded.fact, DistrictConfigured) and recorded.position > newest:
+                self._configured.append(_InForce(recorded.position, self._writer(recorded.fact)))
         found: dict[str, Recorded] = {}
         for recorded in facts:
             stream = recorded.stream

@@ -39,21 +39,26 @@ def pauses() -> Iterator[float]:
 async def keep(what: str, pulse: Pulse, work: Callable[[Callable[[], None]], Awaitable[None]]) -> None:
     """Do work to its end, if it has one, and begin it again whenever something passing breaks it off.
 
-    ``work`` gets a function to call once all is well, after which pauses are short again.
+    ``work`` gets a function to call once all is well. Pauses are short again after a break of what was well for
+    longer than the last pause.
     """
-    waits = pauses()
+    waits, pause = pauses(), 0.0
+    since: float | None = None
+    time = asyncio.get_running_loop().time
     pulse.there(what, up=False)
 
     def well() -> None:
-        nonlocal waits
-        waits = pauses()
+        nonlocal since
+        since = time() if since is None else since
         pulse.there(what, up=True)
 
     while True:
         try:
             return await work(well)
         except PASSING as error:
-            pause = next(waits)
+            if since is not None and time() - since > pause:
+                waits = pauses()
+            since, pause = None, next(waits)
             pulse.there(what, up=False)
             pulse.count("breaks")
             logger.warning("begins_again", what=what, error=str(error), pause_s=pause)

@@ -74,6 +74,11 @@ class SqliteDatabase:
         """Close the file."""
         self._db.close()
 
+    def look(self, statement: str, values: Sequence[Any] = (), /) -> list[Any]:
+        """The rows of one statement that changes nothing."""
+        with self._lock:
+            return self._db.execute(statement, values).fetchall()
+
     @contextmanager
     def reading(self) -> Iterator[AnyCursor]:
         """Statements that see the same state as long as nobody else writes between them."""
@@ -191,6 +196,11 @@ class SqliteEventStore:
                 raise
 
     writing = exclusive  # a file has one writer, whatever it writes
+
+    def look(self, statement: str, values: Sequence[Any] = (), /) -> list[Any]:
+        """The rows of one statement that changes nothing."""
+        with self._datastore.get_connection(commit=False) as connection:
+            return _driver(connection).execute(statement, values).fetchall()
 
     @contextmanager
     def reading(self) -> Iterator[AnyCursor]:

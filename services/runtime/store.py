@@ -93,7 +93,11 @@ ATTEMPT_TABLES = (Table("attempts", (("what", "text"), ("n", "integer")), ("what
 
 
 class Cursor(Protocol):
-    """Statements inside one transaction."""
+    """Statements inside one transaction.
+
+    Raises:
+        Unavailable: from every method, when the database cannot be reached any more; the transaction came to nothing.
+    """
 
     def execute(self, sql: str, values: Sequence[Any] = (), /) -> "Cursor":
         """Run one statement."""
@@ -130,6 +134,10 @@ class Database(Protocol):
     Raises:
         Unavailable: from every method, when the database cannot be reached.
     """
+
+    def look(self, sql: str, values: Sequence[Any] = (), /) -> list[Any]:
+        """The rows of one statement that changes nothing."""
+        ...
 
     def reading(self) -> AbstractContextManager[Cursor]:
         """One transaction in which everything sees the same state; it changes nothing."""

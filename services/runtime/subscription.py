@@ -17,11 +17,13 @@ from events.envelope import Recorded
 from services.runtime.attempts import MAX_ATTEMPTS, Attempts
 from services.runtime.clock import Clock
 from services.runtime.log import Log
-from services.runtime.parking import Parking
+from services.runtime.parking import BEHIND, Parking
+from services.runtime.places import Lock
 from services.runtime.retry import PASSING, pauses
+from services.runtime.threads import in_thread
 
 ENDED = "the process ended whenever it was handled"
-BEHIND = "behind a parked fact"
+STANDBY_S = 1.0
 
 Handle = Callable[[Sequence[Recorded]], Awaitable[None]]
 """Has an effect, durable when it returns. It may see the same fact again, and must then do no more than once."""
@@ -37,6 +39,16 @@ class Subscription(Protocol):
         ...
 
 
+async def stand_by(lock: Lock) -> None:
+    """Wait until one is the only process that hears for a subscriber.
+
+    Raises:
+        Unavailable: when the store that knows cannot be reached.
+    """
+    while not await in_thread(lock.take):  # noqa: ASYNC110  # the lock is the store's: nobody wakes us
+        await asyncio.sleep(STANDBY_S)
+
+
 class Care:
     """Handles facts with care for one subscriber: counts, tries again, parks.
 
@@ -47,7 +59,7 @@ class Care:
         self._log, self._attempts, self._clock = log, attempts, clock
         self._handle = handle
         self._parking = Parking(subscriber)
-        self._parked: set[str] | None = None
+        self._waiting: set[str] = set()
 
     async def handle(self, facts: Sequence[Recorded], *, careful: bool = False) -> None:
         """Return once each fact was handled or parked; one at a time when ``careful``.
@@ -55,7 +67,8 @@ class Care:
         Raises:
             LinkLost, Unavailable, Overloaded: the same again later helps; nothing counts as an attempt.
         """
-        await self._handle_released()
+        await self.idle()
+        failed: Exception | None = None
         if not careful and not any(recorded.stream in self._waiting for recorded in facts):
             try:
                 await self._handle(facts)
@@ -63,66 +76,71 @@ class Care:
                 raise
             except Exception as error:  # noqa: BLE001  # whatever it is, one of these facts caused it: find out which
                 logger.warning("one_by_one", subscriber=self._parking.subscriber, error=str(error))
+                failed = error if len(facts) == 1 else None
             else:
                 return
         for recorded in facts:
-            await self._one(recorded)
+            await self._one(recorded, failed)
 
     async def idle(self) -> None:
-        """Call it now and then when nothing is heard: what an operator released is handled."""
-        await self._handle_released()
+        """Handle what an operator let go on, before anything newer; call it now and then when nothing is heard.
 
-    @property
-    def _waiting(self) -> set[str]:
-        assert self._parked is not None, "what is parked is looked up first"
-        return self._parked
+        Raises:
+            LinkLost, Unavailable, Overloaded: the same again later helps.
+        """
+        for recorded in await in_thread(self._look):
+            if await self._one(recorded):
+                await in_thread(self._done, recorded.id)
 
-    async def _one(self, recorded: Recorded) -> None:
+    async def _one(self, recorded: Recorded, failed: Exception | None = None) -> bool:
+        """Handle or park one fact, which may have ``failed`` once already; gives whether it was handled."""
         if recorded.stream in self._waiting:
             await self._park(recorded, BEHIND)
-            return
-        waits = pauses()
-        attempt, cause = await asyncio.to_thread(self._attempts.count, recorded.id), ENDED
-        while attempt <= MAX_ATTEMPTS:
-            try:
-                await self._handle((recorded,))
-            except PASSING:
-                await asyncio.to_thread(self._attempts.take_back, recorded.id)
-                raise
-            except Exception as error:
-                cause = f"{type(error).__name__}: {error}"
-                logger.exception("failed", what=recorded.id, subscriber=self._parking.subscriber, attempt=attempt)
-                if attempt < MAX_ATTEMPTS:
-                    await asyncio.sleep(next(waits))
-                attempt = await asyncio.to_thread(self._attempts.count, recorded.id)
-            else:
-                await asyncio.to_thread(self._attempts.forget, recorded.id)
-                return
+            return False
+        waits, cause = pauses(), ENDED
+        while (attempt := await in_thread(self._attempts.count, recorded.id)) <= MAX_ATTEMPTS:
+            error = failed or await self._try(recorded)
+            if error is None:
+                await in_thread(self._attempts.forget, recorded.id)
+                return True
+            failed, cause = None, f"{type(error).__name__}: {error}"
+            logger.error(
+                "failed", what=recorded.id, subscriber=self._parking.subscriber, attempt=attempt, exc_info=error
+            )
+            if attempt < MAX_ATTEMPTS:
+                await asyncio.sleep(next(waits))
         await self._park(recorded, cause)
+        return False
+
+    async def _try(self, recorded: Recorded) -> Exception | None:
+        """Handle one fact; gives what went wrong."""
+        try:
+            await self._handle((recorded,))
+        except PASSING:
+            await in_thread(self._attempts.take_back, recorded.id)
+            raise
+        except Exception as error:  # noqa: BLE001  # whatever it is, it is the cause
+            return error
+        return None
 
     async def _park(self, recorded: Recorded, cause: str) -> None:
         def park() -> None:
+            self._attempts.forget(recorded.id)  # whoever lets it go on wants it tried anew
             with self._log.store.writing() as cursor:
                 self._parking.park(
                     cursor, recorded.id, recorded.stream, cause, self._clock.now(), position=recorded.position
                 )
-            self._attempts.forget(recorded.id)
 
-        await asyncio.to_thread(park)
+        await in_thread(park)
         self._waiting.add(recorded.stream)
         logger.error("parked", what=recorded.id, subscriber=self._parking.subscriber, cause=cause)
 
-    async def _handle_released(self) -> None:
-        """What an operator let go on, in the order of the log, before anything newer."""
-        for recorded in await asyncio.to_thread(self._take_released):
-            await self._one(recorded)
-
-    def _take_released(self) -> list[Recorded]:
+    def _look(self) -> list[Recorded]:
+        """Look up which streams wait, and what need wait no more."""
         with self._log.reading() as cursor:
-            released = self._parking.has_released(cursor)
-            self._parked = self._parking.streams(cursor)
-        if not released:
-            return []
+            self._waiting, free = self._parking.look(cursor)
+        return [self._log.after(what.position - 1, 1)[0] for what in free if what.position is not None]
+
+    def _done(self, what: str) -> None:
         with self._log.store.writing() as cursor:
-            taken = self._parking.take_released(cursor)
-        return [self._log.after(what.position - 1, 1)[0] for what in taken if what.position is not None]
+            self._parking.done(cursor, what)

@@ -47,6 +47,8 @@ class Vault:
         self._floor = ""
         self._missing: set[str] = set()
         self._flushes = self._erasures = -1
+        self._first_month = ""
+        """The pseudonyms' keys of all months before are destroyed."""
         self.refresh()
 
     def close(self) -> None:
@@ -117,12 +119,14 @@ class Vault:
         return self._named_key("sources", "source", source)
 
     def pseudonym_key(self, month: str) -> bytes | None:
-        """The key of a month (``2026-11``) for reporters' pseudonyms; ``None`` once it is destroyed."""
-        with self._database.reading() as cursor:
-            oldest = cursor.execute("SELECT erased_at FROM tombstones WHERE stream=?", (PSEUDONYMS,)).fetchone()
-        if oldest is not None and month < oldest[0]:
-            return None
-        return self._named_key("periods", "month", month)
+        """The key of a month (``2026-11``) for reporters' pseudonyms; ``None`` once it is destroyed.
+
+        That another process destroyed it is known from the next `refresh` on; nobody makes it anew.
+        """
+        with self._lock:
+            if ("periods", month) not in self._named:
+                self.refresh()
+            return None if month < self._first_month else self._named_key("periods", "month", month)
 
     def destroy_pseudonyms_before(self, month: str) -> None:
         """Destroy the pseudonym keys of all months before ``month``, for ever."""
@@ -135,7 +139,7 @@ class Vault:
                     (PSEUDONYMS, month),
                 )
             self._database.shred(("periods",))
-            self._named.clear()
+            self.refresh()
 
     def erase(self, streams: list[str], at: datetime) -> None:
         """Destroy the keys and attachments of streams, and what the file still held of them."""
@@ -168,9 +172,12 @@ class Vault:
         """
         with self._lock:
             self._missing.clear()
-            with self._database.reading() as cursor:
-                row = cursor.execute("SELECT newest, flushes, erasures FROM changes WHERE what='keys'").fetchone()
-            newest, flushes, erasures = row or ("", 0, 0)
+            found = {row[0]: row[1:] for row in self._database.look(_CHANGES)}
+            newest, flushes, erasures = found.get("keys", ("", 0, 0))
+            first_month = found.get(PSEUDONYMS, ("",))[0]
+            if first_month != self._first_month:
+                self._named.clear()
+                self._first_month = first_month
             if (flushes, erasures) != (self._flushes, self._erasures):
                 self._floor = max(self._floor, newest[:PREFIX])
             if erasures != self._erasures:
@@ -252,6 +259,12 @@ class Vault:
                     row = cursor.execute(f"SELECT key FROM {table} WHERE {column}=?", (name,)).fetchone()
                 known = self._named[(table, name)] = bytes(row[0])
             return known
+
+
+_CHANGES = (
+    "SELECT what, newest, flushes, erasures FROM changes UNION ALL"
+    f" SELECT stream, erased_at, 0, 0 FROM tombstones WHERE stream = '{PSEUDONYMS}'"
+)
 
 
 def _change(cursor: Cursor, newest: str, flushes: int = 0, erasures: int = 0) -> tuple[int, int]:

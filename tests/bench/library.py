@@ -3,7 +3,7 @@
 import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, LiteralString
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from eventsourcing.application import Application
@@ -11,7 +11,10 @@ from eventsourcing.dispatch import singledispatchmethod
 from eventsourcing.domain import Aggregate, event
 from eventsourcing.persistence import Tracking
 from eventsourcing.popo import POPOTrackingRecorder
+from eventsourcing.postgres import PostgresDatastore, PostgresTrackingRecorder
 from eventsourcing.projection import Projection, ProjectionRunner
+from psycopg.conninfo import conninfo_to_dict
+from psycopg.sql import SQL
 
 from events.case import CaseCallsIssued, CaseClassified, CaseClosed, CaseOpened, Due
 from events.catalog import CATALOG
@@ -47,9 +50,24 @@ class Cases(Application[UUID]):
     name = "cases"
 
 
-def save_each(folder: Path, amount: int) -> None:
-    """One request, one aggregate, one save of three events; on SQLite."""
-    cases = Cases({"PERSISTENCE_MODULE": "eventsourcing.sqlite", "SQLITE_DBNAME": str(folder / "library.db")})
+def on_sqlite(folder: Path) -> dict[str, str]:
+    """The library's settings for a new file."""
+    return {"PERSISTENCE_MODULE": "eventsourcing.sqlite", "SQLITE_DBNAME": str(folder / "library.db")}
+
+
+def on_postgres(url: str) -> dict[str, str]:
+    """The library's settings for a database."""
+    known = conninfo_to_dict(url)
+    names = {"DBNAME": "dbname", "HOST": "host", "PORT": "port", "USER": "user", "PASSWORD": "password"}
+    return {
+        "PERSISTENCE_MODULE": "eventsourcing.postgres",
+        **{f"POSTGRES_{name}": str(known[key]) for name, key in names.items()},
+    }
+
+
+def save_each(env: dict[str, str], amount: int) -> None:
+    """One request, one aggregate, one save of three events."""
+    cases = Cases(env)
     for n in range(amount):
         case = Case("445303100", str(n))
         case.classify("401")
@@ -122,6 +140,77 @@ def rebuild(events: int) -> tuple[dict[str, dict[str, Any]], float]:
         idle.wait(last, timeout=300)
         took = time.perf_counter() - began
         return dict(idle.projection.view.rows), events / max(took - saved * 0, 1e-9)
+
+
+class StoredCasesView(PostgresTrackingRecorder):
+    """The same rows in a table of PostgreSQL; each event is a transaction, as the library has it."""
+
+    def __init__(self, datastore: PostgresDatastore, **settings: Any) -> None:
+        super().__init__(datastore, **settings)
+        table = "(id uuid PRIMARY KEY, village text, town text, phase text, attempt bigint, matter text)"
+        self.sql_create_statements.append(SQL(f"CREATE TABLE IF NOT EXISTS cases_view {table}").format())
+
+    def change(self, tracking: Tracking, sql: LiteralString, values: tuple[Any, ...]) -> None:
+        """Change a row and move the position, together."""
+        with self.datastore.transaction(commit=True) as cursor:
+            self._insert_tracking(cursor, tracking)
+            cursor.execute(sql, values)
+
+
+class StoredCasesProjection(Projection[StoredCasesView]):
+    """The same view again."""
+
+    name = "casesview"
+
+    @singledispatchmethod
+    def process_event(self, domain_event: Any, tracking: Tracking) -> None:
+        """Other events do not matter."""
+
+    @process_event.register
+    def opened(self, domain_event: Case.Opened, tracking: Tracking) -> None:
+        values = (domain_event.originator_id, domain_event.village, domain_event.town)
+        self.view.change(tracking, "INSERT INTO cases_view VALUES (%s, %s, %s, 'registered', 0, NULL)", values)
+
+    @process_event.register
+    def called(self, domain_event: Case.Called, tracking: Tracking) -> None:
+        values = (domain_event.attempt, domain_event.originator_id)
+        self.view.change(tracking, "UPDATE cases_view SET phase = 'calling', attempt = %s WHERE id = %s", values)
+
+    @process_event.register
+    def classified(self, domain_event: Case.Classified, tracking: Tracking) -> None:
+        values = (domain_event.matter, domain_event.originator_id)
+        self.view.change(tracking, "UPDATE cases_view SET matter = %s WHERE id = %s", values)
+
+    @process_event.register
+    def closed(self, domain_event: Case.Closed, tracking: Tracking) -> None:
+        self.view.change(
+            tracking, "UPDATE cases_view SET phase = 'closed' WHERE id = %s", (domain_event.originator_id,)
+        )
+
+
+def rebuild_stored(url: str, events: int) -> tuple[dict[str, dict[str, Any]], float]:
+    """The rows that the runner builds in PostgreSQL from so many stored events, and events per second."""
+    env = on_postgres(url)
+    app = Cases(env)
+    cases = []
+    for n in range(events // 4):
+        case = Case("445303100", f"v{n}")
+        case.classify("401")
+        case.call(1)
+        case.close("solved")
+        cases.append(case)
+    last = app.save(*cases)[-1].notification.id
+    app.close()
+    began = time.perf_counter()
+    with ProjectionRunner(
+        application_class=Cases, projection_class=StoredCasesProjection, view_class=StoredCasesView, env=env
+    ) as runner:
+        runner.wait(last, timeout=300)
+        took = time.perf_counter() - began
+        with runner.view.datastore.cursor() as cursor:
+            cursor.execute("SELECT village, town, phase, attempt, matter FROM cases_view")
+            rows = {row.pop("village"): dict(row) for row in cursor.fetchall()}
+    return rows, events / took
 
 
 def some_facts(amount: int) -> list[Recorded]:

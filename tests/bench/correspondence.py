@@ -1,0 +1,157 @@
+"""Plays a hotline and every department of a district on three connections, as cheaply as can be.
+
+What is measured is the township, not its visitors: `services.simulation.correspondents` gives each a link of its own.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+
+import msgspec
+from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
+
+from events.carried import edge_event
+from events.cloudevents import CloudEvent
+from events.edge import Acknowledge, LegCalled, ReportLine
+from events.ids import stream_id
+from services.rules.book import RuleBook
+from services.runtime.amqp import Sender, channel, event_message
+from services.runtime.clock import SystemClock
+from services.runtime.topology import department_user, door, local_departments, replies_queue
+from services.simulation.correspondents import event_of
+
+WINDOW = 200
+"""So many messages a sender has out without the broker's confirm."""
+
+PREFETCH = 200
+QUIET_S = 1.5
+PATIENCE_S = 120.0
+OFFICER = "值班员"
+
+
+class Correspondence:
+    """What was said in one stretch of work, and when: times are the event loop's, in seconds."""
+
+    def __init__(self) -> None:
+        self.sent: dict[str, float] = {}
+        self.called: dict[str, float] = {}
+        self.told: Counter[str] = Counter()
+        self.began = self.ended = 0.0
+
+    @property
+    def seconds(self) -> float:
+        """From the first report to the last answer."""
+        return self.ended - self.began
+
+    @property
+    def delays(self) -> list[float]:
+        """From a report's publishing until its first leg was in a department's hands, for each report with a leg."""
+        return [at - self.sent[report] for report, at in self.called.items()]
+
+    @property
+    def complete(self) -> bool:
+        """Whether every report has its receipt and every acknowledgement its answer."""
+        return (
+            self.told["report.received.v1"] == len(self.sent)
+            and self.told["act.decided.v1"] == self.told["leg.called.v1"] == self.told["call.acknowledged.v1"]
+        )
+
+
+class Visitors:
+    """The hotline and the departments; ``url`` is of a user who may do what they all may."""
+
+    def __init__(self, url: str, hotline: str, rules: RuleBook) -> None:
+        self._url, self._hotline = url, hotline
+        self._queues = [replies_queue(hotline), *(local.queue for local in local_departments(rules.district))]
+        self._aliases = {town.code: town.alias for town in rules.district.towns}
+        self._clock = SystemClock()
+
+    async def correspond(
+        self, lines: Sequence[ReportLine], per_second: float = 0, *, acknowledge: bool = True
+    ) -> Correspondence:
+        """Hand in reports, at once or at a steady pace, and acknowledge every call until all has gone quiet."""
+        said = Correspondence()
+        async with (
+            channel(self._url, "bench reports") as reporting,
+            channel(self._url, "bench acts") as acting,
+            channel(self._url, "bench hears", PREFETCH) as hearing,
+        ):
+            ears, acts = await Ears.at(hearing, self._queues), Sender(acting)
+            said.began = said.ended = asyncio.get_running_loop().time()
+            publishing = asyncio.ensure_future(self._report(Sender(reporting), lines, per_second, said))
+            while True:
+                messages = await ears.take(QUIET_S)
+                if messages:
+                    said.ended = messages[-1][0]
+                    heard = [self._hear(said, at, event_of(message)) for at, message in messages]
+                    if acknowledge:
+                        await asyncio.gather(*(self._acknowledge(acts, leg) for leg in heard if leg))
+                    await messages[-1][1].ack(multiple=True)
+                elif publishing.done() and (said.complete or not acknowledge):
+                    await publishing
+                    return said
+                elif asyncio.get_running_loop().time() - said.ended > PATIENCE_S:
+                    raise SystemExit(f"expected every answer, found after {PATIENCE_S:g} s without one: {said.told}")
+
+    async def _report(
+        self, sender: Sender, lines: Sequence[ReportLine], per_second: float, said: Correspondence
+    ) -> None:
+        window, time = asyncio.Semaphore(WINDOW), asyncio.get_running_loop().time
+
+        async def publish(line: ReportLine) -> None:
+            async with window:
+                event = edge_event(line, line.id, self._hotline, self._clock.now())
+                message = event_message(event, line.id, correlation_id=line.id)
+                said.sent[stream_id("report", line.time, self._hotline, line.id)] = time()
+                await sender.send(door(self._hotline), "", message)
+
+        async with asyncio.TaskGroup() as tasks:
+            for n, line in enumerate(lines):
+                if per_second and (early := said.began + n / per_second - time()) > 0:
+                    await asyncio.sleep(early)
+                tasks.create_task(publish(line))
+
+    def _hear(self, said: Correspondence, at: float, event: CloudEvent) -> LegCalled | None:
+        said.told[event.type] += 1
+        if event.type != "leg.called.v1":
+            return None
+        said.called.setdefault(str(event.extensions["correlation"]), at)
+        return msgspec.json.decode(event.data, type=LegCalled)
+
+    async def _acknowledge(self, sender: Sender, leg: LegCalled) -> None:
+        user = department_user(self._aliases[leg.town], leg.department)
+        name, act = f"{leg.call}/acknowledge", Acknowledge(call=leg.call, by=f"{user} {OFFICER}")
+        event = edge_event(act, name, user, self._clock.now())
+        await sender.send(door(user), "", event_message(event, name, correlation_id=name))
+
+
+class Ears:
+    """What has arrived from some queues, each with its time."""
+
+    def __init__(self) -> None:
+        self._arrived: list[tuple[float, AbstractIncomingMessage]] = []
+        self._stirred = asyncio.Event()
+
+    @classmethod
+    async def at(cls, hearing: AbstractChannel, queues: Sequence[str]) -> "Ears":
+        """Begin to hear."""
+        ears = cls()
+        for name in queues:
+            await (await hearing.get_queue(name, ensure=False)).consume(ears._hear)
+        return ears
+
+    async def take(self, wait_s: float) -> list[tuple[float, AbstractIncomingMessage]]:
+        """All that has arrived; waits for the first so long."""
+        if not self._arrived:
+            self._stirred.clear()
+            try:
+                async with asyncio.timeout(wait_s):
+                    await self._stirred.wait()
+            except TimeoutError:
+                return []
+        taken, self._arrived = self._arrived, []
+        return taken
+
+    async def _hear(self, message: AbstractIncomingMessage) -> None:
+        self._arrived.append((asyncio.get_running_loop().time(), message))
+        self._stirred.set()

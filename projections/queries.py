@@ -76,6 +76,21 @@ class Questions:
             "rows": [{**row, "overdue": row["late"]} for row in rows],
         }
 
+    def owed(self, now: datetime) -> list[Found]:
+        """Who owes how much in which town, how much of it is late at ``now``, and how long the oldest call has waited.
+
+        It waits, in seconds, until it is acknowledged (签收).
+        """
+        late = "CASE WHEN overdue OR due < :now THEN 1 ELSE 0 END"
+        sql = (
+            f"SELECT town, owner, count(*) AS owed, sum({late}) AS overdue,"
+            " min(CASE WHEN owes = 'acknowledge' THEN since END) AS waits_since"
+            " FROM board GROUP BY town, owner ORDER BY town, owner"
+        )
+        with self._database.reading() as connection:
+            rows = _rows(connection, sql, now=moment_text(now))
+        return [row | {"unacknowledged_s": _age_s(row.pop("waits_since"), now)} for row in rows]
+
     def recent(self, limit: int = 40) -> list[Found]:
         """What happened last, newest first."""
         sql = (
@@ -153,3 +168,7 @@ class Questions:
 def _rows(connection: Connection, sql: str, **values: Any) -> list[Found]:
     asked = {name: plain_text(value) if isinstance(value, str) else value for name, value in values.items()}
     return [dict(row) for row in connection.execute(text(sql), asked).mappings()]
+
+
+def _age_s(since: str | None, now: datetime) -> float:
+    return (now - datetime.fromisoformat(since)).total_seconds() if since else 0.0

@@ -16,6 +16,7 @@ import uvicorn
 from msgspec import Struct
 
 from events.district import DistrictConfigured, Hotline
+from projections.queries import Questions
 from services.command_centre.service import SERVICE as COMMAND_CENTRE
 from services.decisions import Service
 from services.departments.door import Acts
@@ -36,7 +37,7 @@ from services.runtime.log_cursor import LogCursor
 from services.runtime.management import Management, Unreachable, check_mine
 from services.runtime.places import Place
 from services.runtime.probe import Probe
-from services.runtime.pulse import Pulse
+from services.runtime.pulse import Figure, Pulse
 from services.runtime.queues import Queues
 from services.runtime.reactor import Reactor
 from services.runtime.relay import Relay, Write
@@ -131,6 +132,8 @@ class Process:
     ) -> AsyncIterator[None]:
         """An engine at work meanwhile, for what comes to the front and what these services react to."""
         engine = self.house.engine_of(self.name, *reacting, feed=self.front, timers=timers)
+        if reacting:
+            self.behind(lambda: self.house.position(self.name))
         loop = asyncio.get_running_loop()
 
         def ended() -> None:
@@ -153,6 +156,17 @@ class Process:
         finally:
             await asyncio.to_thread(self._engine.stop)
             await asyncio.to_thread(listener.stop)
+
+    def behind(self, position: Callable[[], int]) -> None:
+        """Figures of how far ``position`` is behind the log: in facts, and by the age of the first of them."""
+        log, clock = self.house.log, self.house.clock
+
+        def age_s() -> float:
+            waiting = log.after(position(), 1)
+            return (clock.now() - waiting[0].meta.recorded_at).total_seconds() if waiting else 0.0
+
+        self.pulse.figure("lag", lambda: float(log.head() - position()))
+        self.pulse.figure("lag_s", age_s)
 
     def alive(self) -> bool:
         """Whether nothing that should run has ended."""
@@ -279,7 +293,19 @@ async def projections(process: Process) -> None:
             well()
             await asyncio.to_thread(house.log.store.wait, VIEWS_WAIT_S)
 
-    process.pulse.figure("view_lag", lambda: house.log.head() - min(house.views.positions().values()))
+    process.behind(lambda: min(house.views.positions().values()))
+    towns = {town.code: town.alias for town in configured(house).district.towns}
+    questions = Questions(house.views.database)
+
+    def owed(what: str) -> Callable[[], Figure]:
+        def ask() -> Figure:
+            rows = questions.owed(house.clock.now())
+            return {f"{towns.get(row['town'], row['town'])}.{row['owner']}": float(row[what]) for row in rows}
+
+        return ask
+
+    for what in ("owed", "overdue", "unacknowledged_s"):
+        process.pulse.figure(what, owed(what))
     await keep("projections", process.pulse, fold)
 
 
@@ -406,6 +432,7 @@ def _cursor(process: Process, subscriber: str, names: Sequence[str] | Mapping[st
     house = process.house
     lock = house.place.lock(subscriber)
     attempts = house.attempts(subscriber)
+    process.behind(lambda: house.position(subscriber))
     return LogCursor(house.log, attempts, house.clock, subscriber, lock, tuple(names), process.pulse)
 
 

@@ -155,6 +155,11 @@ class House:
         with self.log.reading() as cursor:
             return parking.count(cursor)
 
+    def position(self, subscriber: str) -> int:
+        """Up to which fact a subscriber to the log has come."""
+        with self.log.reading() as cursor:
+            return parking.Parking(subscriber).position(cursor)
+
     def setting(self, name: str) -> str | None:
         """What the data directory remembers under ``name``."""
         with self.log.reading() as cursor:

@@ -89,9 +89,10 @@ class Pulse:
             return generate_latest(self._registry)
 
     def _ask(self) -> None:
-        self._told = {}
+        told: dict[str, Figure] = {}
         try:
             for of, ask in self._figures.items():
-                self._told[of] = ask()
+                told[of] = ask()
         except Exception as error:  # noqa: BLE001  # whatever it is, the other metrics are wanted all the more
             logger.warning("no_figures", error=str(error))
+        self._told = told

@@ -212,6 +212,7 @@ def every_answer(questions: Questions, played: House, town: str) -> dict[str, An
             for overdue in (False, True)
             for limit in (1, 1000)
         ],
+        "owed": [questions.owed(now) for now in (newest - timedelta(days=200), newest)],
         "recent": [questions.recent(), questions.recent(7)],
         "cases": [
             questions.cases(phase, where, limit)

@@ -1,4 +1,4 @@
-"""What tests do at a private RabbitMQ beside our own code: put queues there, publish, look; and wait for what shall be."""
+"""What tests do at a private RabbitMQ beside our own code: put queues there, publish, look, and wait."""
 
 import asyncio
 import time
@@ -85,7 +85,11 @@ class Broker:
         return self.server.manage(method, f"/api/{path.format(self.vhost)}", body)
 
     def policy(self, name: str, pattern: str, **definition: Any) -> None:
-        wanted = {"pattern": pattern, "apply-to": "queues", "definition": {k.replace("_", "-"): v for k, v in definition.items()}}
+        wanted = {
+            "pattern": pattern,
+            "apply-to": "queues",
+            "definition": {k.replace("_", "-"): v for k, v in definition.items()},
+        }
         self.manage("PUT", f"policies/{{}}/{name}", wanted)
 
 

@@ -8,7 +8,7 @@ from eventsourcing.persistence import StoredEvent
 from events.call import CallIssued, CallReleased
 from events.case import Due, LegPlan
 from events.district import District, DistrictConfigured
-from events.envelope import Fact, Meta, Recorded, fact_id
+from events.envelope import Fact, Meta, fact_id
 from services.runtime import configuration
 from services.runtime.attempts import Attempts
 from services.runtime.clock import VirtualClock

@@ -8,7 +8,7 @@ import json
 import subprocess
 import sys
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -17,12 +17,12 @@ import psycopg
 import pytest
 
 from deploy.servers import PostgresServer, RabbitServer
-from events.district import District, DistrictConfigured
+from events.district import DistrictConfigured
 from events.envelope import Recorded
 from projections.store import Unavailable as ViewsUnavailable
 from services.rules.book import RuleBook
 from services.runtime import queues, retry, subscription
-from services.runtime.attempts import MAX_ATTEMPTS, Attempts
+from services.runtime.attempts import MAX_ATTEMPTS
 from services.runtime.clock import VirtualClock
 from services.runtime.front import Overloaded
 from services.runtime.letters import Addresses
@@ -34,7 +34,7 @@ from services.runtime.relay import Relay, Write
 from services.runtime.retry import LinkLost, Refused
 from services.runtime.store import Unavailable
 from services.runtime.subscription import ENDED, Handle, Subscription
-from tests.brokers import PATIENCE_S, administering, ended, through, until
+from tests.brokers import administering, ended, through, until
 from tests.contract.subscribing import (
     MONDAY_MORNING,
     NAMES,

@@ -8,7 +8,6 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
 
-import aio_pika
 import pytest
 from aio_pika import Message
 from aio_pika.abc import AbstractIncomingMessage
@@ -321,7 +320,7 @@ async def test_a_queue_that_is_taken_away_is_noticed(queued: Broker) -> None:
 
 
 async def test_a_queue_that_is_not_there_is_not_waited_for(queued: Broker) -> None:
-    with pytest.raises(LinkLost, match="missing.*NOT_FOUND|NOT_FOUND.*missing"):
+    with pytest.raises(LinkLost, match=r"missing.*NOT_FOUND|NOT_FOUND.*missing"):
         async with hearing(queued.url, "everything", "missing"):
             pass
 
@@ -332,9 +331,9 @@ async def test_a_full_queue_refuses_though_others_took_the_message_and_later_tak
 
     async with sending(queued.url) as sender:
         sent = 0
-        with pytest.raises(Refused):
+        with pytest.raises(Refused):  # noqa: PT012  # which of them is refused is the broker's to say
             async with asyncio.timeout(PATIENCE_S):
-                for sent in range(1000):  # noqa: B007  # a quorum queue takes some more than its limit
+                for sent in range(1000):  # a quorum queue takes some more than its limit
                     await sender.send("facts", "a", note(str(sent)))
         await queued.take("small", 3)
         async with asyncio.timeout(PATIENCE_S):

@@ -19,6 +19,7 @@ from services.runtime.attempts import CAREFUL_AFTER, MAX_ATTEMPTS, Attempts
 from services.runtime.batch import Answer, Batch, Submission, timer_due
 from services.runtime.errors import Conflict
 from services.runtime.ledger import Ledger
+from services.runtime.store import Unavailable
 
 BATCH_FACTS = 1000
 CHUNK = 500
@@ -144,9 +145,11 @@ class Engine:
             with self._ledger.batch(now) as batch:
                 worked = self._work(batch, until, answers)
         except parking.Poison as poison:
-            self._park_or_retry(poison)
-            self._forget()
-            self._careful = CHUNK
+            try:
+                self._park_or_retry(poison)
+            finally:
+                self._forget()
+                self._careful = CHUNK
             return True
         except BaseException:
             self._forget()
@@ -248,6 +251,8 @@ class Engine:
             for service, reaction in reactions:
                 for n, wanted in enumerate(reaction(recorded, recorded.fact, batch.rules)):
                     self._want(batch, f"reaction:{service}:{recorded.id}:{n}", service, recorded, wanted)
+        except Unavailable:
+            raise
         except Exception as error:
             raise parking.Poison(recorded.id, recorded.stream, recorded.position, error) from error
 
@@ -273,6 +278,8 @@ class Engine:
             return batch.decide(submission)
         except Conflict as conflict:
             return conflict
+        except Unavailable:
+            raise
         except Exception as error:
             waiting = parking.Waiting(at, submission.request)
             raise parking.Poison(submission.source_id, submission.source_id, None, error, waiting) from error

@@ -1,21 +1,24 @@
 """The port to a database on PostgreSQL: log, vault and attempts each in a schema of its own, with a role of its own."""
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import lru_cache
-from typing import Any
+from threading import BoundedSemaphore
+from typing import Any, cast
 
 import psycopg
 from eventsourcing.postgres import PostgresDatastore
 from psycopg import Connection, sql
 from psycopg.conninfo import conninfo_to_dict
+from psycopg.pq import TransactionStatus
 from psycopg.rows import dict_row, tuple_row
 
 from services.runtime.store import Cursor as AnyCursor
 from services.runtime.store import Form, Table, Unavailable, insert_statement
 
 CONNECT_S = 5
-MOST_CONNECTIONS = 4
+MOST_CONNECTIONS, KEPT_CONNECTIONS = 8, 2
 PATIENCE_S = 60
 SESSION = {
     "lock_timeout": f"{PATIENCE_S}s",
@@ -94,6 +97,58 @@ class Cursor:
         return self.execute(f"{statement} = ANY(?)", (list(values),)).fetchall()
 
 
+class Pool:
+    """Connections that wait for whoever needs one next; where none waits one is opened, without any thread.
+
+    In the place of the library's pool, which leaves a server that has come back alone for up to minutes.
+    """
+
+    def __init__(self, settings: Mapping[str, Any]) -> None:
+        self._settings = dict(settings)
+        self._waiting: deque[Connection[Any]] = deque()
+        self._free = BoundedSemaphore(MOST_CONNECTIONS)
+        self._kept = KEPT_CONNECTIONS
+
+    def open(self, *_: object) -> None:
+        """Nothing has to be done before."""
+
+    def close(self) -> None:
+        """Close those that wait, and the others when they come back."""
+        self._kept = 0
+        self.forget()
+
+    def forget(self) -> None:
+        """Use none of those that wait: where one link has broken the others have too."""
+        while self._waiting:
+            self._waiting.pop().close()
+
+    @contextmanager
+    def connection(self) -> Iterator[Connection[Any]]:
+        """One for the block; each statement outside a transaction is one by itself."""
+        if not self._free.acquire(timeout=PATIENCE_S):
+            raise Unavailable(f"expected one of {MOST_CONNECTIONS} connections to become free, found all in use")
+        try:
+            connection = self._take()
+            try:
+                yield connection
+            finally:
+                self._give_back(connection)
+        finally:
+            self._free.release()
+
+    def _take(self) -> Connection[Any]:
+        with suppress(IndexError):
+            return self._waiting.pop()
+        return psycopg.connect(**self._settings, autocommit=True, row_factory=dict_row)
+
+    def _give_back(self, connection: Connection[Any]) -> None:
+        idle = connection.info.transaction_status == TransactionStatus.IDLE
+        if idle and len(self._waiting) < self._kept:
+            self._waiting.append(connection)
+        else:
+            connection.close()
+
+
 class PostgresDatabase:
     """One schema of one database, through a pool of connections; safe to share between threads.
 
@@ -103,19 +158,10 @@ class PostgresDatabase:
     def __init__(self, url: str, schema: str, tables: tuple[Table, ...], others: Sequence[str] = ()) -> None:
         self.settings = _settings(url, {"search_path": schema, **SESSION})
         self._create(schema, [statement for table in tables for statement in _create_statements(table)] + list(others))
-        self.datastore = PostgresDatastore(
-            *(str(self.settings.get(name, "")) for name in ("dbname", "host", "port", "user", "password")),
-            connect_timeout=CONNECT_S,
-            idle_in_transaction_session_timeout=PATIENCE_S,
-            pool_size=1,
-            max_overflow=MOST_CONNECTIONS - 1,
-            schema=schema,
-            originator_id_type="text",
-        )
-        self._pool = self.datastore.pool
-        self._pool.kwargs = {**self.settings, "row_factory": dict_row}
-        with _reachable():
-            self._pool.open(wait=True, timeout=CONNECT_S)
+        self.datastore = PostgresDatastore("", "", "", "", "", schema=schema, originator_id_type="text")
+        self.datastore.pool.close()
+        self._pool = Pool(self.settings)
+        self.datastore.pool = cast(Any, self._pool)
 
     def close(self) -> None:
         """Close every connection."""
@@ -123,7 +169,7 @@ class PostgresDatabase:
 
     def look(self, statement: str, values: Sequence[Any] = (), /) -> list[Any]:
         """The rows of one statement that changes nothing."""
-        with _reachable(), self._fresh(_translated(statement), values) as cursor:
+        with _reachable(), self._begun(_translated(statement), values) as cursor:
             return cursor.fetchall()
 
     @contextmanager
@@ -146,7 +192,7 @@ class PostgresDatabase:
 
     @contextmanager
     def _transaction(self, begin: str) -> Iterator[Cursor]:
-        with _reachable(), self._fresh(begin) as cursor:
+        with _reachable(), self._begun(begin) as cursor:
             try:
                 yield Cursor(cursor)
             except BaseException:
@@ -157,16 +203,17 @@ class PostgresDatabase:
                 raise RuntimeError("expected a transaction to commit, found one in which a statement had failed")
 
     @contextmanager
-    def _fresh(self, statement: str, values: Sequence[Any] | None = None) -> Iterator["psycopg.Cursor[Any]"]:
-        """A connection's cursor after its first statement; links that broke while they lay in the pool do not count."""
-        for broken in range(MOST_CONNECTIONS + 1):
+    def _begun(self, statement: str, values: Sequence[Any] | None = None) -> Iterator["psycopg.Cursor[Any]"]:
+        """A cursor after the first statement. A link that broke while nobody used it does not count."""
+        for again in (True, False):
             with self._pool.connection() as connection:
                 cursor = connection.cursor(row_factory=tuple_row)
                 try:
                     cursor.execute(statement, values)
                 except psycopg.OperationalError:
-                    if broken == MOST_CONNECTIONS or not connection.broken:
+                    if not (again and connection.broken):
                         raise
+                    self._pool.forget()
                     continue
                 yield cursor
                 return

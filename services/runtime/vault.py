@@ -145,15 +145,15 @@ class Vault:
         """Destroy the keys and attachments of streams, and what the file still held of them."""
         with self._lock:
             with self._database.writing() as cursor:
+                _, erasures = _change(cursor, max(streams, default=""), erasures=1)
                 for stream in streams:
                     cursor.execute("DELETE FROM keys WHERE stream=?", (stream,))
                     cursor.execute("DELETE FROM attachments WHERE stream=?", (stream,))
                     cursor.execute(
                         "INSERT INTO tombstones VALUES (?,?) ON CONFLICT (stream) DO NOTHING", (stream, at.isoformat())
                     )
-                _, erasures = _change(cursor, max(streams, default=""), erasures=1)
-                if erasures == self._erasures + 1:
-                    self._erasures = erasures
+            if erasures == self._erasures + 1:
+                self._erasures = erasures
             for stream in streams:
                 self._keys.pop(stream, None)
                 self._new.pop(stream, None)
@@ -209,20 +209,29 @@ class Vault:
         """Make new keys and staged attachments durable. After this the facts that need them may be committed."""
         with self._lock:
             if self._new or self._staged:
-                with self._database.writing() as cursor:
-                    if self._new:
-                        cursor.insert(KEYS, list(self._new.items()))
-                        flushes, _ = _change(cursor, max(self._new), flushes=1)
-                        if flushes == self._flushes + 1:  # else somebody else made keys too: `refresh` will notice
-                            self._flushes = flushes
-                    cursor.insert(ATTACHMENTS, self._staged, replace=True)
-                self._keys.update(self._new)
+                self._write()
                 self._new.clear()
                 self._staged.clear()
             while len(self._keys) > CACHED_KEYS:
                 oldest = next(iter(self._keys))
                 del self._keys[oldest]
                 self._floor = max(self._floor, oldest[:PREFIX])
+
+    def _write(self) -> None:
+        """Store new keys and attachments, but for those whose stream was erased since `refresh`."""
+        with self._database.writing() as cursor:
+            newest = max([*self._new, *(stream for stream, _, _ in self._staged)])
+            flushes, erasures = _change(cursor, newest, flushes=1)  # first: who erases waits for us, or is through
+            erased = set()
+            if erasures != self._erasures:
+                streams = {*self._new, *(stream for stream, _, _ in self._staged)}
+                erased = {row[0] for row in cursor.among("SELECT stream FROM tombstones WHERE stream", list(streams))}
+            made = {stream: key for stream, key in self._new.items() if stream not in erased}
+            cursor.insert(KEYS, list(made.items()))
+            cursor.insert(ATTACHMENTS, [staged for staged in self._staged if staged[0] not in erased], replace=True)
+        if flushes == self._flushes + 1:  # else somebody else made keys too: `refresh` will notice
+            self._flushes = flushes
+        self._keys.update(made)
 
     def _key(self, stream: str, create: bool) -> bytes:
         with self._lock:

@@ -24,6 +24,7 @@ from services.runtime.batch import Submission
 from services.runtime.clock import VirtualClock
 from services.runtime.engine import EVERYTHING
 from services.runtime.parking import Parked
+from services.runtime.places import Place
 from services.simulation.residents import Residents
 from services.simulation.service import simulation
 from services.wiring import SERVICES, House
@@ -44,6 +45,8 @@ from tests.flow.township import (
 )
 
 OpenHouse = Callable[..., House]
+Places = Callable[[str], Place]
+pytestmark = pytest.mark.every_store
 PLAYED = (*SERVICES, simulation(1))
 REPORTS = 60
 
@@ -107,8 +110,8 @@ def test_time_passes_from_one_due_thing_to_the_next_and_nothing_is_recorded_befo
         assert one.meta.recorded_at <= next_one.meta.recorded_at
 
 
-def test_every_case_comes_to_its_end_and_leaves_no_timer(tmp_path: Path, district: District) -> None:
-    with House(tmp_path, VirtualClock(MONDAY_MORNING), PLAYED) as house:
+def test_every_case_comes_to_its_end_and_leaves_no_timer(place: Places, district: District) -> None:
+    with House(place("data"), VirtualClock(MONDAY_MORNING), PLAYED) as house:
         house.configure(district)
 
         house.engine(residents(house)).run()
@@ -120,8 +123,8 @@ def test_every_case_comes_to_its_end_and_leaves_no_timer(tmp_path: Path, distric
         assert timers(house.log) == {}
 
 
-def test_the_same_input_again_adds_nothing(tmp_path: Path, district: District, undisturbed: Undisturbed) -> None:
-    with House(tmp_path, VirtualClock(MONDAY_MORNING), PLAYED) as house:
+def test_the_same_input_again_adds_nothing(place: Places, district: District, undisturbed: Undisturbed) -> None:
+    with House(place("data"), VirtualClock(MONDAY_MORNING), PLAYED) as house:
         house.configure(district)
         house.engine(residents(house)).run()
 
@@ -132,10 +135,10 @@ def test_the_same_input_again_adds_nothing(tmp_path: Path, district: District, u
 
 @pytest.mark.parametrize("hours", [5, 96])
 def test_playing_in_stretches_of_time_makes_no_difference(
-    tmp_path: Path, district: District, undisturbed: Undisturbed, hours: int
+    place: Places, district: District, undisturbed: Undisturbed, hours: int
 ) -> None:
     until = MONDAY_MORNING
-    with House(tmp_path, VirtualClock(MONDAY_MORNING), PLAYED) as house:
+    with House(place("data"), VirtualClock(MONDAY_MORNING), PLAYED) as house:
         house.configure(district)
         engine = house.engine(residents(house))
 
@@ -148,20 +151,20 @@ def test_playing_in_stretches_of_time_makes_no_difference(
 
 
 def test_playing_with_a_new_engine_and_a_reopened_house_again_and_again_makes_no_difference(
-    tmp_path: Path, district: District, undisturbed: Undisturbed
+    place: Places, district: District, undisturbed: Undisturbed
 ) -> None:
     dice = Random(7)
     until = MONDAY_MORNING
 
     for _ in range(12):
-        with House(tmp_path, VirtualClock(MONDAY_MORNING), PLAYED) as house:
+        with House(place("data"), VirtualClock(MONDAY_MORNING), PLAYED) as house:
             house.configure(district)
             for _ in range(dice.randrange(1, 4)):
                 until += timedelta(hours=dice.expovariate(1 / 30))
                 house.engine(residents(house)).run(until=until)
                 if dice.random() < 0.5:
                     house.views.catch_up(house.log)
-    with House(tmp_path, VirtualClock(MONDAY_MORNING), PLAYED) as house:
+    with House(place("data"), VirtualClock(MONDAY_MORNING), PLAYED) as house:
         house.engine(residents(house)).run()
 
         same(house, undisturbed)
@@ -169,7 +172,7 @@ def test_playing_with_a_new_engine_and_a_reopened_house_again_and_again_makes_no
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_a_process_killed_at_any_step_and_started_again_makes_no_difference(
-    tmp_path: Path, district: District, undisturbed: Undisturbed, seed: int
+    place: Places, district: District, undisturbed: Undisturbed, seed: int
 ) -> None:
     dice = Random(seed)
     left = 0
@@ -185,7 +188,7 @@ def test_a_process_killed_at_any_step_and_started_again_makes_no_difference(
     done = False
     while not done:
         left = 100_000
-        with House(tmp_path, VirtualClock(MONDAY_MORNING), PLAYED, kill) as house:
+        with House(place("data"), VirtualClock(MONDAY_MORNING), PLAYED, kill) as house:
             house.configure(district)
             left = dice.randrange(50, 800) if sum(killed.values()) < 15 else 1_000_000
             try:

@@ -1,6 +1,5 @@
 """The ledger: what it answers, what it writes, and what it never does, in one process or in several."""
 
-import sqlite3
 import subprocess
 import sys
 import threading
@@ -25,9 +24,11 @@ from services.runtime import configuration, ledger, seal
 from services.runtime.batch import Answer, Batch, Submission
 from services.runtime.clock import VirtualClock
 from services.runtime.errors import Conflict, Damaged
+from services.runtime.places import Place
 from services.simulation.residents import Residents
 from services.simulation.service import simulation
 from services.wiring import SERVICES, House
+from tests.flow.stores import BROKEN, behind, broken, where
 from tests.flow.township import (
     MONDAY_MORNING,
     act,
@@ -48,6 +49,8 @@ from tests.flow.township import (
 from tests.flow.writer import note
 
 OpenHouse = Callable[..., House]
+Places = Callable[[str], Place]
+pytestmark = pytest.mark.every_store
 MINUTE = timedelta(minutes=1)
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -256,15 +259,9 @@ def test_the_streams_of_one_request_are_written_side_by_side_in_one_batch(house:
 
 def test_a_request_to_several_streams_writes_none_of_them_when_one_cannot_be_written(house: House) -> None:
     case = case_of(hand_in(house, "1", matter="601"))
-    raw(
-        house,
-        "CREATE TRIGGER broken BEFORE INSERT ON stored_events WHEN NEW.topic = 'call.issued.v1'"
-        " BEGIN SELECT RAISE(ABORT, 'the disk is broken'); END",
-    )
 
-    with pytest.raises(sqlite3.IntegrityError):
+    with broken(house.place, "log", "stored_events", "NEW.topic = 'call.issued.v1'"), pytest.raises(BROKEN):
         react(house)
-    raw(house, "DROP TRIGGER broken")
 
     assert house.log.stream(case) == []
     react(house)
@@ -295,8 +292,8 @@ def test_a_batch_whose_block_raises_leaves_nothing(house: House, district: Distr
     settled(house.log)
 
 
-def test_a_first_configuration_that_was_rolled_back_is_not_in_force(tmp_path: Path, district: District) -> None:
-    with House(tmp_path, VirtualClock(MONDAY_MORNING)) as house:
+def test_a_first_configuration_that_was_rolled_back_is_not_in_force(place: Places, district: District) -> None:
+    with House(place("data"), VirtualClock(MONDAY_MORNING)) as house:
         with undone(house) as batch:
             batch.decide(configure(district, "first"))
 
@@ -305,7 +302,7 @@ def test_a_first_configuration_that_was_rolled_back_is_not_in_force(tmp_path: Pa
 
 @pytest.mark.parametrize(("point", "done"), [("deciding", False), ("inside", False), ("committed", True)])
 def test_a_process_that_ends_around_the_commit_has_done_everything_or_nothing(
-    tmp_path: Path, district: District, point: str, done: bool
+    place: Places, district: District, point: str, done: bool
 ) -> None:
     ends_at: list[str] = []
 
@@ -313,7 +310,7 @@ def test_a_process_that_ends_around_the_commit_has_done_everything_or_nothing(
         if at in ends_at:
             raise Stop
 
-    with House(tmp_path, VirtualClock(MONDAY_MORNING), probe=end) as house:
+    with House(place("data"), VirtualClock(MONDAY_MORNING), probe=end) as house:
         house.configure(district)
         before = counts(house)
         ends_at.append(point)
@@ -377,7 +374,7 @@ def test_two_houses_in_two_threads_write_at_once_without_losing_or_doubling_a_ve
 def test_two_processes_write_at_once_without_losing_or_doubling_a_version(open_house: OpenHouse) -> None:
     house = open_house()
     call = acknowledged_call(house)
-    command = [sys.executable, "-m", "tests.flow.writer", str(house.folder), call]
+    command = [sys.executable, "-m", "tests.flow.writer", where(house.place), call]
     writers = [
         subprocess.Popen([*command, who, "60"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT, text=True)
         for who in ("one", "other")
@@ -414,11 +411,11 @@ def test_a_house_decides_with_the_configuration_that_another_put_into_force(
 
 
 def test_a_house_that_was_opened_empty_learns_the_configuration_that_another_put_into_force(
-    tmp_path: Path, district: District
+    place: Places, district: District
 ) -> None:
     with (
-        House(tmp_path, VirtualClock(MONDAY_MORNING)) as one,
-        House(tmp_path, VirtualClock(MONDAY_MORNING)) as other,
+        House(place("data"), VirtualClock(MONDAY_MORNING)) as one,
+        House(place("data"), VirtualClock(MONDAY_MORNING)) as other,
     ):
         other.configure(district)
 
@@ -545,7 +542,7 @@ def test_states_folded_anew_from_the_log_lead_to_the_same_facts_as_states_kept_i
     open_house: OpenHouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     services = (*SERVICES, simulation(1))
-    kept, forgotten = open_house(services), open_house(services, folder="forgetful")
+    kept, forgotten = open_house(services), open_house(services, name="forgetful")
 
     play(kept, 12)
     monkeypatch.setattr(ledger, "CACHED_STREAMS", 1)
@@ -565,7 +562,7 @@ def test_requests_decided_one_by_one_or_in_batches_lead_to_the_same_facts(open_h
                 for request in requests[start : start + many]:
                     assert batch.decide(request).facts
 
-    together, apart = open_house(), open_house(folder="apart")
+    together, apart = open_house(), open_house(name="apart")
 
     decide(together, 12)
     decide(apart, at_once)
@@ -577,7 +574,9 @@ def test_requests_decided_one_by_one_or_in_batches_lead_to_the_same_facts(open_h
 def test_facts_of_a_name_that_the_program_does_not_know_stop_it(open_house: OpenHouse) -> None:
     house = open_house()
     report = hand_in(house, "1")
-    raw(house, "UPDATE stored_events SET topic = 'report.from-the-future.v9' WHERE rowid = 3")
+    position = house.log.store.position
+    with behind(house.place, "log") as connection:
+        connection.execute(f"UPDATE stored_events SET topic = 'report.from-the-future.v9' WHERE {position} = 3")
     fresh = open_house()
 
     with pytest.raises(UnknownFact, match=r"report\.from-the-future\.v9"):
@@ -592,16 +591,10 @@ def test_facts_of_a_name_that_the_program_does_not_know_stop_it(open_house: Open
 def test_a_log_whose_newest_facts_were_cut_off_cannot_be_written_to(open_house: OpenHouse) -> None:
     house = open_house()
     hand_in(house, "1")
-    head = house.log.head()
+    head, position = house.log.head(), house.log.store.position
     house.close()
-    raw(house, f"DELETE FROM stored_events WHERE rowid = {head}")
+    with behind(house.place, "log") as connection:
+        connection.execute(f"DELETE FROM stored_events WHERE {position} = {head}")
 
     with pytest.raises(Damaged, match=f"position {head}"):
         open_house()
-
-
-def raw(house: House, statement: str) -> None:
-    """Do to the log's file what nobody should."""
-    connection = sqlite3.connect(house.folder / "log.db", isolation_level=None)
-    connection.execute(statement)
-    connection.close()

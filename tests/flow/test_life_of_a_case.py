@@ -40,6 +40,7 @@ from tests.flow.township import (
 )
 
 OpenHouse = Callable[..., House]
+pytestmark = pytest.mark.every_store
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 
 

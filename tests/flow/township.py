@@ -1,6 +1,5 @@
 """What the flow tests do in a township: hand in reports, let everybody react, act, and look at what came of it."""
 
-import sqlite3
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import count, islice
@@ -21,6 +20,7 @@ from services.runtime.log import Log
 from services.simulation.people import Dice
 from services.simulation.residents import invented_reports
 from services.wiring import House
+from tests.flow import stores
 
 SOURCE = "desk"
 _acts = count()
@@ -120,12 +120,8 @@ def counts(house: House) -> dict[str, int]:
 
 
 def keys(house: House) -> set[str]:
-    """The streams whose keys the vault's file holds."""
-    found = sqlite3.connect(house.folder / "vault.db")
-    try:
-        return {row[0] for row in found.execute("SELECT stream FROM keys")}
-    finally:
-        found.close()
+    """The streams whose keys the vault holds."""
+    return set(stores.keys(house.place))
 
 
 def timers(log: Log) -> dict[str, int]:

@@ -1,14 +1,14 @@
-"""A process of its own that writes notes on a call through a ledger of its own: ``writer.py FOLDER CALL NAME MANY``.
+"""A process of its own that writes notes on a call through a ledger of its own: ``writer.py PLACE CALL NAME MANY``.
 
 It says when it is ready, and begins when it is told to.
 """
 
 import sys
-from pathlib import Path
 
 from events.call import CallIssued, NoteProgress
 from services.runtime.batch import Submission
 from services.runtime.clock import SystemClock
+from services.runtime.places import place
 from services.wiring import House
 
 
@@ -20,9 +20,9 @@ def note(house: House, call: str, who: str, n: int) -> Submission:
     return Submission(f"{who}/{n}", request, who)
 
 
-def main(folder: str, call: str, who: str, many: str) -> None:
+def main(where: str, call: str, who: str, many: str) -> None:
     """Write."""
-    with House(Path(folder), SystemClock()) as house:
+    with House(place(where), SystemClock()) as house:
         sys.stdout.write("ready\n")
         sys.stdout.flush()
         sys.stdin.readline()

@@ -66,7 +66,11 @@ POTHOLE = "204"
 
 _PACKAGES = ("postgresql", "rabbitmq-server", "mosquitto", "mosquitto-clients", "amqp-tools")
 _HURRIED = (
-    ("limits.toml", r'(class = "U2".*?acknowledge = )"1h"\narrive = "2h"\ncontact = "4h"', r'\1"1min"\narrive = "1min"\ncontact = "1min"'),
+    (
+        "limits.toml",
+        r'(class = "U2".*?acknowledge = )"1h"\narrive = "2h"\ncontact = "4h"',
+        r'\1"1min"\narrive = "1min"\ncontact = "1min"',
+    ),
     ("matters.toml", r'(code = "203".*?promised = )"24h"', r'\1"1min"'),
 )
 _SHOWN = 400
@@ -98,7 +102,9 @@ class Edges:
     @contextmanager
     def vault(self) -> Iterator[Vault]:
         """The vault, as whoever runs it may open it."""
-        vault = Vault(Server(self.township.store_url(roles.LOG), vault_url=self.township.store_url(roles.VAULT)).vault())
+        vault = Vault(
+            Server(self.township.store_url(roles.LOG), vault_url=self.township.store_url(roles.VAULT)).vault()
+        )
         try:
             yield vault
         finally:
@@ -149,7 +155,9 @@ class Edges:
 
     def depth(self, name: str) -> int:
         """How many messages a queue holds now, those on their way to a consumer included."""
-        found = self.township.nodes[0].ctl("list_queues", "--vhost", VHOST, "--quiet", "--no-table-headers", "name", "messages")
+        found = self.township.nodes[0].ctl(
+            "list_queues", "--vhost", VHOST, "--quiet", "--no-table-headers", "name", "messages"
+        )
         return next(int(count) for line in found.splitlines() for queue, count in [line.split("\t")] if queue == name)
 
     def pids(self) -> dict[str, int]:
@@ -196,7 +204,7 @@ def _district(folder: Path) -> Path:
     return folder
 
 
-# --- what is sent -------------------------------------------------------------------------------------------------------
+# --- what is sent
 
 
 def fresh(prefix: str = "r") -> str:
@@ -269,7 +277,11 @@ def as_json(said: Event, content_type: str = JSON) -> dict[str, Any]:
     if "json" in content_type:
         return {**said.attributes, "datacontenttype": content_type, "data": said.data}
     data = encoded(said.data, content_type)
-    return {**said.attributes, "datacontenttype": content_type, "data_base64": msgspec.json.decode(msgspec.json.encode(data))}
+    return {
+        **said.attributes,
+        "datacontenttype": content_type,
+        "data_base64": msgspec.json.decode(msgspec.json.encode(data)),
+    }
 
 
 def structured(said: Event, content_type: str = JSON) -> Sent:
@@ -282,7 +294,7 @@ def batch(events: Sequence[Event | Mapping[str, Any]]) -> Sent:
     return Sent({}, BATCH, encoded([as_json(one) if isinstance(one, Event) else one for one in events]))
 
 
-# --- over AMQP ----------------------------------------------------------------------------------------------------------
+# --- over AMQP
 
 
 class Letter(NamedTuple):
@@ -336,7 +348,15 @@ class Outside:
         source = await self.channel.get_queue(name, ensure=False)
         await source.consume(self._hear, no_ack=False)
 
-    async def send(self, sent: Sent, *, exchange: str = "", key: str = "", headers: Mapping[str, Any] | None = None, **properties: Any) -> None:
+    async def send(
+        self,
+        sent: Sent,
+        *,
+        exchange: str = "",
+        key: str = "",
+        headers: Mapping[str, Any] | None = None,
+        **properties: Any,
+    ) -> None:
         """Publish to its own exchange, or to another; returns once the broker has it."""
         to = await self.channel.get_exchange(exchange or f"from.{self.user}", ensure=False)
         message = aio_pika.Message(
@@ -355,7 +375,9 @@ class Outside:
         """Wait for a message."""
         return (await self.hear_all(wanted, 1, what))[0]
 
-    async def hear_all(self, wanted: Callable[[Letter], bool], count: int, what: str = "all messages that were waited for") -> list[Letter]:
+    async def hear_all(
+        self, wanted: Callable[[Letter], bool], count: int, what: str = "all messages that were waited for"
+    ) -> list[Letter]:
         """Wait for so many messages, in the order in which they came."""
         try:
             async with asyncio.timeout(DEADLINE_S), self._came:
@@ -421,7 +443,7 @@ async def dead_letter(edges: Edges, wanted: Callable[[Letter], bool]) -> Letter:
         return await looks.hear(wanted, "a dead letter")
 
 
-# --- over MQTT ----------------------------------------------------------------------------------------------------------
+# --- over MQTT
 
 
 class News(NamedTuple):
@@ -438,7 +460,9 @@ class News(NamedTuple):
 class Terminal:
     """A terminal with a client of its own, in MQTT 5 or 3.1.1; everything it hears is kept."""
 
-    def __init__(self, edges: Edges, user: str, *, old: bool = False, session: str = "", password: str = "", listens: bool = True) -> None:
+    def __init__(
+        self, edges: Edges, user: str, *, old: bool = False, session: str = "", password: str = "", listens: bool = True
+    ) -> None:
         self.edges, self.user, self.old = edges, user, old
         self.heard: list[News] = []
         self.raw: list[paho.MQTTMessage] = []
@@ -460,7 +484,7 @@ class Terminal:
         self._status: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._granted: queue.SimpleQueue[Any] = queue.SimpleQueue()
 
-    def __enter__(self) -> "Terminal":
+    def __enter__(self) -> Self:
         self.connect()
         if self._listens:
             for topic in (f"receipt/{self.user}", f"news/{self.user}"):
@@ -489,11 +513,15 @@ class Terminal:
         self.client.subscribe(topic, qos)
         return not any(code.is_failure for code in self._granted.get(timeout=DEADLINE_S))
 
-    def publish(self, topic: str, sent: Sent, *, correlation: bytes | None = None, retain: bool = False, response: str = "") -> str:
+    def publish(
+        self, topic: str, sent: Sent, *, correlation: bytes | None = None, retain: bool = False, response: str = ""
+    ) -> str:
         """Publish with QoS 1; gives why the broker refused it, if it did. 3.1.1 never says."""
         return self.confirmed(self.post(topic, sent, correlation=correlation, retain=retain, response=response))
 
-    def post(self, topic: str, sent: Sent, *, correlation: bytes | None = None, retain: bool = False, response: str = "") -> int:
+    def post(
+        self, topic: str, sent: Sent, *, correlation: bytes | None = None, retain: bool = False, response: str = ""
+    ) -> int:
         """Publish without waiting; gives the number to ask `confirmed` about."""
         about = None
         if not self.old:
@@ -522,7 +550,9 @@ class Terminal:
         """Wait for a message."""
         return self.hear_all(wanted, 1, what)[0]
 
-    def hear_all(self, wanted: Callable[[News], bool], count: int, what: str = "all messages that were waited for") -> list[News]:
+    def hear_all(
+        self, wanted: Callable[[News], bool], count: int, what: str = "all messages that were waited for"
+    ) -> list[News]:
         """Wait for so many messages, in the order in which they came."""
 
         def found() -> list[News]:
@@ -533,7 +563,12 @@ class Terminal:
 
     def receipt(self, record: str) -> News:
         """Wait for the answer to a report."""
-        return self.hear(lambda news: news.topic.startswith("receipt/") and isinstance(news.data, dict) and news.data.get("record") == record, f"a receipt for {record}")
+        return self.hear(
+            lambda news: (
+                news.topic.startswith("receipt/") and isinstance(news.data, dict) and news.data.get("record") == record
+            ),
+            f"a receipt for {record}",
+        )
 
     def _hear(self, client: Any, userdata: Any, message: paho.MQTTMessage) -> None:
         self.raw.append(message)
@@ -569,7 +604,7 @@ def report_topic(edges: Edges, user: str) -> str:
     return f"report/{alias}/{channel}/{user}"
 
 
-# --- waiting ------------------------------------------------------------------------------------------------------------
+# --- waiting
 
 
 def wait_for(condition: Callable[[], T], what: str, seconds: float = DEADLINE_S) -> T:
@@ -598,5 +633,3 @@ async def until(condition: Callable[[], T | Awaitable[T]], what: str, seconds: f
 def days_ago(days: float) -> str:
     """A time of the past as a report line has it."""
     return (datetime.now(UTC) - timedelta(days=days)).isoformat()
-
-

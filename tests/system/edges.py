@@ -16,7 +16,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mappin
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, Self, TypeVar
 
 import aio_pika
 import msgspec
@@ -59,7 +59,7 @@ PAPERS = "501"
 """A matter at the desk: lead D21, assisted by D08 and D23; hours to acknowledge."""
 
 NOISE = "203"
-"""A matter on the spot, lead D08, assisted by D15 and X5. In the township of these tests all its clocks take a minute."""
+"""A matter on the spot, lead D08, assisted by D15 and X5. In these tests all its clocks take a minute."""
 
 POTHOLE = "204"
 """A matter on the spot with half an hour to come: lead D09, D08 required, D32 assists."""

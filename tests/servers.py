@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from deploy.servers import MosquittoServer, PostgresServer, RabbitCluster, RabbitServer, missing
@@ -54,6 +55,11 @@ def postgres(servers_folder: Path) -> Iterator[PostgresServer]:
     """PostgreSQL for all tests of the session; use `postgres_url` for a database of one's own."""
     need("postgresql")
     with PostgresServer(servers_folder / "postgresql", PASSWORD) as server:
+        with psycopg.connect(server.url(), autocommit=True) as connection:
+            connection.execute(
+                "ALTER SYSTEM SET fsync = off"
+            )  # a server that is killed loses nothing: machines stay up
+            connection.execute("SELECT pg_reload_conf()")
         yield server
 
 

@@ -50,7 +50,6 @@ class Recorder(PostgresApplicationRecorder):
     def __init__(self, database: PostgresDatabase) -> None:
         super().__init__(database.datastore)
         self._database = database
-        self.datastore.db_type_names.clear()
         self.sql_create_statements = []
         self.channel_name = CHANNEL
 

@@ -158,7 +158,7 @@ class Vault:
                 self._keys.pop(stream, None)
                 self._new.pop(stream, None)
                 self._floor = max(self._floor, stream[:PREFIX])
-            self._database.shred(("keys", "attachments"))
+            self._database.shred(("keys",))  # without it attachments are noise
 
     def is_erased(self, stream: str) -> bool:
         """Whether the key of ``stream`` was destroyed."""

@@ -1,12 +1,11 @@
 """The vault: words open with their key alone, every opening is recorded, and erased is erased everywhere."""
 
 import shutil
-import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -17,34 +16,42 @@ from events.private import Sealed
 from events.report import Contact, EraseReport, ReportSubmitted, ReportWords
 from services.runtime.batch import Submission
 from services.runtime.errors import Damaged, Erased
-from services.runtime.places import Folder
+from services.runtime.places import Folder, Place
 from services.runtime.vault import Vault
 from services.wiring import House
-from tests.flow.township import MONDAY_MORNING, hand_in, keys, open_case, react, row, submission
+from tests.flow.stores import BROKEN, behind, broken, keys
+from tests.flow.township import MONDAY_MORNING, hand_in, open_case, react, row, submission
 
 OpenHouse = Callable[..., House]
+Places = Callable[[str], Place]
+FilesWith = Callable[[Place, bytes], list[str]]
+pytestmark = pytest.mark.every_store
 PHOTO = b"\x89PNG a broken road"
 
 
 @pytest.fixture
-def vault(tmp_path: Path) -> Any:
-    opened = Vault(Folder(tmp_path).vault())
+def vault(place: Places) -> Iterator[Vault]:
+    opened = Vault(place("vault").vault())
     yield opened
     opened.close()
 
 
-def stored_key(folder: Path, stream: str) -> bytes:
-    """The bytes of a key as the file holds them."""
-    found = sqlite3.connect(folder / "vault.db")
-    try:
-        return bytes(found.execute("SELECT key FROM keys WHERE stream = ?", (stream,)).fetchone()[0])
-    finally:
-        found.close()
+@pytest.fixture
+def files_with(request: pytest.FixtureRequest) -> FilesWith:
+    """Names the files of a place that hold these bytes anywhere; a server's log of changes is none of them."""
 
+    def found(place: Place, content: bytes) -> list[str]:
+        if isinstance(place, Folder):
+            files = [file for file in place.path.iterdir() if file.is_file()]
+        else:
+            with behind(place, "vault") as connection:
+                connection.execute("CHECKPOINT")
+                database = connection.execute("SELECT oid FROM pg_database WHERE datname = current_database()")
+                folder = request.getfixturevalue("postgres").folder / "data" / "base" / str(database.fetchone()[0])
+            files = list(folder.iterdir())
+        return sorted(file.name for file in files if content in file.read_bytes())
 
-def files_with(folder: Path, content: bytes) -> list[str]:
-    """The files of a folder that hold these bytes anywhere."""
-    return sorted(file.name for file in folder.iterdir() if file.is_file() and content in file.read_bytes())
+    return found
 
 
 def words_of(house: House, report: str) -> Sealed:
@@ -83,12 +90,12 @@ def test_the_same_words_under_another_key_give_other_bytes_that_do_not_open_each
         vault.open(Sealed("b" * 32, one.box), str, "operator", "to read it", MONDAY_MORNING)
 
 
-def test_the_bytes_do_not_hold_the_words(house: House) -> None:
+def test_the_bytes_do_not_hold_the_words(house: House, files_with: FilesWith) -> None:
     hand_in(house, "1", text="王小明住在桥头", contact=Contact(name="王小明", phone="13800000000"))
     react(house)
 
-    assert files_with(house.folder, "王小明".encode()) == []
-    assert files_with(house.folder, b"13800000000") == []
+    assert files_with(house.place, "王小明".encode()) == []
+    assert files_with(house.place, b"13800000000") == []
 
 
 def test_who_opens_words_and_what_for_is_recorded_before_they_are_given(vault: Vault) -> None:
@@ -104,14 +111,13 @@ def test_who_opens_words_and_what_for_is_recorded_before_they_are_given(vault: V
     assert vault.openings("b" * 32) == []
 
 
-def test_words_that_cannot_be_recorded_as_opened_are_not_given(vault: Vault, tmp_path: Path) -> None:
+def test_words_that_cannot_be_recorded_as_opened_are_not_given(vault: Vault, place: Places) -> None:
     box = vault.encrypt("a" * 32, "路面破损")
-    other = sqlite3.connect(tmp_path / "vault.db", isolation_level=None)
-    other.execute("CREATE TRIGGER full BEFORE INSERT ON openings BEGIN SELECT RAISE(ABORT, 'the disk is full'); END")
-    other.close()
 
-    with pytest.raises(sqlite3.IntegrityError):
+    with broken(place("vault"), "vault", "openings"), pytest.raises(BROKEN):
         vault.open(box, str, "operator", "to read it", MONDAY_MORNING)
+
+    assert vault.openings("a" * 32) == []
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -140,23 +146,16 @@ def test_a_box_that_is_shorter_than_a_nonce_is_damaged(vault: Vault, length: int
 # Keys
 
 
-def test_a_new_key_is_in_the_file_only_once_it_is_flushed(vault: Vault, tmp_path: Path) -> None:
+def test_a_new_key_is_stored_only_once_it_is_flushed(vault: Vault, place: Places) -> None:
     vault.encrypt("a" * 32, "路面破损")
 
-    def stored() -> int:
-        found = sqlite3.connect(tmp_path / "vault.db")
-        try:
-            return int(found.execute("SELECT count(*) FROM keys").fetchone()[0])
-        finally:
-            found.close()
-
-    before = stored()
+    before = keys(place("vault"))
     vault.flush()
 
-    assert (before, stored()) == (0, 1)
+    assert (before, keys(place("vault")).keys()) == ({}, {"a" * 32})
 
 
-def test_keys_discarded_since_a_mark_are_not_stored_and_those_before_it_are(vault: Vault, tmp_path: Path) -> None:
+def test_keys_discarded_since_a_mark_are_not_stored_and_those_before_it_are(vault: Vault, place: Places) -> None:
     kept = vault.encrypt("a" * 32, "一")
     mark = vault.mark()
     lost = vault.encrypt("b" * 32, "二")
@@ -164,19 +163,19 @@ def test_keys_discarded_since_a_mark_are_not_stored_and_those_before_it_are(vaul
     vault.discard(mark)
     vault.flush()
 
-    assert len(stored_key(tmp_path, "a" * 32)) == 32
+    assert [len(key) for key in keys(place("vault")).values()] == [32]
     assert vault.open(kept, str, "operator", "to read it", MONDAY_MORNING) == "一"
     with pytest.raises(Erased):
         vault.open(lost, str, "operator", "to read it", MONDAY_MORNING)
     assert vault.encrypt("b" * 32, "二") != lost
 
 
-def test_the_key_of_a_report_is_in_the_file_before_its_facts_are(open_house: OpenHouse, tmp_path: Path) -> None:
+def test_the_key_of_a_report_is_stored_before_its_facts_are(open_house: OpenHouse) -> None:
     found: list[set[str]] = []
 
     def look(point: str) -> None:
         if point == "inside":
-            found.append(keys(house))
+            found.append(set(keys(house.place)))
 
     house = open_house()
     house.ledger._standing.probe = look
@@ -210,13 +209,12 @@ def test_after_an_erasure_nothing_opens_and_the_attachments_are_gone(house: Hous
     assert house.vault.is_erased(report)
     assert open_words(house, other).title == "路面破损"
     assert house.vault.attachment(other, name) == PHOTO
-    with sqlite3.connect(house.folder / "vault.db") as file:
-        assert file.execute("SELECT DISTINCT stream FROM attachments").fetchall() == [(other,)]
-    file.close()
+    with behind(house.place, "vault") as connection:
+        assert connection.execute("SELECT DISTINCT stream FROM attachments").fetchall() == [(other,)]
 
 
 @pytest.mark.parametrize("others", [0, 40, 400])
-def test_after_an_erasure_the_bytes_of_the_key_are_in_no_file(house: House, others: int) -> None:
+def test_after_an_erasure_the_bytes_of_the_key_are_in_no_file(house: House, others: int, files_with: FilesWith) -> None:
     with house.ledger.batch() as batch:
         for n in range(others):
             batch.decide(submission(house, f"other {n}", reporter=f"other-{n}"))
@@ -225,14 +223,14 @@ def test_after_an_erasure_the_bytes_of_the_key_are_in_no_file(house: House, othe
     case = row(house, "reports", report=report)["case"]
     house.vault.encrypt(case, "做完了。")
     house.vault.flush()
-    lost = [stored_key(house.folder, stream) for stream in (report, case)]
-    assert all(files_with(house.folder, key) for key in lost)
+    lost = [keys(house.place)[stream] for stream in (report, case)]
+    assert all(files_with(house.place, key) for key in lost)
 
     house.erase(report, by="officer", reason="request")
 
-    assert [files_with(house.folder, key) for key in lost] == [[], []]
+    assert [files_with(house.place, key) for key in lost] == [[], []]
     house.close()
-    assert [files_with(house.folder, key) for key in lost] == [[], []]
+    assert [files_with(house.place, key) for key in lost] == [[], []]
 
 
 def test_nobody_can_write_under_a_key_that_was_erased(house: House) -> None:
@@ -245,7 +243,7 @@ def test_nobody_can_write_under_a_key_that_was_erased(house: House) -> None:
     with pytest.raises(Erased):
         house.vault.stage_attachment(report, PHOTO)
 
-    assert report not in keys(house)
+    assert report not in keys(house.place)
 
 
 def test_the_report_of_an_erased_person_sent_again_is_the_same_report_and_brings_no_words_back(house: House) -> None:
@@ -255,7 +253,7 @@ def test_the_report_of_an_erased_person_sent_again_is_the_same_report_and_brings
     again = house.ledger.decide(submission(house, "1"))
 
     assert (again.status, again.repeated) == ("accepted", True)
-    assert report not in keys(house)
+    assert report not in keys(house.place)
 
 
 def test_an_erased_report_stays_erased_in_a_house_that_is_opened_again(open_house: OpenHouse) -> None:
@@ -281,8 +279,9 @@ def test_what_one_process_erased_no_other_process_can_open(open_house: OpenHouse
         open_words(other, report)
 
 
+@pytest.mark.files
 def test_a_backup_of_the_vault_that_is_put_back_has_later_erasures_replayed(
-    open_house: OpenHouse, tmp_path: Path
+    open_house: OpenHouse, tmp_path: Path, files_with: FilesWith
 ) -> None:
     house = open_house()
     report, other = handed_in_with_photo(house, "1"), handed_in_with_photo(house, "2")
@@ -290,7 +289,7 @@ def test_a_backup_of_the_vault_that_is_put_back_has_later_erasures_replayed(
     house.close()
     shutil.copy(house.folder / "vault.db", tmp_path / "backup.db")
     house = open_house()
-    lost = stored_key(house.folder, report)
+    lost = keys(house.place)[report]
     house.erase(report, by="officer", reason="request")
     house.close()
 
@@ -300,7 +299,7 @@ def test_a_backup_of_the_vault_that_is_put_back_has_later_erasures_replayed(
     with pytest.raises(Erased):
         open_words(restored, report)
     assert open_words(restored, other).title == "路面破损"
-    assert files_with(restored.folder, lost) == []
+    assert files_with(restored.place, lost) == []
 
 
 def test_an_erasure_that_was_cut_off_after_its_fact_is_made_good_when_the_house_is_opened(
@@ -312,7 +311,7 @@ def test_an_erasure_that_was_cut_off_after_its_fact_is_made_good_when_the_house_
     request = EraseReport(report=report, by="officer", reason="request")
     house.ledger.decide(Submission(f"erase/{report}", request, "officer"))
     house.close()
-    assert stored_key(house.folder, report)
+    assert report in keys(house.place)
 
     again = open_house()
 
@@ -342,7 +341,7 @@ def test_the_words_about_a_case_are_erased_with_its_last_reporter_and_not_before
 
 
 def test_the_pseudonym_key_of_a_month_stays_the_same_until_it_is_destroyed_and_never_comes_back(
-    vault: Vault, tmp_path: Path
+    vault: Vault, place: Places
 ) -> None:
     months = [f"2026-{month:02d}" for month in range(1, 13)]
     made = {month: vault.pseudonym_key(month) for month in months}
@@ -351,7 +350,7 @@ def test_the_pseudonym_key_of_a_month_stays_the_same_until_it_is_destroyed_and_n
 
     vault.destroy_pseudonyms_before("2026-06")
     vault.destroy_pseudonyms_before("2026-03")
-    again = Vault(Folder(tmp_path).vault())
+    again = Vault(place("vault").vault())
 
     for opened in (vault, again):
         assert [opened.pseudonym_key(month) for month in months[:5]] == [None] * 5
@@ -360,13 +359,16 @@ def test_the_pseudonym_key_of_a_month_stays_the_same_until_it_is_destroyed_and_n
     again.close()
 
 
-def test_the_bytes_of_a_destroyed_pseudonym_key_are_in_no_file(vault: Vault, tmp_path: Path) -> None:
+def test_the_bytes_of_a_destroyed_pseudonym_key_are_in_no_file(
+    vault: Vault, place: Places, files_with: FilesWith
+) -> None:
     lost = vault.pseudonym_key("2026-01")
     assert lost is not None
+    assert files_with(place("vault"), lost)
 
     vault.destroy_pseudonyms_before("2026-02")
 
-    assert files_with(tmp_path, lost) == []
+    assert files_with(place("vault"), lost) == []
 
 
 def test_reports_under_another_month_carry_another_pseudonym(open_house: OpenHouse) -> None:
@@ -380,3 +382,109 @@ def test_reports_under_another_month_carry_another_pseudonym(open_house: OpenHou
 
     assert len(pseudonyms) == 2
     assert open_case(house, "3")
+
+
+# Several processes
+
+
+def another(place: Places) -> Vault:
+    """The vault as another process has it open."""
+    return Vault(place("vault").vault())
+
+
+def test_a_key_that_another_process_made_is_used_and_not_made_anew(vault: Vault, place: Places) -> None:
+    other = another(place)
+    streams = [f"{n:012x}" + "a" * 20 for n in range(6)]
+
+    for n, stream in enumerate(streams):
+        maker, user = (vault, other) if n % 2 else (other, vault)
+        maker.refresh()
+        box = maker.encrypt(stream, "路面破损")
+        maker.flush()
+        user.refresh()
+        user.expect({stream})
+        assert user.encrypt(stream, "路面破损") == box
+        user.flush()
+
+    assert keys(place("vault")).keys() == set(streams)
+    other.close()
+
+
+def test_a_key_that_another_process_made_for_an_older_stream_is_found(vault: Vault, place: Places) -> None:
+    other = another(place)
+    old, new = "1" * 32, "2" * 32
+    vault.encrypt(new, "新")
+    vault.flush()
+    other.refresh()
+
+    box = other.encrypt(old, "旧")
+    other.flush()
+    vault.refresh()
+
+    assert vault.encrypt(old, "旧") == box
+    other.close()
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_key_that_another_process_destroyed_is_neither_used_nor_made_anew(
+    vault: Vault, place: Places, known: bool
+) -> None:
+    other = another(place)
+    stream = "a" * 32
+    if known:
+        vault.encrypt(stream, "路面破损")
+        vault.flush()
+
+    other.erase([stream], MONDAY_MORNING)
+    vault.refresh()
+
+    with pytest.raises(Erased):
+        vault.encrypt(stream, "路面破损")
+    other.close()
+
+
+def test_a_key_made_while_another_process_destroys_it_is_not_stored(vault: Vault, place: Places) -> None:
+    other = another(place)
+    erased, kept = "a" * 32, "b" * 32
+    vault.refresh()
+    box = vault.encrypt(erased, "路面破损")
+    vault.stage_attachment(erased, PHOTO)
+    vault.encrypt(kept, "路面破损")
+
+    other.erase([erased], MONDAY_MORNING)
+    vault.flush()
+
+    assert keys(place("vault")).keys() == {kept}
+    with behind(place("vault"), "vault") as connection:
+        assert connection.execute("SELECT count(*) FROM attachments").fetchone()[0] == 0
+    with pytest.raises(Erased):
+        vault.open(box, str, "operator", "to read it", MONDAY_MORNING)
+    other.close()
+
+
+def test_pseudonyms_that_another_process_destroyed_are_not_used_any_more(vault: Vault, place: Places) -> None:
+    other = another(place)
+    months = ("2026-01", "2026-02")
+    before = [vault.pseudonym_key(month) for month in months]
+    assert before == [other.pseudonym_key(month) for month in months]
+
+    other.destroy_pseudonyms_before("2026-02")
+    vault.refresh()
+
+    assert [vault.pseudonym_key(month) for month in months] == [None, before[1]]
+    with behind(place("vault"), "vault") as connection:
+        assert connection.execute("SELECT month FROM periods").fetchall() == [("2026-02",)]
+    other.close()
+
+
+def test_two_processes_that_need_the_same_named_key_at_once_get_the_same(vault: Vault, place: Places) -> None:
+    other = another(place)
+
+    with ThreadPoolExecutor(2) as threads:
+        made = [
+            {keys.result() for keys in [threads.submit(one.receipt_key, source) for one in (vault, other)]}
+            for source in map(str, range(20))
+        ]
+
+    assert [len(found) for found in made] == [1] * 20
+    other.close()

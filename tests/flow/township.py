@@ -17,6 +17,7 @@ from services.runtime import seal
 from services.runtime.batch import Answer, Submission
 from services.runtime.engine import Answered, Due
 from services.runtime.log import Log
+from services.runtime.vault import Vault
 from services.simulation.people import Dice
 from services.simulation.residents import invented_reports
 from services.wiring import House
@@ -122,6 +123,12 @@ def counts(house: House) -> dict[str, int]:
 def keys(house: House) -> set[str]:
     """The streams whose keys the vault holds."""
     return set(stores.keys(house.place))
+
+
+def stored(vault: Vault, sql: str, *values: Any) -> list[tuple[Any, ...]]:
+    """What a question to the vault's own database finds."""
+    with vault._database.reading() as cursor:
+        return list(cursor.execute(sql, values).fetchall())
 
 
 def timers(log: Log) -> dict[str, int]:

@@ -19,6 +19,7 @@ from services.runtime.district import find_district, load_district
 from services.runtime.places import Folder
 from services.runtime.vault import Vault
 from services.wiring import House
+from tests.flow.township import stored
 
 MONDAY = datetime(2026, 3, 2, 1, tzinfo=UTC)
 VILLAGE = load_district(find_district("yunan")).villages[0].code
@@ -242,8 +243,8 @@ def test_an_attachment_can_be_opened_until_it_is_erased(township: Township) -> N
     township.hujiao("erase", receipt, "--by", "clerk")
 
     with closing(Vault(Folder(township.data).vault())) as vault:
-        assert vault._db.execute("SELECT count(*) FROM attachments").fetchone()[0] == 0
-        assert vault._db.execute("SELECT count(*) FROM keys WHERE stream = ?", (report["report"],)).fetchone()[0] == 0
+        assert stored(vault, "SELECT count(*) FROM attachments")[0][0] == 0
+        assert stored(vault, "SELECT count(*) FROM keys WHERE stream = ?", report["report"])[0][0] == 0
         assert vault.is_erased(report["report"])
 
 
@@ -311,7 +312,7 @@ def test_the_same_line_after_the_erasure_gets_the_same_receipt_and_adds_nothing(
 def test_the_destroyed_keys_stand_in_no_file_any_more(township: Township) -> None:
     receipt = township.play(line("1", LI))["given"]["import/1"]
     with closing(Vault(Folder(township.data).vault())) as vault:
-        keys = [row[0] for row in vault._db.execute("SELECT key FROM keys")]
+        keys = [row[0] for row in stored(vault, "SELECT key FROM keys")]
 
     township.hujiao("erase", receipt, "--by", "clerk")
 

@@ -26,6 +26,7 @@ from services.runtime.clock import VirtualClock
 from services.runtime.district import find_district, load_district
 from services.runtime.seal import verify
 from services.wiring import House
+from tests.flow.township import stored
 
 DISTRICT = load_district(find_district("yunan"))
 RULES = RuleBook(DISTRICT)
@@ -262,7 +263,7 @@ def test_a_bad_line_is_refused_with_its_number_and_a_reason_and_its_neighbours_a
         assert sorted(found.receipts) == ["import/after", "import/before"]
         assert (found.feed.valid, found.feed.receipts, found.feed.repeated) == (2, 2, 0)
         check_nothing_is_lost_or_half_done(found.house, reports=2)
-        kept = found.house.vault._db.execute("SELECT count(*) FROM attachments").fetchone()[0]
+        kept = stored(found.house.vault, "SELECT count(*) FROM attachments")[0][0]
         assert kept == 0, "nothing of a refused line stays in the vault"
 
 
@@ -366,7 +367,7 @@ def test_the_same_id_with_other_content_is_a_conflict_and_the_first_stands(other
         assert "import/1" in found.refused()[2]
         assert list(found.receipts) == ["import/1"]
         check_nothing_is_lost_or_half_done(found.house, reports=1)
-        kept = found.house.vault._db.execute("SELECT count(*) FROM attachments").fetchone()[0]
+        kept = stored(found.house.vault, "SELECT count(*) FROM attachments")[0][0]
         assert kept == 0, "nothing of a refused line stays in the vault"
 
 

@@ -169,7 +169,7 @@ def forms(marker: str | bytes) -> list[bytes]:
 def test_a_marker_would_be_found_in_any_form() -> None:
     inside = "x" + LI.text + "x"
 
-    for stored in (
+    for written in (
         inside.encode(),
         inside.encode("utf-16-le"),
         json.dumps(inside).encode(),
@@ -178,7 +178,7 @@ def test_a_marker_would_be_found_in_any_form() -> None:
         base64.b64encode(b"??" + inside.encode()),
         inside.encode().hex().encode(),
     ):
-        assert any(form in stored for form in forms(LI.text))
+        assert any(form in written for form in forms(LI.text))
 
 
 def check_nothing_is_told(township: Township, who: Person, told: str) -> None:

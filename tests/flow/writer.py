@@ -1,8 +1,11 @@
-"""A process of its own that writes notes on a call through a ledger of its own: ``writer.py PLACE CALL NAME MANY``.
+"""A process of its own that writes notes on a call through a ledger of its own.
 
-It says when it is ready, and begins when it is told to.
+``writer.py PLACE CALL NAME MANY [POINT COUNT]``: it says when it is ready, begins when it is told to, and says the
+number of each note that was written. At the COUNTth passing of POINT it kills itself.
 """
 
+import os
+import signal
 import sys
 
 from events.call import CallIssued, NoteProgress
@@ -20,14 +23,28 @@ def note(house: House, call: str, who: str, n: int) -> Submission:
     return Submission(f"{who}/{n}", request, who)
 
 
-def main(where: str, call: str, who: str, many: str) -> None:
+def main(where: str, call: str, who: str, many: str, point: str = "", count: str = "0") -> None:
     """Write."""
-    with House(place(where), SystemClock()) as house:
-        sys.stdout.write("ready\n")
-        sys.stdout.flush()
+    left = int(count)
+
+    def probe(passing: str) -> None:
+        nonlocal left
+        left -= passing == point
+        if passing == point and not left:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    with House(place(where), SystemClock(), probe=probe) as house:
+        say("ready")
         sys.stdin.readline()
         for n in range(int(many)):
             assert house.ledger.decide(note(house, call, who, n)).facts == 1
+            say(str(n))
+
+
+def say(what: str) -> None:
+    """Say it at once."""
+    sys.stdout.write(f"{what}\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

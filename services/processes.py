@@ -150,12 +150,14 @@ class Process:
         )
         listener = Listener(self.house.log, self.front.wake)
         self._engine.start()
-        listener.start()
+        if reacting:  # nobody else has to know at once what others have appended
+            listener.start()
         try:
             yield
         finally:
             await asyncio.to_thread(self._engine.stop)
-            await asyncio.to_thread(listener.stop)
+            if reacting:
+                await asyncio.to_thread(listener.stop)
 
     def behind(self, position: Callable[[], int]) -> None:
         """Figures of how far ``position`` is behind the log: in facts, and by the age of the first of them."""

@@ -133,10 +133,31 @@ class Engine:
         """Whether `step` would find nothing to do; asked without keeping anybody from writing."""
         if self._tail is None or self._queue or self._feed.next_due() is not None:
             return False
-        if self._reactions and self._ledger.log.head() > self._tail:
+        if self._reactions and self._has_new():
             return False
         with self._ledger.log.reading() as cursor:
             return not (self._timers and timer_due(cursor, now)) and not self._parking.has_released(cursor)
+
+    def _has_new(self) -> bool:
+        """Read on; gives whether anybody reacts to what is new, and passes over it if not.
+
+        How far that led is stored when it was far or nothing more comes: until then a restart passes over it again.
+        """
+        assert self._tail is not None, "who reads on knows where it stands"
+        log, began, more = self._ledger.log, self._tail, True
+        while more:
+            new = log.after(self._tail, CHUNK)
+            more = len(new) == CHUNK
+            self._tail = new[-1].position if new else self._tail
+            if any(recorded.name in self._reactions for recorded in new):
+                self._queue.extend(new)
+                return True
+        passed = self._tail - self._reacted_to
+        if passed and (passed >= self._batch_facts or self._tail == began):
+            with log.store.writing() as cursor:
+                self._parking.move(cursor, self._tail)
+            self._reacted_to = self._tail
+        return False
 
     def _step(self, now: datetime | None, until: datetime) -> bool:
         self._tried.clear()

@@ -1,7 +1,7 @@
 """The relay: publishes every fact of the log to the broker, after its commit, in order per stream, at least once.
 
-A bounded number of streams is on the way at once, and of each at most one unconfirmed message, so that nobody hears
-of a stream's facts out of order, whatever the broker refuses. The place in the log moves after the confirms. One
+A bounded number of streams is on the way at once, and of each at most one unconfirmed fact, so that nobody hears of a
+stream's facts out of order, whatever the broker refuses. The place in the log moves after the confirms. One
 relay works and the others stand by.
 """
 
@@ -85,8 +85,11 @@ class Relay:
     async def _in_order(self, sender: Sender, facts: list[Recorded], first: Recorded) -> None:
         async with self._window:
             for recorded in facts:
-                for letter in self._in_force(recorded.position)(recorded, first):
-                    await self._deliver(sender, letter)
+                letters = self._in_force(recorded.position)(recorded, first)
+                delivering = [self._deliver(sender, letter) for letter in letters]
+                for failed in await asyncio.gather(*delivering, return_exceptions=True):
+                    if failed is not None:
+                        raise failed
 
     async def _deliver(self, sender: Sender, letter: Letter) -> None:
         for pause in pauses():

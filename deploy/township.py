@@ -10,6 +10,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -27,6 +28,11 @@ DISTRICT = "yunan"
 DATABASE = "hujiao"
 VHOST = "hujiao"
 ASK_S = 3.0
+
+SECRET, ADMINISTRATOR, DISTRICT_NAME = "secret", "administrator", "district"
+POSTGRES, RABBIT, MOSQUITTO, ACCESS, SERVICES = "postgresql", "rabbitmq", "mosquitto", "mosquitto-access", "services"
+OURS = (SECRET, ADMINISTRATOR, DISTRICT_NAME, POSTGRES, RABBIT, MOSQUITTO, ACCESS, SERVICES)
+"""All that stands in a township's folder."""
 
 T = TypeVar("T")
 
@@ -101,14 +107,14 @@ class Township:
         self._shares, self._extra = tuple(shares), dict(environment or {})
         self._services: dict[str, Service] | None = None
         password = self._own_password()
-        self.postgres = PostgresServer(self.folder / "postgresql", password, outlive=outlive)
+        self.postgres = PostgresServer(self.folder / POSTGRES, password, outlive=outlive)
         self.rabbit: RabbitServer | RabbitCluster = (
-            RabbitServer(self.folder / "rabbitmq", password, outlive=outlive)
+            RabbitServer(self.folder / RABBIT, password, outlive=outlive)
             if nodes == 1
-            else RabbitCluster(self.folder / "rabbitmq", password, nodes=nodes, outlive=outlive)
+            else RabbitCluster(self.folder / RABBIT, password, nodes=nodes, outlive=outlive)
         )
-        access = self.folder / "mosquitto-access"
-        self.mosquitto = MosquittoServer(self.folder / "mosquitto", access / "passwd", access / "acl", outlive=outlive)
+        access = self.folder / ACCESS
+        self.mosquitto = MosquittoServer(self.folder / MOSQUITTO, access / "passwd", access / "acl", outlive=outlive)
 
     @property
     def nodes(self) -> list[RabbitServer]:
@@ -118,7 +124,7 @@ class Township:
     @property
     def secret_file(self) -> Path:
         """The secret from which all passwords come."""
-        return self.folder / "secret"
+        return self.folder / SECRET
 
     @property
     def services(self) -> Mapping[str, Service]:
@@ -146,30 +152,25 @@ class Township:
         if lacking := missing():
             raise ServerFailed(f"expected three servers, found missing: apt install {' '.join(sorted(lacking))}")
         self.folder.chmod(0o755)  # PostgreSQL's own user must pass through
-        for_all((self.postgres, self.rabbit), lambda server: server.start())
-        self._provision()
-        self.mosquitto.start()
+        ensure_secret(self.secret_file)
+        (self.folder / DISTRICT_NAME).write_text(self.district)
+        for_all((self._store_up, self._broker_up, self._terminals_up), lambda up: up())
         for_all(self.services.values(), lambda service: service.start())
 
     def down(self) -> None:
         """End everything, services first; the data stays."""
-        if self.mosquitto.ports:
+        if self._begun:
             for_all(self.services.values(), lambda service: service.stop())
         for_all((self.postgres, self.rabbit, self.mosquitto), lambda server: server.stop())
 
     def hujiao(self, *arguments: str) -> Any:
         """What a command of ours answers, from JSON if it was asked for."""
-        done = subprocess.run(
-            [sys.executable, "-m", "services.cli", *arguments],
-            env={**os.environ, **self._variables()},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode:
-            what = f"hujiao {' '.join(arguments[:2])}"
-            raise ServerFailed(f"expected `{what}` to succeed, found:\n{done.stdout}{done.stderr}")
-        return json.loads(done.stdout) if "--json" in arguments else done.stdout
+        stores = {
+            "HUJIAO_STORE_URL": self.store_url(roles.LOG),
+            "HUJIAO_VAULT_URL": self.store_url(roles.VAULT),
+            "HUJIAO_VIEWS_URL": self.store_url(roles.VIEWS),
+        }
+        return self._command(stores, *arguments)
 
     def password(self, user: str) -> str:
         """The password of a user of either broker, or of a role of PostgreSQL."""
@@ -193,14 +194,13 @@ class Township:
 
     def state(self) -> dict[str, Any]:
         """Addresses, one user of each kind with its password, and processes: what runs and where its log is."""
-        begun = bool(self.mosquitto.ports)
         servers: dict[str, Server] = {"postgresql": self.postgres, "mosquitto": self.mosquitto}
         servers |= {node.name: node for node in self.nodes}
-        servers |= self.services if begun else {}
+        servers |= self.services if self._begun else {}
         return {
             "folder": str(self.folder),
-            "console": self.console if begun else "",
-            "users": self._users() if begun else {},
+            "console": self.console if self._begun else "",
+            "users": self._users() if self._begun else {},
             "processes": {
                 name: {"running": server.running, "ports": server.ports, "log": str(server.log)}
                 for name, server in servers.items()
@@ -208,8 +208,20 @@ class Township:
         }
 
     def forget(self) -> None:
-        """Remove the folder and all data in it; everything must be down."""
-        shutil.rmtree(self.folder)
+        """Remove all data, and the folder if nobody else has anything in it; everything must be down."""
+        for part in OURS:
+            path = self.folder / part
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+        with suppress(OSError):
+            self.folder.rmdir()
+
+    @property
+    def _begun(self) -> bool:
+        """Whether the servers have been started once, so that everything has its address."""
+        return all(server.ports for server in (self.postgres, self.mosquitto, *self.nodes))
 
     def _users(self) -> dict[str, Any]:
         """One user of each kind: the first of each in the district's files."""
@@ -228,25 +240,39 @@ class Township:
     def _user(self, user: str, url: str) -> dict[str, str]:
         return {"user": user, "password": self.password(user), "url": url}
 
-    def _variables(self) -> dict[str, str]:
-        """What our commands are told: the secret, and where all data is."""
-        return {
-            "HUJIAO_SECRET_FILE": str(self.secret_file),
-            "HUJIAO_STORE_URL": self.store_url(roles.LOG),
-            "HUJIAO_VAULT_URL": self.store_url(roles.VAULT),
-            "HUJIAO_VIEWS_URL": self.store_url(roles.VIEWS),
-        }
+    def _command(self, variables: Mapping[str, str], *arguments: str) -> Any:
+        done = subprocess.run(
+            [sys.executable, "-m", "services.cli", *arguments],
+            env={**os.environ, "HUJIAO_SECRET_FILE": str(self.secret_file), **variables},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            what = f"hujiao {' '.join(arguments[:2])}"
+            raise ServerFailed(f"expected `{what}` to succeed, found:\n{done.stdout}{done.stderr}")
+        return json.loads(done.stdout) if "--json" in arguments else done.stdout
 
-    def _provision(self) -> None:
+    def _store_up(self) -> None:
+        self.postgres.start()
         with psycopg.connect(self.postgres.url()) as connection:
             known = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (DATABASE,)).fetchone()
         if known is None:
             self.postgres.create_database(DATABASE)
         self.hujiao("store", "apply", "--admin", self.postgres.url(database=DATABASE))
-        district = ("--district", self.district)
-        self.hujiao("topology", "apply", "--management", self.nodes[0].management_url(), *district)
-        self.hujiao("topology", "mosquitto", str(self.folder / "mosquitto-access"), *district)
         self.hujiao("district", "load", self.district)
+
+    def _broker_up(self) -> None:
+        self.rabbit.start()
+        where = self.nodes[0].management_url()
+        self._command({}, "topology", "apply", "--management", where, "--district", self.district)
+
+    def _terminals_up(self) -> None:
+        self._command({}, "topology", "mosquitto", str(self.folder / ACCESS), "--district", self.district)
+        if self.mosquitto.running:
+            self.mosquitto.reload()
+        else:
+            self.mosquitto.start()
 
     def _service(self, share: Share) -> Service:
         settings = {
@@ -260,16 +286,26 @@ class Township:
         return Service(self._home(share), share, {**settings, **self._extra}, outlive=self._outlive)
 
     def _home(self, share: Share) -> Path:
-        return self.folder / "services" / share.name
+        return self.folder / SERVICES / share.name
 
     def _own_password(self) -> str:
         """The administrators' password of the private servers, made at the first start."""
-        file = self.folder / "administrator"
+        file = self.folder / ADMINISTRATOR
         if not file.exists():
             self.folder.mkdir(parents=True, exist_ok=True)
             file.touch(mode=0o600)
             file.write_text(secrets.token_urlsafe(18))
         return file.read_text()
+
+
+def begun(folder: Path) -> tuple[int, str] | None:
+    """How many nodes of RabbitMQ (0: not yet known) and which district the township in a folder has, if any."""
+    if not (folder / ADMINISTRATOR).is_file():
+        return None
+    alone = (folder / RABBIT / "server.json").is_file()
+    nodes = 1 if alone else len(list((folder / RABBIT).glob("hujiao*")))
+    named = folder / DISTRICT_NAME
+    return nodes, named.read_text() if named.is_file() else DISTRICT
 
 
 def for_all(things: Iterable[T], act: Callable[[T], object]) -> None:

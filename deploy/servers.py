@@ -395,7 +395,7 @@ class MosquittoServer(Server):
             "persistence": "true",
             "persistence_location": f"{folder.resolve()}/",
             "autosave_interval": "1",
-            "max_queued_messages": "0",
+            "max_queued_messages": "1000000000",  # 0, no limit, makes 2.0.11 end the link of whoever is refused
             "max_inflight_messages": str(max_inflight_messages),
             "set_tcp_nodelay": "true",
             "log_dest": "stderr",

@@ -1,9 +1,11 @@
 """What tests do at a private RabbitMQ beside our own code: put queues there, publish, look, and wait."""
 
 import asyncio
+import socket
+import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -12,7 +14,7 @@ from aio_pika import DeliveryMode, Message
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 
 from deploy.servers import RabbitServer
-from tests.proxy import Proxy
+from tests.proxy import HOST, Proxy
 
 PATIENCE_S = 15.0
 GLANCE_S = 0.01
@@ -30,6 +32,27 @@ def through(proxy: Proxy, url: str) -> str:
     """The same address, by way of the proxy."""
     parts = urlsplit(url)
     return parts._replace(netloc=parts.netloc.replace(f":{parts.port}", f":{proxy.port}")).geturl()
+
+
+@contextmanager
+def somebody(says: bytes) -> Iterator[str]:
+    """The address of somebody who accepts every connection, says something and never another word."""
+    with socket.create_server((HOST, 0)) as server:
+        kept: list[socket.socket] = []
+
+        def accept() -> None:
+            with suppress(OSError):
+                while True:
+                    kept.append(server.accept()[0])
+                    kept[-1].sendall(says)
+
+        thread = threading.Thread(target=accept, daemon=True)
+        thread.start()
+        yield f"{HOST}:{server.getsockname()[1]}"
+        server.shutdown(socket.SHUT_RDWR)
+        thread.join()
+        for connection in kept:
+            connection.close()
 
 
 class Broker:

@@ -22,15 +22,21 @@ from services.runtime.errors import HujiaoError
 from services.runtime.retry import LinkLost
 
 RECEIVE_MAXIMUM = 100
-"""So many unacknowledged messages the broker sends; then it waits. That is our back-pressure."""
+"""So many unacknowledged messages the broker sends; then it waits. That is our back-pressure.
+
+Mosquitto 2.0.11 sends two for each that was acknowledged: of a long queue up to half may wait with us.
+"""
 
 SESSION_S = 30 * 24 * 3600
 """How long the broker keeps for us what comes while we are away."""
 
 WINDOW = 100
+CONNECT_S = 10.0
 CONFIRM_S = 20.0
+CLOSE_S = 1.0
 KEEP_ALIVE_S = 20
-_MANY = 1_000_000
+
+_HOOKS = ("manual_ack_set", "ack", "_sock_close")
 
 
 class NotAllowed(HujiaoError):
@@ -63,12 +69,15 @@ class AckingClient(aiomqtt.Client):
             ),
             keepalive=KEEP_ALIVE_S,
             max_inflight_messages=WINDOW,
+            timeout=CONNECT_S,
             tls_context=ssl.create_default_context() if secure else None,
         )
-        if not all(hasattr(self._client, name) for name in ("manual_ack_set", "ack")):
+        if not all(hasattr(self._client, name) for name in _HOOKS):
             raise RuntimeError("expected a paho-mqtt that acknowledges by hand, found another: pin aiomqtt 2.5")
         self._client.manual_ack_set(True)
         self._confirms: dict[int, asyncio.Future[str]] = {}
+        self._stirred = asyncio.Event()
+        self._connecting, self._left = False, False
 
     def acknowledge(self, message: Message) -> None:
         """Tell the broker that the message is stored. In the order of arrival, please.
@@ -76,6 +85,8 @@ class AckingClient(aiomqtt.Client):
         Raises:
             LinkLost: when it could not be told: the message will come again.
         """
+        if self._disconnected.done():  # the library would only write it down
+            raise LinkLost("expected to acknowledge a message, found that the link broke")
         if message.qos and (status := self._client.ack(message.mid, message.qos)):
             raise LinkLost(f"expected to acknowledge a message, found status {status}")
 
@@ -100,19 +111,59 @@ class AckingClient(aiomqtt.Client):
             raise NotAllowed(f"expected to publish to {topic}, found: {refused}")
 
     async def take(self, most: int) -> list[Message]:
-        """What was heard, at least one and at most ``most``; waits for the first.
+        """What was heard, at least one and at most ``most``; waits for the first. Who gives up waiting loses nothing.
 
         Raises:
             LinkLost: when the link broke: what was not acknowledged will come again.
         """
-        heard = self.messages
+        self._disconnected.add_done_callback(self._stir)
         try:
-            taken = [await anext(heard)]
-            while len(taken) < most and len(heard):
-                taken.append(await anext(heard))
-        except MqttError as error:
-            raise LinkLost(f"expected to go on hearing, found: {error}") from error
-        return taken
+            while self._queue.empty() and not self._disconnected.done():
+                self._stirred.clear()
+                await self._stirred.wait()
+        finally:
+            self._disconnected.remove_done_callback(self._stir)
+        if self._disconnected.done():
+            raise LinkLost(f"expected to go on hearing, found: {self._disconnected.exception() or 'the link was left'}")
+        return [self._queue.get_nowait() for _ in range(min(most, self._queue.qsize()))]
+
+    async def leave(self) -> None:
+        """End the link, politely if that takes no time. Nothing of it is left then, or soon after."""
+        if self._client.is_connected():
+            with contextlib.suppress(MqttError, TimeoutError):
+                async with asyncio.timeout(CLOSE_S):
+                    await self.__aexit__(None, None, None)
+        self._left = True
+        if not self._connecting:
+            self._abandon()
+
+    def _abandon(self) -> None:
+        self._client._sock_close()  # noqa: SLF001  # see `_HOOKS`; it tells the loop to look at the socket no more
+        if not self._disconnected.done():
+            self._disconnected.set_result(None)
+        elif not self._disconnected.cancelled():
+            self._disconnected.exception()  # nobody need have asked
+
+    def _client_connect(self) -> None:
+        """In a thread, which goes on when its caller is gone."""
+        self._connecting = True
+        try:
+            super()._client_connect()
+        finally:
+            with contextlib.suppress(RuntimeError):  # the loop has ended before us
+                self._loop.call_soon_threadsafe(self._connected_or_not)  # after what the thread itself asked for
+
+    def _connected_or_not(self) -> None:
+        self._connecting = False
+        if self._left:
+            self._abandon()
+
+    def _stir(self, _: object) -> None:
+        self._stirred.set()
+
+    def _on_message(self, client: Any, userdata: Any, message: Any) -> None:
+        super()._on_message(client, userdata, message)
+        self._stirred.set()
 
     def _on_publish(self, client: Any, userdata: Any, mid: int, reason_code: Any, properties: Any) -> None:
         confirm = self._confirms.get(mid)
@@ -134,10 +185,10 @@ async def client(
     """
     link = AckingClient(url, identifier, old=old)
     try:
-        await link.__aenter__()
-    except MqttError as error:
-        raise LinkLost(f"expected the MQTT broker to let {identifier} in, found: {error}") from error
-    try:
+        try:
+            await link.__aenter__()
+        except MqttError as error:
+            raise LinkLost(f"expected the MQTT broker to let {identifier} in, found: {error}") from error
         try:
             for topic in topics:
                 granted: Any = await link.subscribe(topic, qos=1)
@@ -147,8 +198,7 @@ async def client(
             raise LinkLost(f"expected to hear {', '.join(topics)}, found: {error}") from error
         yield link
     finally:
-        with contextlib.suppress(MqttError):
-            await link.__aexit__(None, None, None)
+        await link.leave()
 
 
 def properties_of(packet: int) -> Properties:

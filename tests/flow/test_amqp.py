@@ -1,11 +1,9 @@
 """RabbitMQ through our own links: what the library hides is said, nothing waits for ever, nothing is lost unnoticed."""
 
 import asyncio
-import socket
-import threading
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 from aio_pika import Message
@@ -15,7 +13,7 @@ from deploy.servers import RabbitServer
 from services.runtime import amqp
 from services.runtime.amqp import Heard, Sender, Unroutable, channel
 from services.runtime.retry import LinkLost, Refused
-from tests.brokers import GLANCE_S, PATIENCE_S, Broker, administering, ended, through, until
+from tests.brokers import GLANCE_S, PATIENCE_S, Broker, administering, ended, somebody, through, until
 from tests.proxy import HOST, Proxy
 
 SOON_S = 2.0
@@ -41,27 +39,6 @@ async def queued(broker: Broker) -> Broker:
     """The same with a queue that hears everything."""
     await broker.queue("everything", ("facts", "#"))
     return broker
-
-
-@contextmanager
-def somebody(says: bytes) -> Iterator[str]:
-    """The address of somebody who accepts every connection, says something and never another word."""
-    with socket.create_server((HOST, 0)) as server:
-        kept: list[socket.socket] = []
-
-        def accept() -> None:
-            with suppress(OSError):
-                while True:
-                    kept.append(server.accept()[0])
-                    kept[-1].sendall(says)
-
-        thread = threading.Thread(target=accept, daemon=True)
-        thread.start()
-        yield f"{HOST}:{server.getsockname()[1]}"
-        server.shutdown(socket.SHUT_RDWR)
-        thread.join()
-        for connection in kept:
-            connection.close()
 
 
 @pytest.fixture

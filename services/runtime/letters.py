@@ -13,6 +13,7 @@ from events.carried import edge_event, fact_event
 from events.cloudevents import CloudEvent
 from events.edge import LegCalled
 from events.envelope import Fact, Recorded, kind_of
+from events.report import ReportAccepted, ReportSubmitted
 from services.rules.book import RuleBook
 from services.runtime.topology import fact_key
 
@@ -45,7 +46,7 @@ class Addresses:
             return
         town = self._town(first)
         platform = getattr(recorded.fact, "platform", None)
-        whole = fact_event(recorded, self._source)
+        whole = fact_event(_without_pseudonym(recorded), self._source)
         owed = recorded.name in self._heard
         yield Letter(fact_key(town, platform, None, recorded.name), recorded.id, whole, owed)
         if isinstance(first.fact, CallIssued):
@@ -111,6 +112,13 @@ class Addresses:
     def _town(self, first: Recorded) -> str:
         town = self._rules.towns.get(getattr(first.fact, "town", ""))
         return town.alias if town else self._rules.district.alias
+
+
+def _without_pseudonym(recorded: Recorded) -> Recorded:
+    """A report's fact as everybody may hear it."""
+    if isinstance(recorded.fact, ReportSubmitted | ReportAccepted):
+        return structs.replace(recorded, fact=structs.replace(recorded.fact, reporter=""))
+    return recorded
 
 
 def _kept(whole: CloudEvent) -> dict[str, str | int]:

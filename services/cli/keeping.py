@@ -1,5 +1,6 @@
 """Keeping the house: rebuild, digest, verify, erase, parked, schema, and the district's own files."""
 
+import getpass
 import json
 import re
 import shutil
@@ -10,6 +11,7 @@ from typing import Annotated, Literal
 import msgspec
 from cyclopts import App, Parameter
 
+from events.district import Hotline
 from events.report import ErasureReason
 from events.schema import asyncapi, json_schemas
 from projections.queries import Questions
@@ -25,7 +27,7 @@ from services.cli.houses import (
 )
 from services.cli.screen import Exit, out, print_json, progress, table
 from services.decisions import Rejected
-from services.intake.receipt import read_receipt
+from services.intake.receipt import make_receipt, read_receipt
 from services.rules.book import configuration_hash
 from services.runtime import parking
 from services.runtime.clock import SystemClock
@@ -33,10 +35,13 @@ from services.runtime.district import find_district, load_district
 from services.runtime.errors import HujiaoError
 from services.runtime.log import Log
 from services.runtime.seal import verify as verify_log
+from services.runtime.topology import Senders
 from services.wiring import House
 
 district = App(name="district", group="Keep", help="A district's own configuration.")
 parked = App(name="parked", group="Keep", help="Facts and requests that could not be handled and wait for an operator.")
+
+_EXAMPLE = "2026-000123"
 
 _PLACES = """# The towns (镇) and villages (村、社区) by their statistics codes: replace these examples.
 [[town]]
@@ -79,7 +84,7 @@ triage_threshold = 0.5
 
 def register(app: App) -> None:
     """Add the commands of this file."""
-    for command in (rebuild, digest, verify, erase, schema):
+    for command in (rebuild, digest, verify, erase, receipt_key, schema):
         app.command(command, group="Keep")
     app.command(parked)
     app.command(district)
@@ -159,6 +164,41 @@ def erase(
         out.print(
             f"Erased. Case {found['case']} goes on without the words." if answer.facts else "It was erased already."
         )
+    return Exit.DONE
+
+
+def receipt_key(source: str, *, by: str = "", data: Data = DEFAULT_DATA, as_json: Json = False) -> Exit:
+    """Show the key with which a hotline or terminal computes receipts itself; that you saw it is recorded.
+
+    HMAC-SHA256 of "SOURCE/RECORD" under the key is read as one big-endian number. Its ten lowest digits to the base
+    31, the lowest first, are written in 23456789ABCDEFGHJKLMNPQRSTVWXYZ and stand after the town's two letters. The
+    check character comes last: the sum of (place from 1) x (digit) over the twelve before it, modulo 31.
+
+    Parameters
+    ----------
+    source
+        The sender's name, such as hotline-12345 or app-ld.
+    by
+        Who gets it; without it, who is logged in here.
+    """
+    with existing_house(data) as house:
+        rules = house.ledger.rules
+        senders = Senders(rules.district)
+        terminal = senders.terminal(source)
+        if terminal is None and not isinstance(senders.who(source), Hotline):
+            raise HujiaoError(f"source: expected a hotline or terminal of {rules.district.zh}, found {source!r}")
+        key = house.vault.hand_out_receipt_key(source, by or getpass.getuser(), house.clock.now())
+        town = rules.towns[terminal.town] if terminal else rules.district.towns[0]
+    example = {"town": town.alias, "record": _EXAMPLE, "receipt": make_receipt(key, town.alias, source, _EXAMPLE)}
+    if as_json:
+        print_json({"source": source, "key": key.hex(), "example": example})
+    else:
+        rows = {
+            "source": source,
+            "key (hexadecimal)": key.hex(),
+            f"receipt of {_EXAMPLE} in {town.zh}": example["receipt"],
+        }
+        table(f"Receipt key of {source}", ("", ""), rows.items())
     return Exit.DONE
 
 

@@ -6,6 +6,7 @@ A department is known by the exchange that it writes to. It acts for itself, in 
 from collections.abc import Callable
 from typing import Any
 
+import structlog
 from msgspec import Struct, structs
 from opentelemetry.trace import SpanKind
 
@@ -35,6 +36,7 @@ from events.edge import (
 )
 from events.envelope import Request
 from events.report import ReportSubmitted, ReportWords
+from services.decisions import Rejected
 from services.platforms import call as calls
 from services.platforms.words import may_open
 from services.rules.book import RuleBook
@@ -46,6 +48,8 @@ from services.runtime.log import Log
 from services.runtime.topology import LocalDepartment, senders_of
 from services.runtime.tracing import span, trace_of
 from services.runtime.vault import Vault
+
+logger = structlog.get_logger()
 
 ACCEPTED: dict[str, type[Act]] = {**ACTS, "words.open.v1": OpenWords}
 
@@ -94,7 +98,11 @@ class Acts:
         state: Any = None
         for recorded in self._log.stream(act.call):
             state = calls.evolve(state, recorded.fact)  # type: ignore[arg-type]  # a call's stream holds its facts
-        may_open(state, department, act.by, self._rules().matter(issued.matter).visibility)
+        try:
+            may_open(state, department, act.by, self._rules().matter(issued.matter).visibility)
+        except Rejected as rejected:
+            logger.warning("words_refused", user=user, call=act.call, reason=str(rejected))
+            raise
         reports = [
             recorded.fact.report
             for recorded in self._log.stream(issued.case)

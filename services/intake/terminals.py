@@ -15,14 +15,23 @@ from aiomqtt import Message
 from events.attributes import BadEvent
 from events.carried import edge_event
 from events.case import CaseOpened, CaseReportLinked
-from events.cloudevents import CloudEvent, from_headers, from_structured, is_structured, to_structured
+from events.cloudevents import (
+    MQTT,
+    STRUCTURED,
+    CloudEvent,
+    from_headers,
+    from_structured,
+    is_binary,
+    is_structured,
+    to_structured,
+)
 from events.edge import CaseNews, Stage
 from events.envelope import Recorded
 from events.outcome import OutcomePublished
 from events.private import Sealed
 from events.report import ReportRefused, ReportSubmitted
 from services.runtime.clock import Clock
-from services.runtime.counter import Counter, Outcome
+from services.runtime.counter import Counter, Outcome, carried_on, short
 from services.runtime.errors import Erased
 from services.runtime.log import Log
 from services.runtime.mqtt import AckingClient, NotAllowed, client, content_of, said
@@ -34,7 +43,8 @@ from services.runtime.vault import Vault
 
 BATCH = 100
 HEARS, TELLS = "hujiao-hears", "hujiao-tells"
-STRUCTURED = "application/cloudevents+json"
+MOST_NAME = 500
+"""In bytes; an event's id has 2,048 characters, and in an answer's our own words stand around the sender's name."""
 
 NEWS: dict[str, Stage] = {
     "case.triage-queued.v1": "triage",
@@ -91,8 +101,11 @@ class Terminals:
         self._pulse.count(outcome.refused.kind if outcome.refused else "answered")
         if not sender:
             return
-        name = outcome.event.id if outcome.event else f"{message.mid}"
-        answer = edge_event(outcome.reply, f"{sender}/{name}/answer", self._source, self._clock.now())
+        about = outcome.event
+        name = short(about.id, MOST_NAME) if about else f"{message.mid}"
+        answer = edge_event(
+            outcome.reply, f"{sender}/{name}/answer", self._source, self._clock.now(), extensions=carried_on(about)
+        )
         await _tell(link, receipt_topic(sender), answer, said(message.properties, "CorrelationData"))
 
 
@@ -183,12 +196,12 @@ def _sender(message: Message) -> str:
 
 
 def _event(message: Message) -> CloudEvent | BadEvent:
-    """The event of a message: in binary mode when MQTT 5 says what the body is, else in structured mode."""
+    """The event of a message: in binary mode when it has an event's attributes beside its body, else structured."""
     body = bytes(message.payload) if isinstance(message.payload, bytes | bytearray) else b""
     content_type, attributes = said(message.properties, "ContentType"), said(message.properties, "UserProperty")
     try:
-        if attributes and not is_structured(content_type):
-            return from_headers(attributes, content_type, body, ("",))
+        if not is_structured(content_type) and is_binary(attributes or (), MQTT):
+            return from_headers(attributes, content_type, body, MQTT)
         return from_structured(body)
     except BadEvent as error:
         return error

@@ -1,6 +1,7 @@
 """The counter: what every door has in common. Requests of outside users are read, decided and answered, in order."""
 
 import asyncio
+import hashlib
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
@@ -54,6 +55,20 @@ class Outcome(NamedTuple):
     event: CloudEvent | None
     reply: Struct
     refused: Unwelcome | None = None
+
+
+def short(name: str, most: int) -> str:
+    """A sender's name for something in at most so many bytes; a longer one is cut, and ends with its own hash."""
+    said = name.encode()
+    if len(said) <= most:
+        return name
+    return f"{said[: most - 33].decode(errors='ignore')}~{hashlib.sha256(said).hexdigest()[:32]}"
+
+
+def carried_on(about: CloudEvent | None) -> dict[str, str | int]:
+    """What of a request its answer carries on: the trace."""
+    trace = about.extensions.get("traceparent") if about else None
+    return {} if trace is None else {"traceparent": trace}
 
 
 class Counter:

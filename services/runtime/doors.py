@@ -6,7 +6,6 @@ be read or is not allowed goes to the dead letters as well, with the reason in a
 """
 
 import asyncio
-import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -28,7 +27,8 @@ from events.cloudevents import (
 )
 from services.runtime.amqp import PREFIXES, Heard, Sender, Unroutable, channel, event_message
 from services.runtime.clock import Clock
-from services.runtime.counter import Counter, Outcome, Unwelcome
+from services.runtime.counter import Counter, Outcome, Unwelcome, carried_on, short
+from services.runtime.direct import PREFIX, DirectReplies
 from services.runtime.properties import UNREADABLE, read_all
 from services.runtime.pulse import Pulse
 from services.runtime.queues import patiently
@@ -38,7 +38,6 @@ from services.runtime.topology import DEAD, REPLIES, user_at
 PREFETCH = 300
 BATCH = 200
 WAIT_S = 5.0
-DIRECT_REPLY = "amq.rabbitmq.reply-to."
 ANSWERS = 500
 """How many answers are on their way at once."""
 
@@ -84,6 +83,7 @@ class Door:
             async with (
                 channel(self._url, f"hujiao {self._queue} hears", PREFETCH) as hearing,
                 channel(self._url, f"hujiao {self._queue} answers") as answering,
+                DirectReplies(self._url, f"hujiao {self._queue} answers directly") as direct,
             ):
                 heard, sender = Heard(hearing), Sender(answering)
                 await heard.listen(self._queue)
@@ -91,12 +91,12 @@ class Door:
                 while True:
                     messages = await heard.take(BATCH, WAIT_S)
                     if messages:
-                        await self._serve(messages, sender)
+                        await self._serve(messages, sender, direct)
                         await heard.settle(messages[-1])
 
         await keep(f"door {self._queue}", self._pulse, serve)
 
-    async def _serve(self, messages: list[AbstractIncomingMessage], sender: Sender) -> None:
+    async def _serve(self, messages: list[AbstractIncomingMessage], sender: Sender, direct: DirectReplies) -> None:
         asked = [Asking(message, _user(message), events_in(message)) for message in messages]
         requests = [(asking.user, event) for asking in asked for event in asking.events]
         outcomes: list[Outcome] = []
@@ -107,14 +107,20 @@ class Door:
         await patiently(serve)
         remaining = iter(outcomes)
         for some in _shared_out(asked):
-            sending = []
+            sending, directly = [], []
             for asking in some:
                 became = [next(remaining) for _ in asking.events]
                 sending.append(self._bury(sender, asking, became))
-                sending += [self._answer(sender, asking, n, outcome) for n, outcome in enumerate(became)]
+                answers = [self._answer(asking, n, outcome) for n, outcome in enumerate(became)]
+                address = asking.message.reply_to or ""
+                if address.startswith(PREFIX):
+                    directly += [(address, answer) for answer in answers]
+                else:
+                    sending += [_reply(sender, asking.user, answer) for answer in answers]
             for failed in await asyncio.gather(*sending, return_exceptions=True):
                 if failed is not None:
                     raise failed
+            await direct.send(directly)
 
     async def _bury(self, sender: Sender, asking: Asking, outcomes: Sequence[Outcome]) -> None:
         """Give a message to the dead letters if anything in it was refused: once, with all reasons."""
@@ -124,30 +130,31 @@ class Door:
         if refused:
             await sender.send(DEAD, asking.user, _dead(asking, refused))
 
-    async def _answer(self, sender: Sender, asking: Asking, n: int, outcome: Outcome) -> None:
+    def _answer(self, asking: Asking, n: int, outcome: Outcome) -> Message:
         message, user, about = asking.message, asking.user, outcome.event
         self._pulse.count(outcome.refused.kind if outcome.refused else "answered")
         said = about.id if about else message.message_id or f"{message.delivery_tag}"
-        name = _short(harmless(said) if about is None else said)
+        name = short(harmless(said) if about is None else said, MOST_NAME)
         answer = edge_event(
             outcome.reply,
             f"{user}/{name}/answer",
             self._source,
             self._clock.now(),
             content_type=about.datacontenttype if about and about.datacontenttype in MSGPACK else JSON,
-            extensions=_kept(about),
+            extensions=carried_on(about),
         )
-        reply = event_message(
+        return event_message(
             answer,
             f"{user}/{name}/{message.delivery_tag}.{n}/answer",
-            correlation_id=message.correlation_id or message.message_id or _short(said, MOST_CORRELATION),
+            correlation_id=message.correlation_id or message.message_id or short(said, MOST_CORRELATION),
         )
-        direct = (message.reply_to or "").startswith(DIRECT_REPLY)
-        exchange, key = ("", message.reply_to or "") if direct else (REPLIES, user)
-        try:
-            await sender.send(exchange, key, reply)
-        except Unroutable:  # whoever asked has gone, or is nobody we know: sent again, it gets the same answer
-            logger.warning("answer_unwanted", user=user, direct=direct)
+
+
+async def _reply(sender: Sender, user: str, answer: Message) -> None:
+    try:
+        await sender.send(REPLIES, user, answer)
+    except Unroutable:  # nobody whom the topology knows
+        logger.warning("answer_unwanted", direct=False, user=user, answer=answer.message_id)
 
 
 def events_in(message: AbstractIncomingMessage) -> list[CloudEvent | BadEvent]:
@@ -211,17 +218,3 @@ def _passable(message: AbstractIncomingMessage) -> dict[str, str | int]:
                 break
             kept[name] = value
     return kept
-
-
-def _short(name: str, most: int = MOST_NAME) -> str:
-    """A name of at most so many bytes; a longer one is cut, and ends with its own hash."""
-    said = name.encode()
-    if len(said) <= most:
-        return name
-    return f"{said[: most - 33].decode(errors='ignore')}~{hashlib.sha256(said).hexdigest()[:32]}"
-
-
-def _kept(about: CloudEvent | None) -> dict[str, str | int]:
-    """What of a request its answer carries on: the trace."""
-    trace = about.extensions.get("traceparent") if about else None
-    return {} if trace is None else {"traceparent": trace}

@@ -5,8 +5,6 @@ over it, and the broker sends the same message again, for ever: one sender could
 by hooks into the library's own reading: such a message arrives like any other, and says that it cannot be read.
 """
 
-from typing import Any
-
 from pamqp.commands import Basic
 from pamqp.header import ContentHeader
 
@@ -14,8 +12,6 @@ UNREADABLE = "hujiao-unreadable"
 """In the headers of a message whose properties cannot be read: why not."""
 
 _SHOWN = 200
-_PERSISTENT = 2
-_MODES = (None, 1, _PERSISTENT)
 
 
 def read_all() -> None:
@@ -33,10 +29,7 @@ def _read_properties(self: ContentHeader, data: bytes) -> None:
         _library_reads(self, data)
     except Exception as error:  # noqa: BLE001  # outsiders choose the bytes, and with them the error
         # class, weight and size of the body were read first: the frames that follow are understood
-        self.properties = Basic.Properties(headers={UNREADABLE: str(error)[:_SHOWN]}, delivery_mode=_PERSISTENT)
-    properties: Any = self.properties
-    if properties.delivery_mode not in _MODES:
-        properties.delivery_mode = _PERSISTENT  # else the library drops the message, and the next settles it unheard
+        self.properties = Basic.Properties(headers={UNREADABLE: str(error)[:_SHOWN]})
 
 
 def _read_delivery(self: Basic.Deliver, data: bytes) -> None:

@@ -118,6 +118,16 @@ class Vault:
         """The key from which a source's receipts are made; made at first use, durable at once."""
         return self._named_key("sources", "source", source)
 
+    def hand_out_receipt_key(self, source: str, who: str, at: datetime) -> bytes:
+        """The same key, for somebody outside who shall compute receipts; that ``who`` got it is recorded first."""
+        key = self.receipt_key(source)
+        with self._database.writing() as cursor:
+            cursor.execute(
+                "INSERT INTO openings (opened_at, who, purpose, stream) VALUES (?,?,?,?)",
+                (at.astimezone(UTC).isoformat(), who, f"receipt key of {source}", source),
+            )
+        return key
+
     def pseudonym_key(self, month: str) -> bytes | None:
         """The key of a month (``2026-11``) for reporters' pseudonyms; ``None`` once it is destroyed.
 

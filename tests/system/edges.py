@@ -35,6 +35,7 @@ from services.runtime import roles
 from services.runtime.district import find_district
 from services.runtime.log import Log
 from services.runtime.places import Server
+from services.runtime.properties import read_all
 from services.runtime.vault import Vault
 from tests.servers import need
 
@@ -175,7 +176,8 @@ def edges(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edges]:
     folder.mkdir(exist_ok=bool(warm))
     township = Township(folder, district=str(_district(folder / "district")), outlive=bool(warm))
     try:
-        township.up()
+        if not warm or not _runs(township):
+            township.up()
         known = Edges(township)
         try:
             yield known
@@ -185,6 +187,12 @@ def edges(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edges]:
         if not warm:
             _kill(township)
             shutil.rmtree(folder)
+
+
+def _runs(township: Township) -> bool:
+    """Whether everything runs already."""
+    servers = (township.postgres, township.rabbit, township.mosquitto)
+    return all(server.running for server in servers) and all(s.running for s in township.services.values())
 
 
 def _kill(township: Township) -> None:
@@ -430,6 +438,7 @@ async def outside(edges: Edges, user: str, *, deaf: bool = False) -> AsyncIterat
 @asynccontextmanager
 async def operator(edges: Edges, name: str = "dead") -> AsyncIterator[Outside]:
     """The administrator, who looks through the dead letters (or another queue). What was seen is remembered."""
+    read_all()  # among the dead is what no client can read
     async with connected(edges.admin_url()) as channel:
         known = Outside(edges, "admin", channel)
         known.heard = edges.dead if name == "dead" else []

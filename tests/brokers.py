@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import aio_pika
 from aio_pika import DeliveryMode, Message
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
+from aio_pika.exceptions import DeliveryError
 
 from deploy.servers import RabbitServer
 from tests.proxy import HOST, Proxy
@@ -83,6 +84,12 @@ class Broker:
             message = Message(body, delivery_mode=DeliveryMode.PERSISTENT, **properties)
             await to.publish(message, key, mandatory=False)
 
+    async def fill(self, queue: str, body: bytes) -> None:
+        """Publish to a queue until it takes no more; one with a limit takes a few more than that."""
+        with suppress(DeliveryError):
+            while True:
+                await self.publish("", queue, body)
+
     async def depth(self, queue: str) -> int:
         """How many messages are ready there."""
         found = await self._channel.declare_queue(queue, passive=True)
@@ -121,6 +128,14 @@ async def administering(server: RabbitServer, vhost: str) -> AsyncIterator[Broke
     """The virtual host, for as long as the administrator's own link is open."""
     async with await aio_pika.connect(server.amqp_url(vhost=vhost)) as link:
         yield Broker(server, vhost, await link.channel())
+
+
+async def until_depth(broker: Broker, queue: str, many: int) -> None:
+    """Wait until so many messages are ready in a queue."""
+    deadline = time.monotonic() + PATIENCE_S
+    while (found := await broker.depth(queue)) != many:
+        assert time.monotonic() < deadline, f"expected {many} messages in {queue}, found {found}"
+        await asyncio.sleep(GLANCE_S)
 
 
 async def ended(tasks: Iterable["asyncio.Task[Any]"], within_s: float = 2.0) -> None:

@@ -42,7 +42,11 @@ class Store:
         return Attempts(self._attempts, subscriber)
 
     def configure(self, district: District) -> None:
-        self._append([(configuration.STREAM, 1, DistrictConfigured(hash="1", district=district))])
+        self.append(configuration.STREAM, DistrictConfigured(hash="1", district=district))
+
+    def append(self, stream: str, fact: Fact) -> None:
+        """Append the next fact of a stream."""
+        self._append([(stream, len(self.log.stream(stream)) + 1, fact)])
 
     def tell(self, *streams: str) -> list[str]:
         """Append the next fact of each of these streams, in one transaction; gives their ids in order."""

@@ -13,7 +13,7 @@ from deploy.servers import RabbitServer
 from services.runtime import amqp
 from services.runtime.amqp import Heard, Sender, Unroutable, channel
 from services.runtime.retry import LinkLost, Refused
-from tests.brokers import GLANCE_S, PATIENCE_S, Broker, administering, ended, somebody, through, until
+from tests.brokers import PATIENCE_S, Broker, administering, ended, somebody, through, until, until_depth
 from tests.proxy import HOST, Proxy
 
 SOON_S = 2.0
@@ -63,13 +63,6 @@ async def hearing(url: str, *queues: str, prefetch: int = 100) -> AsyncIterator[
 
 def note(name: str) -> Message:
     return Message(name.encode(), message_id=name)
-
-
-async def until_depth(broker: Broker, queue: str, many: int) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while (found := await broker.depth(queue)) != many:
-        assert time.monotonic() < deadline, f"expected {many} messages in {queue}, found {found}"
-        await asyncio.sleep(GLANCE_S)
 
 
 async def heard_in_all(heard: Heard, many: int) -> list[AbstractIncomingMessage]:

@@ -16,6 +16,7 @@ from services.decisions import Rejected
 from services.runtime.district import Faults
 from services.runtime.errors import Busy, Conflict, Damaged, HujiaoError
 from services.runtime.management import NotTaken, TopologyDiffers, Unreachable
+from services.runtime.store import Unavailable
 
 app = App(
     name="hujiao",
@@ -54,7 +55,7 @@ def _explain(error: Exception) -> Exit:
             status = Exit.BUSY
         case Damaged() | TopologyDiffers():
             status = Exit.FAULT_FOUND
-        case Unreachable() | NotTaken():
+        case Unreachable() | NotTaken() | Unavailable():
             status = Exit.FAILED
         case Faults():
             status = Exit.USAGE

@@ -158,12 +158,12 @@ class Batch:
             try:
                 request = self._encrypted(submission.request)
                 if submission.remembered:
-                    request_hash = _content(self._catalog.encode_request(_without_derived(request)))
-                    if known := self._known(submission.source_id, request_hash):
+                    request_hash = self._hash(request)
+                    if known := self._known(submission.source_id, request):
                         standing.vault.discard(mark)
                         return known
             except Erased as error:
-                known = self._known(submission.source_id, None) if submission.remembered else None
+                known = self._known(submission.source_id) if submission.remembered else None
                 if known:
                     return known
                 raise Rejected(str(error)) from error
@@ -176,16 +176,16 @@ class Batch:
             standing.vault.discard(mark)
             raise
         except Rejected as rejected:
-            standing.vault.discard(mark)
+            appends = ()
             answer = Answer("rejected", str(rejected))
         else:
-            if appends:
-                self._append(appends, submission, streams)
-                for content in submission.attachments:
-                    standing.vault.stage_attachment(streams[0], content)
-            else:
-                standing.vault.discard(mark)
             answer = Answer("accepted", facts=len(appends))
+        if appends:
+            self._append(appends, submission, streams)
+            for content in submission.attachments:
+                standing.vault.stage_attachment(streams[0], content)
+        elif standing.vault.discard(mark) and request_hash:  # under another key the same words are other bytes
+            request_hash = self._hash(_without_words(request))
         if submission.remembered and request_hash:
             self._inbox[submission.source_id] = (request_hash, msgpack.encode(answer))
         return answer
@@ -230,7 +230,7 @@ class Batch:
         cursor.execute("INSERT INTO seals VALUES (?,?)", (self.facts[-1].position, sealed))
         return sealed
 
-    def _known(self, source_id: str, request_hash: bytes | None) -> Answer | None:
+    def _known(self, source_id: str, request: Request | None = None) -> Answer | None:
         entry = self._inbox.get(source_id) or self._looked_up.get(source_id)
         if entry is None and source_id not in self._looked_up:
             entry = self.cursor.execute(
@@ -238,9 +238,13 @@ class Batch:
             ).fetchone()
         if entry is None:
             return None
-        if request_hash is not None and entry[0] != request_hash:
+        if request is not None and entry[0] not in (self._hash(request), self._hash(_without_words(request))):
             raise Conflict(f"expected the same content under source id {source_id} as before, found other content")
         return structs.replace(msgpack.decode(entry[1], type=Answer), repeated=True)
+
+    def _hash(self, request: Request) -> bytes:
+        """What the sender said, in short, without what we derived from it: only that makes two requests the same."""
+        return blake2b(self._catalog.encode_request(_without_derived(request)), digest_size=16).digest()
 
     def _encrypted(self, request: Request) -> Request:
         return encrypted(request, self._standing)
@@ -345,14 +349,15 @@ def timer_due(cursor: Cursor, now: datetime) -> bool:
     return cursor.execute("SELECT 1 FROM timers WHERE due <= ? LIMIT 1", (_microseconds(now),)).fetchone() is not None
 
 
-def _content(encoded: bytes) -> bytes:
-    return blake2b(encoded, digest_size=16).digest()
-
-
 def _without_derived(request: Request) -> Request:
-    """What the sender said, without what we derived from it: only that makes two requests the same."""
     derived = type(request).DERIVED
     return structs.replace(request, **derived) if derived else request
+
+
+def _without_words(request: Request) -> Request:
+    """A request whose key was not kept, as far as it can be compared with another."""
+    said = (field for field in type(request).PRIVATE if getattr(request, field) is not None)
+    return structs.replace(request, **dict.fromkeys(said, Sealed("", b"")))
 
 
 def _microseconds(at: datetime) -> int:

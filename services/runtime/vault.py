@@ -209,11 +209,13 @@ class Vault:
         """A mark for `discard`."""
         return len(self._new)
 
-    def discard(self, mark: int) -> None:
-        """Forget keys made since ``mark`` whose request came to nothing."""
+    def discard(self, mark: int) -> bool:
+        """Forget keys made since ``mark`` whose request came to nothing; gives whether there were any."""
         with self._lock:
-            for stream in list(self._new)[mark:]:
+            made = list(self._new)[mark:]
+            for stream in made:
                 del self._new[stream]
+        return bool(made)
 
     def flush(self) -> None:
         """Make new keys and staged attachments durable. After this the facts that need them may be committed."""

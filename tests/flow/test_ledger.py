@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from events.call import AcknowledgeCall, CallNoted, ReportIn
+from events.call import AcknowledgeCall, CallNoted, NoteProgress, ReportIn
 from events.case import ApproveResult, CaseCallsIssued, ClassifyCase
 from events.catalog import UnknownFact
 from events.district import ConfigureDistrict, District
-from events.ids import case_of
+from events.ids import call_of, case_of
 from events.report import LinkReportToCase, Point, SubmitReport
 from services.decisions import ClearTimer, Service, SetTimer, Stream
 from services.platforms import call as platforms
@@ -243,6 +243,30 @@ def test_a_rejected_request_leaves_no_key_behind(house: House) -> None:
 
     assert answer.status == "rejected"
     assert keys(house) == before
+
+
+def test_a_rejected_request_gets_its_first_answer_again_though_the_key_of_its_words_was_not_kept(house: House) -> None:
+    handed_in = submission(house, "1")
+    elsewhere = structs.replace(handed_in, request=structs.replace(handed_in.request, town="elsewhere"))
+    case = open_case(house, "2")
+    note_early = NoteProgress(call=call_of(case, "P1", 9), case=case, department="D01", by="op", note="还没签收")
+    early = Submission("desk/early", note_early, "op")
+
+    for request in (elsewhere, early):
+        first = house.ledger.decide(request)
+        again = [house.ledger.decide(request) for _ in range(2)]
+
+        assert first.status == "rejected"
+        assert again == [structs.replace(first, repeated=True)] * 2
+
+
+def test_a_rejected_request_is_in_conflict_with_another_under_its_source_id(house: House) -> None:
+    handed_in = submission(house, "1")
+    elsewhere = structs.replace(handed_in, request=structs.replace(handed_in.request, town="elsewhere"))
+    house.ledger.decide(elsewhere)
+
+    with pytest.raises(Conflict):
+        house.ledger.decide(handed_in)
 
 
 def test_the_streams_of_one_request_are_written_side_by_side_in_one_batch(house: House) -> None:

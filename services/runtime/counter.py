@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 from msgspec import Struct
@@ -84,19 +84,11 @@ class Counter:
             Unavailable, Overloaded, Closed: nothing is lost: serve the same again.
         """
         asked = await asyncio.to_thread(lambda: [self._ask(user, event) for user, event in requests])
-        decided: list[Answer | BaseException | None] = []
-        for start in range(0, len(asked), AT_ONCE):
-            some = asked[start : start + AT_ONCE]
-            decided += await asyncio.gather(*(self._decide(one) for one in some), return_exceptions=True)
-            for found in decided[start:]:
-                if isinstance(found, BaseException) and not isinstance(found, Conflict):
-                    raise found
-        return await asyncio.to_thread(
-            lambda: [
-                self._outcome(event, one, found)
-                for (_, event), one, found in zip(requests, asked, decided, strict=True)
-            ]
-        )
+        outcomes: list[Outcome] = []
+        for step in _steps([user for user, _ in requests], asked):
+            decided = await asyncio.gather(*(self._decide(one) for one in asked[step]), return_exceptions=True)
+            outcomes += await asyncio.to_thread(self._outcomes, requests[step], asked[step], decided)
+        return outcomes
 
     def _ask(self, user: str, event: CloudEvent | BadEvent) -> Asked | Unwelcome:
         if isinstance(event, BadEvent):
@@ -112,6 +104,19 @@ class Counter:
         if isinstance(asked, Unwelcome) or asked.submission is None:
             return None
         return await self._front.submit(asked.submission)
+
+    def _outcomes(
+        self,
+        requests: Sequence[tuple[str, CloudEvent | BadEvent]],
+        asked: Sequence[Asked | Unwelcome],
+        decided: Sequence[Answer | BaseException | None],
+    ) -> list[Outcome]:
+        for found in decided:
+            if isinstance(found, BaseException) and not isinstance(found, Conflict):
+                raise found
+        return [
+            self._outcome(event, one, found) for (_, event), one, found in zip(requests, asked, decided, strict=True)
+        ]
 
     def _outcome(
         self, event: CloudEvent | BadEvent, asked: Asked | Unwelcome, answer: Answer | BaseException | None
@@ -130,3 +135,17 @@ class Counter:
             return Outcome(known, reply, unwelcome)
         except (Rejected, Erased) as error:
             return Outcome(known, RequestNotTaken(kind="rejected", reason=str(error), event=name))
+
+
+def _steps(users: Sequence[str], asked: Sequence[Asked | Unwelcome]) -> Iterator[slice]:
+    """Which requests go to the ledger together: who only looks has looked before what they ask later is decided."""
+    start, looks = 0, set()
+    for n, (user, one) in enumerate(zip(users, asked, strict=True)):
+        if not isinstance(one, Asked):
+            continue
+        if one.submission is None:
+            looks.add(user)
+        elif user in looks or n - start >= AT_ONCE:
+            yield slice(start, n)
+            start, looks = n, set()
+    yield slice(start, len(asked))

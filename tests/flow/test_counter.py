@@ -13,7 +13,7 @@ from events.district import Hotline
 from events.edge import ReportReceived, RequestNotTaken
 from events.report import ReportSubmitted
 from services.intake.hotline import Reports
-from services.runtime.counter import Counter, short
+from services.runtime.counter import Asked, Clerk, Counter, short
 from services.runtime.front import Front
 from services.runtime.topology import Senders
 from services.serving import EngineThread
@@ -24,16 +24,20 @@ HOTLINE = "hotline-12345"
 
 
 @contextmanager
-def open_counter(house: House, max_waiting: int = 10_000) -> Iterator[Counter]:
-    """A counter for hotlines, with the engine at work behind it."""
+def open_counter(house: House, max_waiting: int = 10_000, clerk: Clerk | None = None) -> Iterator[Counter]:
+    """A counter, for hotlines if nobody else stands behind it, with the engine at work."""
     front = Front(max_waiting)
     thread = EngineThread(house.engine(front), front, lambda: house.clock, house.settle)
     thread.start()
     try:
-        yield Counter(Reports(house.desk, house.clock, lambda: house.ledger.rules, hotline), front)
+        yield Counter(clerk or reports(house), front)
     finally:
         thread.stop()
     assert thread.failure is None
+
+
+def reports(house: House) -> Reports:
+    return Reports(house.desk, house.clock, lambda: house.ledger.rules, hotline)
 
 
 def hotline(senders: Senders, user: str) -> Hotline | None:
@@ -90,6 +94,28 @@ async def test_each_of_many_requests_has_the_answer_that_is_its_own(house: House
         ("malformed", "torso"),
     ]
     assert [outcome.refused is not None for outcome in outcomes] == [False, False, True, True]
+
+
+async def test_who_looks_sees_what_they_did_before_and_nothing_of_what_they_do_later(house: House) -> None:
+    seen: list[list[str]] = []
+
+    class Onlookers:
+        """They look at the log or hand in a report."""
+
+        def asked(self, user: str, event: CloudEvent) -> Asked:
+            return Asked(None, self.look) if event.id == "e-look" else reports(house).asked(user, event)
+
+        def look(self, answer: object) -> RequestNotTaken:
+            facts = [recorded.fact for recorded in all_facts(house.log)]
+            seen.append([fact.record for fact in facts if isinstance(fact, ReportSubmitted)])
+            return RequestNotTaken(kind="rejected", reason=f"{len(seen)}")
+
+    records = ["1", "look", "2", "look", "look", "3"]
+    with open_counter(house, clerk=Onlookers()) as counter:
+        outcomes = await counter.serve([(HOTLINE, event(house, record, reporter=record)) for record in records])
+
+    assert seen == [["1"], ["1", "2"], ["1", "2"]]
+    assert [getattr(outcome.reply, "record", "look") for outcome in outcomes] == records
 
 
 @pytest.mark.parametrize("name", ["x" * 2048, "号" * 2048, "é" * 200])

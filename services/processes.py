@@ -42,6 +42,7 @@ from services.runtime.queues import Queues
 from services.runtime.reactor import Reactor
 from services.runtime.relay import Relay, Write
 from services.runtime.retry import keep
+from services.runtime.watch import watch_broker, watch_store
 from services.serving import EngineThread, Listener
 from services.web.app import Window, create_app
 from services.wiring import APART, RUNS, House
@@ -269,7 +270,7 @@ def platforms(town: str = "", platform: str = "") -> Serve:
             house.place.lock(subscriber),
             process.pulse,
         )
-        await hears.run(Reactor(house.ledger, PLATFORMS).handle)
+        await together(hears.run(Reactor(house.ledger, PLATFORMS).handle), watch_store(house.log, process.pulse))
 
     return serve
 
@@ -282,7 +283,8 @@ async def relay(process: Process) -> None:
         return Addresses(RuleBook(fact.district), PLATFORMS.reactions, process.settings.window_url).letters
 
     async with Relay(house.log, process.broker(), writer, process.pulse) as publishes:
-        await _cursor(process, "relay").run(publishes.publish)
+        relays = _cursor(process, "relay").run(publishes.publish)
+        await together(relays, watch_broker(process.broker(), "hujiao relay watches", process.pulse))
 
 
 async def projections(process: Process) -> None:
@@ -418,6 +420,11 @@ async def until(stop: asyncio.Event, *works: Coroutine[Any, Any, None]) -> None:
         if task in done:
             task.result()
             raise HujiaoError("expected work that goes on until it is told to stop, found that it ended by itself")
+
+
+async def together(*works: Coroutine[Any, Any, None]) -> None:
+    """Do all of this at once until cancelled or one of it fails; raises what made it fail."""
+    await until(asyncio.Event(), *works)
 
 
 async def for_ever() -> None:

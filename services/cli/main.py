@@ -1,5 +1,6 @@
 """The command `hujiao`: what it can do, and how it ends when something goes wrong."""
 
+import gc
 import logging
 import os
 import sqlite3
@@ -34,6 +35,7 @@ for group in (serving, running, playing, acting, reading, keeping, store, topolo
 
 def main() -> None:
     """Run the command line and exit with a status that means something."""
+    gc.freeze()  # what was imported stays to the end: to look through it once more then would take most of a second
     _log_to_stderr()
     try:
         result = app(exit_on_error=False, print_error=True)

@@ -18,7 +18,7 @@ from services.rules.book import RuleBook
 from services.runtime.errors import Conflict, Damaged, Erased
 from services.runtime.log import Log
 from services.runtime.seal import FIRST, seal
-from services.runtime.store import INBOX, Cursor
+from services.runtime.store import INBOX, Cursor, Database
 from services.runtime.timers import Timers
 from services.runtime.vault import Vault
 
@@ -344,9 +344,9 @@ def encrypted(request: Request, standing: Standing) -> Request:
     return structs.replace(request, **changed) if changed else request
 
 
-def timer_due(cursor: Cursor, now: datetime) -> bool:
+def timer_due(store: Database, now: datetime) -> bool:
     """Whether any timer's time has come."""
-    return cursor.execute("SELECT 1 FROM timers WHERE due <= ? LIMIT 1", (_microseconds(now),)).fetchone() is not None
+    return bool(store.look("SELECT 1 FROM timers WHERE due <= ? LIMIT 1", (_microseconds(now),)))
 
 
 def _without_derived(request: Request) -> Request:

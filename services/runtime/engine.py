@@ -1,10 +1,11 @@
 """The engine: moves facts to reactions, timers and inputs to decisions, one transaction at a time.
 
-It is one queue: what is due first (in the order of due time and source id), then reactions to facts in the
+It is one queue: what is due first (in the order of due time, then as its feed has it), then reactions to facts in the
 order of the log, and only when nothing is left does time pass. Where a transaction is cut makes no
 difference to the facts, so neither does a crash. The cursor moves in the transaction that reacts.
 """
 
+import heapq
 from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -46,7 +47,11 @@ class Feed(Protocol):
         ...
 
     def take(self, until: datetime, limit: int) -> list[Due]:
-        """Take at most ``limit`` requests due by ``until``, in the order of due time and source id."""
+        """Take at most ``limit`` requests due by ``until``, in the order in which they shall be decided.
+
+        That is the order of due time and, where the same input shall always give the same facts, of source id; else
+        that of arrival: what one sender sent first is decided first.
+        """
         ...
 
     def answered(self, answers: list[Answered]) -> None:
@@ -135,8 +140,8 @@ class Engine:
             return False
         if self._reactions and self._has_new():
             return False
-        with self._ledger.log.reading() as cursor:
-            return not (self._timers and timer_due(cursor, now)) and not self._parking.has_released(cursor)
+        store = self._ledger.log.store
+        return not (self._timers and timer_due(store, now)) and not self._parking.has_released(store)
 
     def _has_new(self) -> bool:
         """Read on; gives whether anybody reacts to what is new, and passes over it if not.
@@ -232,7 +237,7 @@ class Engine:
             self._taken.clear()
             inputs = []
         batch.expect([submission for _, submission in timers + inputs])
-        return sorted(timers + inputs, key=lambda due: (due[0], due[1].source_id))
+        return list(heapq.merge(timers, inputs, key=lambda due: (due[0], due[1].source_id)))
 
     def _next(self, batch: Batch) -> Recorded | None:
         """The next fact nobody has reacted to: of the log, then of this very transaction."""

@@ -51,8 +51,7 @@ class LogCursor:
             if careful_until is None:  # to begin again after a break is not to start
                 starts = await in_thread(self._attempts.count_start, position)
                 careful_until = position + self._batch if starts >= CAREFUL_AFTER else 0
-            while await in_thread(self._lock.held):
-                facts = await in_thread(self._log.after, position, self._batch)
+            while (facts := await in_thread(self._read, position)) is not None:
                 if not facts:
                     await care.idle()
                     well()
@@ -74,6 +73,10 @@ class LogCursor:
 
     def _wants(self, recorded: Recorded) -> bool:
         return not self._names or recorded.name in self._names
+
+    def _read(self, position: int) -> list[Recorded] | None:
+        """What comes after a position; ``None`` once somebody else may be the one who hears."""
+        return self._log.after(position, self._batch) if self._lock.held() else None
 
     def _position(self) -> int:
         with self._log.reading() as cursor:

@@ -1,6 +1,6 @@
 """What cannot be handled is parked with its cause, and the rest goes on: one subscriber's cursor and parked rows.
 
-Everything works inside the caller's write transaction on the log.
+What changes anything, or must see what else is decided, works inside the caller's write transaction on the log.
 """
 
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from events.envelope import Request
-from services.runtime.store import Cursor
+from services.runtime.store import Cursor, Database
 
 BEHIND = "behind a parked fact"
 """The cause of what is parked only because an earlier fact of its stream is."""
@@ -85,15 +85,13 @@ class Parking:
         sql = "SELECT stream FROM parked WHERE subscriber=? AND released = 0"
         return {row[0] for row in cursor.execute(sql, (self.subscriber,))}
 
-    def look(self, cursor: Cursor) -> tuple[set[str], list[Parked]]:
+    def look(self, store: Database) -> tuple[set[str], list[Parked]]:
         """The streams that wait for an operator, and what need wait no more, in the order of the log.
 
         A stream waits for its first fact alone: what was parked behind it while an operator let it go on is free too.
         """
-        rows = cursor.execute(
-            f"{_SELECT}, released FROM parked WHERE subscriber=? ORDER BY coalesce(position, 0), what",
-            (self.subscriber,),
-        ).fetchall()
+        sql = f"{_SELECT}, released FROM parked WHERE subscriber=? ORDER BY coalesce(position, 0), what"
+        rows = store.look(sql, (self.subscriber,))
         found = [(_parked(row[:-1]), bool(row[-1])) for row in rows]
         streams = {parked.stream for parked, released in found if not released and parked.cause != BEHIND}
         return streams, [
@@ -106,10 +104,9 @@ class Parking:
         """It was handled at last."""
         cursor.execute("DELETE FROM parked WHERE subscriber=? AND what=?", (self.subscriber, what))
 
-    def has_released(self, cursor: Cursor) -> bool:
+    def has_released(self, store: Database) -> bool:
         """Whether an operator let anything go on."""
-        sql = "SELECT 1 FROM parked WHERE subscriber=? AND released = 1 LIMIT 1"
-        return cursor.execute(sql, (self.subscriber,)).fetchone() is not None
+        return bool(store.look("SELECT 1 FROM parked WHERE subscriber=? AND released = 1 LIMIT 1", (self.subscriber,)))
 
     def take_released(self, cursor: Cursor) -> list[Parked]:
         """Take out what was released, in the order of the log."""

@@ -3,7 +3,7 @@
 import re
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from functools import lru_cache
 from threading import BoundedSemaphore
 from typing import Any, cast
@@ -51,40 +51,48 @@ _PASSING = ("08", "40", "53", "55P03", "57", "25P03")
 
 
 class Cursor:
-    """The driver's cursor, for statements with ``?`` for a value."""
+    """The driver's cursor, for statements with ``?`` for a value.
+
+    A statement is sent when somebody asks for its answer or the transaction ends, in one go with those before it.
+    """
 
     def __init__(self, cursor: "psycopg.Cursor[Any]") -> None:
         self._cursor = cursor
+        self._unsent: list[tuple[Any, Sequence[Any]]] = []
 
     def execute(self, statement: str, values: Sequence[Any] = (), /) -> "Cursor":
         """Run one statement."""
-        try:
-            self._cursor.execute(_translated(statement), values)
-        except psycopg.Error as error:
-            _raise_if_it_passes(error)
-            raise
+        self._unsent.append((_translated(statement), values))
         return self
 
     def executemany(self, statement: str, rows: Iterable[Sequence[Any]], /) -> object:
         """Run one statement for each row of values."""
-        try:
-            self._cursor.executemany(_translated(statement), rows)
-        except psycopg.Error as error:
-            _raise_if_it_passes(error)
-            raise
+        self._unsent += [(_translated(statement), row) for row in rows]
         return self
 
     def fetchone(self) -> Any:
         """The next row, a tuple, or ``None``."""
-        return self._cursor.fetchone()
+        return self.sent().fetchone()
 
     def fetchall(self) -> list[Any]:
         """All rows that are left."""
-        return self._cursor.fetchall()
+        return self.sent().fetchall()
 
     def __iter__(self) -> Iterator[Any]:
         """The rows."""
-        return iter(self._cursor)
+        return iter(self.sent())
+
+    def sent(self) -> "psycopg.Cursor[Any]":
+        """The driver's cursor with the answer to the last statement."""
+        unsent, self._unsent = self._unsent, []
+        try:
+            with self._cursor.connection.pipeline() if len(unsent) > 1 else nullcontext():
+                for statement, values in unsent:
+                    self._cursor.execute(statement, values)
+        except psycopg.Error as error:
+            _raise_if_it_passes(error)
+            raise
+        return self._cursor
 
     def insert(self, table: Table, rows: Sequence[Sequence[Any]], *, replace: bool = False) -> None:
         """Insert rows of all columns, in one statement; with ``replace``, those with a known key are changed."""
@@ -208,13 +216,15 @@ class PostgresDatabase:
     @contextmanager
     def _transaction(self, begin: str) -> Iterator[Cursor]:
         with _reachable(), self._begun(begin) as cursor:
+            statements = Cursor(cursor)
             try:
-                yield Cursor(cursor)
+                yield statements
+                ended = statements.execute("COMMIT").sent().statusmessage
             except BaseException:
                 with suppress(psycopg.Error):  # a link that broke has rolled back by itself
                     cursor.execute("ROLLBACK")
                 raise
-            if cursor.execute("COMMIT").statusmessage != "COMMIT":
+            if ended != "COMMIT":
                 raise RuntimeError("expected a transaction to commit, found one in which a statement had failed")
 
     @contextmanager

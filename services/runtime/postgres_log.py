@@ -62,7 +62,9 @@ class Recorder(PostgresApplicationRecorder):
             assert found is not None, "an aggregate gives a row"
             after: int = found["newest"]
             if stored_events:
-                _append(Cursor(cursor), stored_events, after)
+                statements = Cursor(cursor)
+                _append(statements, stored_events, after)
+                statements.sent()
         return range(after + 1, after + len(stored_events) + 1)
 
     def select_notifications(

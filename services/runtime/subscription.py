@@ -137,8 +137,7 @@ class Care:
 
     def _look(self) -> list[Recorded]:
         """Look up which streams wait, and what need wait no more."""
-        with self._log.reading() as cursor:
-            self._waiting, free = self._parking.look(cursor)
+        self._waiting, free = self._parking.look(self._log.store)
         return [self._log.after(what.position - 1, 1)[0] for what in free if what.position is not None]
 
     def _done(self, what: str) -> None:

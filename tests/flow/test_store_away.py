@@ -303,7 +303,7 @@ def test_links_that_break_at_any_moment_change_nothing_of_the_story(
 ) -> None:
     services = (*SERVICES, simulation(1))
     undisturbed = open_house(services)
-    reports = lines(undisturbed)[:20]
+    reports = lines(undisturbed)[:40]
     undisturbed.engine(Residents(iter(reports), undisturbed.desk, undisturbed.ledger.rules)).run()
     draw, broken = Random(5), 0
 
@@ -312,7 +312,7 @@ def test_links_that_break_at_any_moment_change_nothing_of_the_story(
         house = open_at(url, services=services)
         done = False
         while not done:
-            cut = threading.Timer(draw.uniform(0.01, 0.4), proxy.cut if broken < 15 else proxy.mend)
+            cut = threading.Timer(draw.uniform(0.01, 0.15), proxy.cut if broken < 15 else proxy.mend)
             cut.start()
             try:
                 house.engine(Residents(iter(reports), house.desk, house.ledger.rules), batch_facts=40).run()

@@ -19,8 +19,10 @@ from services.intake.files import FileFeed
 from services.rules.book import RuleBook
 from services.runtime.clock import SystemClock, VirtualClock
 from services.runtime.district import find_district, load_district
+from services.runtime.places import Place, place
 from services.simulation.service import simulation
 from services.wiring import SERVICES, House
+from tests.flow.stores import where as name_of
 
 POINTS = ("inside", "committed", "deciding")
 """Inside a commit: all is written, nothing committed. Committed: before anybody has the answer. Or anywhere."""
@@ -29,7 +31,7 @@ AT_COMMITS = 10
 """At least so many of the kills are inside a commit or between commit and answer."""
 
 
-def play(folder: Path, files: list[Path], batch_facts: int, point: str = "", countdown: int = 0) -> dict[str, str]:
+def play(where: Place, files: list[Path], batch_facts: int, point: str = "", countdown: int = 0) -> dict[str, str]:
     """What `hujiao replay` does; ends with SIGKILL at the ``countdown``-th passing of ``point``, if one is given."""
 
     def probe(passing: str) -> None:
@@ -41,7 +43,7 @@ def play(folder: Path, files: list[Path], batch_facts: int, point: str = "", cou
 
     rules = RuleBook(load_district(find_district("yunan")))
     clock = VirtualClock(datetime(2000, 1, 1, tzinfo=UTC))
-    with House(folder, clock, (*SERVICES, simulation(seed=1)), probe) as house:
+    with House(where, clock, (*SERVICES, simulation(seed=1)), probe) as house:
         house.lock()
         feed = FileFeed(files, house.desk, lambda: rules, SystemClock().now())
         feed.index()
@@ -54,9 +56,9 @@ def play(folder: Path, files: list[Path], batch_facts: int, point: str = "", cou
         return house.views.digest()
 
 
-def play_in_a_child(folder: Path, files: list[Path], batch_facts: int, point: str, countdown: int) -> bool:
+def play_in_a_child(where: Place, files: list[Path], batch_facts: int, point: str, countdown: int) -> bool:
     """Play in a process of its own; gives whether it was killed."""
-    arguments = [str(folder), str(batch_facts), point, str(countdown), *map(str, files)]
+    arguments = [name_of(where), str(batch_facts), point, str(countdown), *map(str, files)]
     module = __spec__.name if __spec__ else __name__
     child = subprocess.run([sys.executable, "-m", module, "--child", *arguments], check=False)
     if child.returncode not in (0, -signal.SIGKILL):
@@ -65,7 +67,7 @@ def play_in_a_child(folder: Path, files: list[Path], batch_facts: int, point: st
 
 
 def kill_and_restart(
-    folder: Path, files: list[Path], kills: int, seed: int, batches: tuple[int, ...], most_facts: int
+    where: Place, files: list[Path], kills: int, seed: int, batches: tuple[int, ...], most_facts: int
 ) -> Counter[str]:
     """Kill the replay ``kills`` times, each within about ``most_facts`` of its start; gives how often where.
 
@@ -78,7 +80,7 @@ def kill_and_restart(
         point = POINTS[n % 2] if n < AT_COMMITS else draw.choice(POINTS)
         batch_facts = batches[n % len(batches)]
         most = most_facts if point == "deciding" else most_facts // batch_facts
-        if play_in_a_child(folder, files, batch_facts, point, draw.randint(1, max(1, most))):
+        if play_in_a_child(where, files, batch_facts, point, draw.randint(1, max(1, most))):
             killed[point] += 1
     return killed
 
@@ -86,15 +88,15 @@ def kill_and_restart(
 def main(arguments: list[str]) -> None:
     """The child, or the whole experiment by hand."""
     if arguments[0] == "--child":
-        folder, batch_facts, point, countdown, *files = arguments[1:]
-        play(Path(folder), [Path(file) for file in files], int(batch_facts), point, int(countdown))
+        where, batch_facts, point, countdown, *files = arguments[1:]
+        play(place(where), [Path(file) for file in files], int(batch_facts), point, int(countdown))
         return
     kills, seed, folder, *files = arguments
     paths = [Path(file) for file in files]
     with tempfile.TemporaryDirectory(dir=folder) as undisturbed, tempfile.TemporaryDirectory(dir=folder) as disturbed:
-        expected = play(Path(undisturbed), paths, 1000)
-        killed = kill_and_restart(Path(disturbed), paths, int(kills), int(seed), (1000, 200, 5000), 15_000)
-        found = play(Path(disturbed), paths, 1000)
+        expected = play(place(undisturbed), paths, 1000)
+        killed = kill_and_restart(place(disturbed), paths, int(kills), int(seed), (1000, 200, 5000), 15_000)
+        found = play(place(disturbed), paths, 1000)
     print(f"seed {seed}: killed {dict(killed)}; digests {'equal' if found == expected else 'DIFFER'}")
     sys.exit(found != expected)
 

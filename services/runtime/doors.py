@@ -34,6 +34,7 @@ from services.runtime.pulse import Pulse
 from services.runtime.queues import patiently
 from services.runtime.retry import keep
 from services.runtime.topology import DEAD, REPLIES, user_at
+from services.runtime.tracing import under
 
 PREFETCH = 300
 BATCH = 200
@@ -161,14 +162,19 @@ def events_in(message: AbstractIncomingMessage) -> list[CloudEvent | BadEvent]:
     """The events of a message in whatever mode; one that cannot be read stands for itself."""
     if UNREADABLE in message.headers:
         return [BadEvent("properties", "what can be read", shown(message.headers[UNREADABLE]))]
+    trace = message.headers.get("traceparent")
     try:
-        if is_batch(message.content_type):
-            return list(from_batch(message.body)) or [BadEvent("batch", "at least one event", "none")]
-        if is_structured(message.content_type):
-            return [from_structured(message.body)]
-        return [from_headers(message.headers, message.content_type, message.body, PREFIXES)]
+        return [one if isinstance(one, BadEvent) else under(one, trace) for one in _read(message)]
     except BadEvent as error:
         return [error]
+
+
+def _read(message: AbstractIncomingMessage) -> list[CloudEvent | BadEvent]:
+    if is_batch(message.content_type):
+        return list(from_batch(message.body)) or [BadEvent("batch", "at least one event", "none")]
+    if is_structured(message.content_type):
+        return [from_structured(message.body)]
+    return [from_headers(message.headers, message.content_type, message.body, PREFIXES)]
 
 
 def _user(message: AbstractIncomingMessage) -> str:

@@ -8,12 +8,14 @@ import asyncio
 from collections.abc import Iterator, Sequence
 
 import structlog
+from opentelemetry.trace import SpanKind
 
 from events.envelope import Recorded, Request
 from services.decisions import Later, Service
 from services.runtime.batch import Batch, Submission
 from services.runtime.ledger import Ledger
 from services.runtime.threads import in_thread
+from services.runtime.tracing import followed
 
 logger = structlog.get_logger()
 
@@ -43,16 +45,12 @@ class Reactor:
         reaction = self._service.reactions.get(recorded.name)
         if reaction is None:
             return []
-        name = self._service.name
+        name, meta = self._service.name, recorded.meta
+        with followed(f"react to {recorded.name}", meta.trace, SpanKind.CONSUMER, service=name) as trace:
+            wanted = reaction(recorded, recorded.fact, batch.rules)
         return [
-            Submission(
-                f"reaction:{name}:{recorded.id}:{n}",
-                request,
-                name,
-                correlation=recorded.meta.correlation,
-                trace=recorded.meta.trace,
-            )
-            for n, request in enumerate(_at_once(reaction(recorded, recorded.fact, batch.rules)))
+            Submission(f"reaction:{name}:{recorded.id}:{n}", request, name, correlation=meta.correlation, trace=trace)
+            for n, request in enumerate(_at_once(wanted))
         ]
 
 

@@ -14,6 +14,7 @@ from itertools import groupby
 from typing import NamedTuple, Self
 
 import structlog
+from opentelemetry.trace import SpanKind
 
 from events.district import DistrictConfigured
 from events.envelope import Recorded
@@ -25,6 +26,7 @@ from services.runtime.pulse import Pulse
 from services.runtime.retry import LinkLost, Refused, pauses
 from services.runtime.threads import in_thread
 from services.runtime.topology import FACTS, UNROUTED
+from services.runtime.tracing import followed
 
 WINDOW = 200
 KNOWN_STREAMS = 20_000
@@ -86,10 +88,12 @@ class Relay:
         async with self._window:
             for recorded in facts:
                 letters = self._in_force(recorded.position)(recorded, first)
-                delivering = [self._deliver(sender, letter) for letter in letters]
-                for failed in await asyncio.gather(*delivering, return_exceptions=True):
-                    if failed is not None:
-                        raise failed
+                with followed(f"publish {recorded.name}", recorded.meta.trace, SpanKind.PRODUCER):
+                    delivering = [self._deliver(sender, letter) for letter in letters]
+                    failed = await asyncio.gather(*delivering, return_exceptions=True)
+                for error in failed:
+                    if error is not None:
+                        raise error
 
     async def _deliver(self, sender: Sender, letter: Letter) -> None:
         for pause in pauses():

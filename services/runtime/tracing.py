@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from msgspec import structs
 from opentelemetry import trace
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
@@ -57,6 +58,26 @@ def span(name: str, parent: str, kind: SpanKind = SpanKind.INTERNAL, **about: st
         carrier: dict[str, str] = {}
         _CONTEXT.inject(carrier)
         yield carrier.get("traceparent", parent)
+
+
+@contextmanager
+def followed(name: str, parent: str, kind: SpanKind = SpanKind.INTERNAL, **about: str) -> Iterator[str]:
+    """A `span` of what somebody traces already; without a parent there is none."""
+    if not parent:
+        yield ""
+        return
+    with span(name, parent, kind, **about) as carried:
+        yield carried
+
+
+def under(event: CloudEvent, traceparent: object) -> CloudEvent:
+    """The event under the ``traceparent`` of the message that brought it, unless it says one itself.
+
+    That is where a sender's own instrumentation puts it, which knows nothing of what is inside.
+    """
+    if "traceparent" in event.extensions or not isinstance(traceparent, str) or not _FORM.fullmatch(traceparent):
+        return event
+    return structs.replace(event, extensions={**event.extensions, "traceparent": traceparent})
 
 
 def trace_of(event: CloudEvent) -> str:

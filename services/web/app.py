@@ -23,11 +23,13 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, gen
 
 from events.private import Sealed
 from projections.queries import Questions
+from projections.store import Unavailable as ViewsUnavailable
 from services.history import explain, facts_of_case
 from services.intake.receipt import read_receipt
 from services.runtime.clock import ScaledClock
 from services.runtime.errors import Erased, HujiaoError
 from services.runtime.front import Front
+from services.runtime.store import Unavailable
 from services.web.reports import TAKEN, Outcome, Received, ReportOperation, Reports
 from services.wiring import House
 
@@ -243,12 +245,20 @@ def create_app(window: Window) -> Litestar:
             title="Hujiao 呼叫", version=version("hujiao"), path="/schema", render_plugins=[JsonRenderPlugin()]
         ),
         request_max_body_size=MAX_BODY_BYTES,
-        exception_handlers={HujiaoError: _explain_error},
+        exception_handlers={
+            HujiaoError: _explain_error,
+            Unavailable: _explain_absence,
+            ViewsUnavailable: _explain_absence,
+        },
     )
 
 
 def _explain_error(request: Request[Any, Any, Any], error: HujiaoError) -> Response[dict[str, Any]]:
     return Response({"status_code": 500, "detail": str(error)}, status_code=500)
+
+
+def _explain_absence(request: Request[Any, Any, Any], error: Exception) -> Response[dict[str, Any]]:
+    return Response({"status_code": 503, "detail": str(error)}, status_code=503, headers={"retry-after": "1"})
 
 
 def _at_most(limit: int) -> int:

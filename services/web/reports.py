@@ -31,7 +31,7 @@ from services.intake.line import BadLine, read_event, read_placed_line
 from services.runtime.batch import Submission
 from services.runtime.errors import Conflict, Erased
 from services.runtime.front import Closed, Front, Overloaded
-from services.runtime.tracing import trace_of
+from services.runtime.tracing import trace_of, under
 from services.wiring import House
 
 DEFAULT_SOURCE = "web"
@@ -89,8 +89,9 @@ class Reports:
         Raises:
             HTTPException: with the status and the reason why nothing was taken.
         """
+        trace = next((value for name, value in headers if name.lower() == "traceparent"), None)
         if is_batch(content_type):
-            return await self._batch(body)
+            return await self._batch(body, trace)
         if media_type(content_type).startswith("application/cloudevents") and not is_structured(content_type):
             raise HTTPException(
                 f"content-type: expected {STRUCTURED} or {BATCH}, found {quoted(content_type)}",
@@ -98,24 +99,24 @@ class Reports:
             )
         try:
             if is_structured(content_type):
-                submission = await asyncio.to_thread(lambda: self._of_event(from_structured(body)))
+                submission = await asyncio.to_thread(lambda: self._of_event(under(from_structured(body), trace)))
             elif is_binary(headers, HTTP):
                 event = from_headers(headers, content_type, body, HTTP)
-                submission = await asyncio.to_thread(self._of_event, event)
+                submission = await asyncio.to_thread(self._of_event, under(event, trace))
             else:
                 submission = await asyncio.to_thread(lambda: self._of_line(read_placed_line(body)))
             return await self._decided(submission)
         except _REFUSED as error:
             raise HTTPException(str(error), status_code=_status(error)) from error
 
-    async def _batch(self, body: bytes) -> list[Outcome]:
+    async def _batch(self, body: bytes, trace: str | None) -> list[Outcome]:
         try:
-            prepared = await asyncio.to_thread(self._prepare, body)
+            prepared = await asyncio.to_thread(self._prepare, body, trace)
         except BadEvent as error:
             raise HTTPException(str(error), status_code=_MALFORMED) from error
         return await asyncio.gather(*(self._outcome(event, found) for event, found in prepared))
 
-    def _prepare(self, body: bytes) -> list[tuple[str, Submission | Exception]]:
+    def _prepare(self, body: bytes, trace: str | None) -> list[tuple[str, Submission | Exception]]:
         """Each event's id with what it asks for, or what is wrong with it."""
         prepared: list[tuple[str, Submission | Exception]] = []
         for event in from_batch(body):
@@ -123,7 +124,7 @@ class Reports:
                 prepared.append((event.event, event))
                 continue
             try:
-                prepared.append((event.id, self._of_event(event)))
+                prepared.append((event.id, self._of_event(under(event, trace))))
             except _REFUSED as error:
                 prepared.append((event.id, error))
         return prepared

@@ -76,6 +76,9 @@ _HURRIED = (
 )
 _SHOWN = 400
 
+TRACES = "traces.jsonl"
+"""Where all services write their spans, in the township's folder."""
+
 T = TypeVar("T")
 
 
@@ -174,7 +177,12 @@ def edges(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edges]:
     warm = os.environ.get("WARM_TOWNSHIP")
     folder = Path(warm) if warm else Path("/tmp") / f"hujiao-edges-{uuid.uuid4().hex}"  # noqa: S108  # where the user postgres can go
     folder.mkdir(exist_ok=bool(warm))
-    township = Township(folder, district=str(_district(folder / "hurried")), outlive=bool(warm))
+    township = Township(
+        folder,
+        district=str(_district(folder / "hurried")),
+        outlive=bool(warm),
+        environment={"HUJIAO_TRACE_FILE": str(folder / TRACES)},
+    )
     try:
         if not warm or not _runs(township):
             township.up()

@@ -570,20 +570,6 @@ async def test_a_report_with_control_characters_in_every_word_is_taken_and_reach
     )
 
 
-async def test_an_answer_carries_the_trace_on(edges: Edges) -> None:
-    trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-    said = event("report.submit.v1", report(fresh()), traceparent=trace)
-    before = edges.head()
-
-    async with outside(edges, HOTLINE) as hotline:
-        answer = await hotline.ask(binary(said))
-
-    assert answer.headers["cloudEvents_traceparent"] == trace
-    found = edges.report(HOTLINE, said.data["id"], before)
-    assert found is not None
-    assert found.meta.trace == trace
-
-
 async def test_what_comes_while_intake_is_away_is_taken_when_it_is_back(edges: Edges) -> None:
     said = [submit() for _ in range(20)]
     records = [one.data["id"] for one in said]

@@ -4,7 +4,6 @@ What is measured is the township, not its visitors: `services.simulation.corresp
 """
 
 import asyncio
-from collections import Counter
 from collections.abc import Sequence
 
 import msgspec
@@ -24,18 +23,26 @@ WINDOW = 200
 """So many messages a sender has out without the broker's confirm."""
 
 PREFETCH = 200
-QUIET_S = 1.5
-PATIENCE_S = 120.0
+LOOK_S = 1.0
+PATIENCE_S = 60.0
 OFFICER = "值班员"
 
 
 class Correspondence:
-    """What was said in one stretch of work, and when: times are the event loop's, in seconds."""
+    """What was said about some reports, and when: times are the event loop's, in seconds.
 
-    def __init__(self) -> None:
+    ``legs`` is how many calls of departments must come of the reports. What comes again from an earlier stretch of
+    work, because the broker did not hear that it was taken, counts for nothing.
+    """
+
+    def __init__(self, answers: set[str], legs: int) -> None:
+        self._answers, self._legs = answers, legs
         self.sent: dict[str, float] = {}
         self.called: dict[str, float] = {}
-        self.told: Counter[str] = Counter()
+        self.receipts: set[str] = set()
+        self.acts: set[str] = set()
+        self.decided: set[str] = set()
+        self.acknowledged: set[str] = set()
         self.began = self.ended = 0.0
 
     @property
@@ -45,15 +52,34 @@ class Correspondence:
 
     @property
     def delays(self) -> list[float]:
-        """From a report's publishing until its first leg was in a department's hands, for each report with a leg."""
+        """From a report's publishing until its first leg had come to a department, for each report with a leg."""
         return [at - self.sent[report] for report, at in self.called.items()]
 
     @property
     def complete(self) -> bool:
-        """Whether every report has its receipt and every acknowledgement its answer."""
+        """Whether every report has its receipt, and every act its answer and its fact."""
+        heard = (len(self.acts), len(self.decided), len(self.acknowledged))
+        return self.receipts == self._answers and heard == (self._legs,) * 3
+
+    def hear(self, at: float, event: CloudEvent) -> LegCalled | None:
+        """Note what was heard; gives the leg that is to be acknowledged."""
+        about = str(event.extensions.get("correlation"))
+        match event.type:
+            case "report.received.v1" if event.id in self._answers:
+                self.receipts.add(event.id)
+            case "act.decided.v1" if event.id in self.acts:
+                self.decided.add(event.id)
+            case "call.acknowledged.v1" if about in self.sent:
+                self.acknowledged.add(event.id)
+            case "leg.called.v1" if about in self.sent:
+                self.called.setdefault(about, at)
+                return msgspec.json.decode(event.data, type=LegCalled)
+        return None
+
+    def __str__(self) -> str:
         return (
-            self.told["report.received.v1"] == len(self.sent)
-            and self.told["act.decided.v1"] == self.told["leg.called.v1"] == self.told["call.acknowledged.v1"]
+            f"{len(self.receipts)} of {len(self._answers)} receipts, {len(self.acts)} of {self._legs} legs, "
+            f"{len(self.decided)} answers to acts, {len(self.acknowledged)} facts about them"
         )
 
 
@@ -66,32 +92,32 @@ class Visitors:
         self._aliases = {town.code: town.alias for town in rules.district.towns}
         self._clock = SystemClock()
 
-    async def correspond(
-        self, lines: Sequence[ReportLine], per_second: float = 0, *, acknowledge: bool = True
-    ) -> Correspondence:
-        """Hand in reports, at once or at a steady pace, and acknowledge every call until all has gone quiet."""
-        said = Correspondence()
+    async def correspond(self, lines: Sequence[ReportLine], legs: int, per_second: float = 0) -> Correspondence:
+        """Hand in reports, at once or at a steady pace, and acknowledge every leg, until all is answered.
+
+        With no ``legs`` to come, until every report has its receipt.
+        """
+        said = Correspondence({answer_of(self._hotline, line.id) for line in lines}, legs)
+        time = asyncio.get_running_loop().time
         async with (
             channel(self._url, "bench reports") as reporting,
             channel(self._url, "bench acts") as acting,
             channel(self._url, "bench hears", PREFETCH) as hearing,
         ):
             ears, acts = await Ears.at(hearing, self._queues), Sender(acting)
-            said.began = said.ended = asyncio.get_running_loop().time()
+            said.began = said.ended = time()
             publishing = asyncio.ensure_future(self._report(Sender(reporting), lines, per_second, said))
-            while True:
-                messages = await ears.take(QUIET_S)
+            while not (publishing.done() and said.complete):
+                messages = await ears.take(LOOK_S)
                 if messages:
                     said.ended = messages[-1][0]
-                    heard = [self._hear(said, at, event_of(message)) for at, message in messages]
-                    if acknowledge:
-                        await asyncio.gather(*(self._acknowledge(acts, leg) for leg in heard if leg))
+                    heard = [said.hear(at, event_of(message)) for at, message in messages]
+                    await asyncio.gather(*(self._acknowledge(acts, leg, said) for leg in heard if leg))
                     await messages[-1][1].ack(multiple=True)
-                elif publishing.done() and (said.complete or not acknowledge):
-                    await publishing
-                    return said
-                elif asyncio.get_running_loop().time() - said.ended > PATIENCE_S:
-                    raise SystemExit(f"expected every answer, found after {PATIENCE_S:g} s without one: {said.told}")
+                elif time() - said.ended > PATIENCE_S:
+                    raise SystemExit(f"expected every answer, found for {PATIENCE_S:g} s: {said}")
+            await publishing
+        return said
 
     async def _report(
         self, sender: Sender, lines: Sequence[ReportLine], per_second: float, said: Correspondence
@@ -111,18 +137,17 @@ class Visitors:
                     await asyncio.sleep(early)
                 tasks.create_task(publish(line))
 
-    def _hear(self, said: Correspondence, at: float, event: CloudEvent) -> LegCalled | None:
-        said.told[event.type] += 1
-        if event.type != "leg.called.v1":
-            return None
-        said.called.setdefault(str(event.extensions["correlation"]), at)
-        return msgspec.json.decode(event.data, type=LegCalled)
-
-    async def _acknowledge(self, sender: Sender, leg: LegCalled) -> None:
+    async def _acknowledge(self, sender: Sender, leg: LegCalled, said: Correspondence) -> None:
         user = department_user(self._aliases[leg.town], leg.department)
         name, act = f"{leg.call}/acknowledge", Acknowledge(call=leg.call, by=f"{user} {OFFICER}")
         event = edge_event(act, name, user, self._clock.now())
-        await sender.send(door(user), "", event_message(event, name, correlation_id=name))
+        said.acts.add(answer_of(user, name))
+        await sender.send(door(user), "", event_message(event, f"{user}/{name}", correlation_id=name))
+
+
+def answer_of(user: str, event: str) -> str:
+    """The id of the answer to an event that a user sent."""
+    return f"{user}/{event}/answer"
 
 
 class Ears:

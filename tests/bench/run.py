@@ -1,6 +1,6 @@
 """Measures what the parts cost, as ratios within one run on one machine.
 
-    python -m tests.bench.run [--only embedded|server] [FILE of report lines]
+    python -m tests.bench.run [--only embedded|server|brokers] [FILE of report lines]
 
 Baselines and aims are fixed in the code, each topic in a file of its own. Rates are per second.
 """
@@ -9,10 +9,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.bench import embedded, server
+from tests.bench import brokers, embedded, server
 from tests.bench.measures import sample_facts
 
-TOPICS = ("embedded", "server")
+TOPICS = ("embedded", "server", "brokers")
 
 
 def main(arguments: list[str]) -> None:
@@ -27,6 +27,8 @@ def main(arguments: list[str]) -> None:
             embedded.measure(folder, [Path(argument) for argument in arguments], facts)
         if "server" in topics:
             server.measure(folder, facts)
+        if "brokers" in topics:
+            brokers.measure(folder)
 
 
 if __name__ == "__main__":

@@ -114,7 +114,9 @@ class Township:
             else RabbitCluster(self.folder / RABBIT, password, nodes=nodes, outlive=outlive)
         )
         access = self.folder / ACCESS
-        self.mosquitto = MosquittoServer(self.folder / MOSQUITTO, access / "passwd", access / "acl", outlive=outlive)
+        self.mosquitto = MosquittoServer(
+            self.folder / MOSQUITTO, access / "passwd", access / "acl", log_everything=True, outlive=outlive
+        )
 
     @property
     def nodes(self) -> list[RabbitServer]:

@@ -82,7 +82,7 @@ class Acts:
         with span("take act", trace_of(event), SpanKind.SERVER, sender=user, act=event.type) as trace:
             request = _request(act, department, issued.case)
             submission = Submission(f"{user}/{event.id}", request, act.by, trace=trace)
-        return Asked(submission, lambda answer: _decided(answer, event.id))
+        return Asked(submission, lambda answer: _decided(answer, user, act.call, event.id))
 
     def _who(self, user: str) -> LocalDepartment:
         local = senders_of(self._rules()).who(user)
@@ -156,8 +156,10 @@ def _request(act: Act, department: str, case: str) -> Request:
             raise TypeError(f"expected an act of a department, found {type(act).__name__}")
 
 
-def _decided(answer: Answer | None, event: str) -> Struct:
+def _decided(answer: Answer | None, user: str, call: str, event: str) -> Struct:
     assert answer is not None, "the ledger has answered"
+    if answer.status == "rejected":
+        logger.warning("act_rejected", user=user, call=call, reason=answer.reason)
     return ActDecided(
         status=answer.status, reason=answer.reason, facts=answer.facts, repeated=answer.repeated, event=event
     )

@@ -34,7 +34,7 @@ from services.runtime.clock import Clock
 from services.runtime.counter import Counter, Outcome, carried_on, short
 from services.runtime.errors import Erased
 from services.runtime.log import Log
-from services.runtime.mqtt import AckingClient, NotAllowed, client, content_of, said
+from services.runtime.mqtt import AckingClient, NotAllowed, client, content_of, said, session_name
 from services.runtime.pulse import Pulse
 from services.runtime.queues import patiently
 from services.runtime.retry import LinkLost, keep
@@ -75,7 +75,7 @@ class Terminals:
         """Serve until cancelled, over every break."""
 
         async def serve(well: Callable[[], None]) -> None:
-            async with client(self._url, HEARS, (REPORTS,)) as link:
+            async with client(self._url, session_name(HEARS, self._url), (REPORTS,)) as link:
                 well()
                 while True:
                     await self._serve(link, await link.take(BATCH))
@@ -139,7 +139,7 @@ class News:
         if not news:
             return
         if self._link is None:
-            self._link = await self._open.enter_async_context(client(self._url, TELLS))
+            self._link = await self._open.enter_async_context(client(self._url, session_name(TELLS, self._url)))
         try:
             for sender, event in news:
                 await _tell(self._link, news_topic(sender), event)

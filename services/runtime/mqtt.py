@@ -7,6 +7,7 @@ that it is connected before the broker has answered.
 
 import asyncio
 import contextlib
+import hashlib
 import ssl
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -199,6 +200,15 @@ async def client(
         yield link
     finally:
         await link.leave()
+
+
+def session_name(purpose: str, url: str) -> str:
+    """A name for a user's session that always is the same and that nobody else can guess.
+
+    Mosquitto lets whoever logs in, as whatever user, take over or end the session of which it says the name.
+    """
+    password = unquote(urlsplit(url).password or "")
+    return f"{purpose}-{hashlib.sha256(f'{purpose}/{password}'.encode()).hexdigest()[:16]}"
 
 
 def properties_of(packet: int) -> Properties:

@@ -1,6 +1,7 @@
 """Serving: the engine's thread beside whatever else a process does, until it is told to stop."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from threading import Event, Thread
 
@@ -54,6 +55,8 @@ class EngineThread(Thread):
                     continue
                 if not worked:
                     self._front.wait(IDLE_S)
+            with suppress(Unavailable):
+                self._engine.end()
         except BaseException as error:
             self.failure = error
             logger.exception("engine_stopped")

@@ -42,10 +42,17 @@ class Attempts:
 
     def count_start(self, position: int) -> int:
         """Count a start of the subscriber at this place in the log; gives how many there were with this one."""
-        key, start = f"start:{position}", f"{self._prefix}start:"
+        key = f"start:{position}"
+        self._forget_starts(but=self._prefix + key)
+        return self.count(key)
+
+    def forget_starts(self) -> None:
+        """The subscriber has shown that it can go on, or ended because it was told to."""
+        self._forget_starts()
+
+    def _forget_starts(self, but: str = "") -> None:
+        start = f"{self._prefix}start:"
         with self._database.writing() as cursor:
             cursor.execute(
-                "DELETE FROM attempts WHERE what > ? AND what < ? AND what <> ?",
-                (start, start[:-1] + ";", self._prefix + key),
+                "DELETE FROM attempts WHERE what > ? AND what < ? AND what <> ?", (start, start[:-1] + ";", but)
             )
-        return self.count(key)

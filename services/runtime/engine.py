@@ -116,6 +116,8 @@ class Engine:
             position = self._parking.position(cursor)
         starts = attempts.count_start(position)
         self._careful = CHUNK if starts >= CAREFUL_AFTER else 0
+        self._unproven = CHUNK
+        """So much is to be handled before this start counts as one that went well."""
         self._tried: list[str] = []
         self._reacted_to = position
 
@@ -133,6 +135,10 @@ class Engine:
         What fails again and again is parked with its cause.
         """
         return self._step(now, now)
+
+    def end(self) -> None:
+        """The process ends because it was told to: nothing took it down."""
+        self._attempts.forget_starts()
 
     def idle(self, now: datetime) -> bool:
         """Whether `step` would find nothing to do; asked without keeping anybody from writing."""
@@ -190,6 +196,10 @@ class Engine:
         for what in self._tried:
             self._attempts.forget(what)
         self._careful = max(0, self._careful - 1)
+        if worked and self._unproven > 0:
+            self._unproven -= max(1, len(answers))
+            if self._unproven <= 0:  # who reacts to nothing starts at the same place for ever
+                self._attempts.forget_starts()
         return worked
 
     def _work(self, batch: Batch, until: datetime, answers: list[Answered]) -> bool:

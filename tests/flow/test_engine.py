@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from events.call import CallClockMissed, CallEscalated, MissClock, NoteProgress
-from events.case import ApproveResult
+from events.case import ApproveResult, ClassifyCase
 from events.district import District
 from events.envelope import Recorded, Request
 from events.ids import case_of
@@ -22,7 +22,7 @@ from services.runtime import parking
 from services.runtime.attempts import CAREFUL_AFTER, MAX_ATTEMPTS
 from services.runtime.batch import Submission
 from services.runtime.clock import VirtualClock
-from services.runtime.engine import EVERYTHING
+from services.runtime.engine import CHUNK, EVERYTHING, Engine
 from services.runtime.parking import Parked
 from services.runtime.places import Place
 from services.simulation.residents import Residents
@@ -538,6 +538,32 @@ def test_a_timer_that_takes_the_process_with_it_again_and_again_is_parked_in_the
     starts_until_it_stays_up(
         lambda: open_house(services), lambda opened: pass_time(opened, MONDAY_MORNING + timedelta(hours=1)), at_most=40
     )
+
+
+@pytest.mark.parametrize(
+    ("handled", "told_to_end", "careful"),
+    [(20, False, True), (20, True, False), (2 * CHUNK, False, False)],
+    ids=["killed early", "told to end", "killed late"],
+)
+def test_who_reacts_to_nothing_is_careful_only_after_being_killed_early_again_and_again(
+    open_house: OpenHouse, handled: int, told_to_end: bool, careful: bool
+) -> None:
+    house = open_house()
+
+    def start(n: int) -> int:
+        """A process that decides requests alone; gives how many transactions they took."""
+        request = ClassifyCase(case="0" * 32, matter="602", by="op")
+        told = [(MONDAY_MORNING, Submission(f"desk/{n}/{m}", request, "op")) for m in range(handled)]
+        engine = Engine(house.ledger, (), house.attempts("door"), Inputs(told), subscriber="door", timers=False)
+        steps = sum(iter(lambda: engine.step(MONDAY_MORNING), False))
+        if told_to_end:
+            engine.end()
+        return steps
+
+    steps = [start(n) for n in range(CAREFUL_AFTER)]
+
+    assert steps[0] < 20
+    assert (steps[-1] >= 20) is careful
 
 
 def test_a_careful_engine_parks_no_innocent_fact_while_inputs_keep_coming(open_house: OpenHouse) -> None:

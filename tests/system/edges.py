@@ -509,8 +509,13 @@ class Terminal:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.leave()
+
+    def leave(self) -> None:
+        """End the link, or the tries to get one, and leave no socket to be found by whoever collects garbage."""
         self.client.disconnect()
         self.client.loop_stop()
+        self.client._reset_sockets()
 
     def connect(self) -> str:
         """Log in; gives why not, if not."""

@@ -148,7 +148,7 @@ def to_try(names: Sequence[str], kinds: Mapping[str, str], own: str) -> list[str
         if own in some:
             at = some.index(own)
             chosen |= set(some[max(at - 1, 0) : at + 2])
-    return sorted(chosen) + ([f"{own}x", f"x{own}", own.replace(".", "x"), own.upper()] if own else ["anew"])
+    return sorted(chosen) + ([f"{own}x", f"x{own}", own.replace(".", "x")] if own else ["anew"])
 
 
 def allows(allowed: set[str], name: str, user: str = "") -> bool:
@@ -718,17 +718,23 @@ def test_a_terminals_will_is_published_to_its_own_topic_alone(edges: Edges, old:
 
 def die(edges: Edges, topic: str, words: str, *, old: bool) -> None:
     """Log in as a terminal with a will, and vanish without a word."""
+    assert knock(edges, VILLAGE_TERMINAL, old=old, will=(topic, words))
+
+
+def knock(edges: Edges, user: str, *, old: bool = False, will: tuple[str, str] = ("", "")) -> bool:
+    """Whether Mosquitto lets a user in, who then vanishes without a word."""
 
     def text(said: str) -> bytes:
         return struct.pack(">H", len(said)) + said.encode()
 
     none = b"" if old else b"\0"
-    said = text("MQTT") + bytes([4 if old else 5, 0xCE, 0, 30]) + none + text(fresh("dies")) + none + text(topic)
-    said += text(words) + text(VILLAGE_TERMINAL) + text(edges.township.password(VILLAGE_TERMINAL))
-    assert 128 <= len(said) < 128 * 128  # of which the length takes two bytes
+    flags = 0xCE if will[0] else 0xC2
+    said = text("MQTT") + bytes([4 if old else 5, flags, 0, 30]) + none + text(fresh("knocks"))
+    said += none + text(will[0]) + text(will[1]) if will[0] else b""
+    said += text(user) + text(edges.township.password(user))
     with socket.create_connection(("127.0.0.1", edges.township.mosquitto.port)) as link:
         link.sendall(bytes([0x10, len(said) % 128 | 128, len(said) // 128]) + said)
-        assert link.recv(4)[3] == 0
+        return link.recv(4)[3] == 0
 
 
 def test_a_terminals_answer_goes_to_its_own_topic_whatever_it_asks_for(edges: Edges) -> None:
@@ -756,18 +762,35 @@ def test_no_terminal_takes_the_services_session_over(edges: Edges) -> None:
     assert [line["event"] for line in edges.log_of("terminals")[before:]] == []
 
 
+@pytest.mark.parametrize("old", [False, True], ids=["MQTT 5", "MQTT 3.1.1"])
+def test_a_terminal_that_takes_anothers_session_over_hears_nothing_of_it(edges: Edges, old: bool) -> None:
+    marker, session = fresh("secret"), fresh("session")
+    sent = Sent({}, JSON, marker.encode())
+    with Terminal(edges, OTHER_APP, old=old, session=session):
+        pass
+
+    with Terminal(edges, TERMINALS, listens=False) as service:
+        for topic in (f"receipt/{OTHER_APP}", f"news/{OTHER_APP}"):
+            assert service.publish(topic, sent) == ""
+        with Terminal(edges, VILLAGE_TERMINAL, old=old, session=session) as thief:
+            for topic in (f"receipt/{OTHER_APP}", f"receipt/{VILLAGE_TERMINAL}"):
+                assert service.publish(topic, sent) == ""
+            wait_for(lambda: reached(thief, marker=marker), "its own receipt")
+
+            assert reached(thief, marker=marker) == {f"receipt/{VILLAGE_TERMINAL}"}
+
+
 # --- logging in, and PostgreSQL
 
 
 @pytest.mark.parametrize("user", TABLE)
 async def test_a_user_of_one_server_is_unknown_at_the_others(edges: Edges, user: str) -> None:
     own = "RabbitMQ" if user in AT_RABBIT else "Mosquitto" if user in AT_MOSQUITTO else "PostgreSQL"
-    terminal = Terminal(edges, user, listens=False)
     before = len(edges.broker_log()), len(edges.mosquitto_log()), len(edges.township.postgres.log.read_text())
 
     let_in = set()
     for server, enter in (("RabbitMQ", at_rabbit), ("Mosquitto", at_mosquitto), ("PostgreSQL", at_postgres)):
-        if await enter(edges, user, terminal):
+        if await enter(edges, user):
             let_in.add(server)
 
     assert let_in == {own}
@@ -790,7 +813,19 @@ async def test_a_user_of_one_server_is_unknown_at_the_others(edges: Edges, user:
         await until(lambda log=log, line=line: line in log(), f"{line} in the log of {server}")
 
 
-async def at_rabbit(edges: Edges, user: str, terminal: Terminal) -> bool:
+@pytest.mark.parametrize("user", TABLE)
+async def test_nobody_is_let_in_with_anothers_password(
+    edges: Edges, user: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = edges.township.password(next(name for name in TABLE if name != user))
+    monkeypatch.setattr(edges.township, "password", lambda _: other)
+
+    assert not await at_rabbit(edges, user)
+    assert not await at_mosquitto(edges, user)
+    assert not await at_postgres(edges, user)
+
+
+async def at_rabbit(edges: Edges, user: str) -> bool:
     url = edges.township.amqp_url(user)
     with suppress(AMQPError):
         async with connection(url):
@@ -801,15 +836,11 @@ async def at_rabbit(edges: Edges, user: str, terminal: Terminal) -> bool:
     return False
 
 
-async def at_mosquitto(edges: Edges, user: str, terminal: Terminal) -> bool:
-    try:
-        return terminal.connect() == ""
-    finally:
-        terminal.client.disconnect()
-        terminal.client.loop_stop()
+async def at_mosquitto(edges: Edges, user: str) -> bool:
+    return knock(edges, user)
 
 
-async def at_postgres(edges: Edges, user: str, terminal: Terminal) -> bool:
+async def at_postgres(edges: Edges, user: str) -> bool:
     try:
         with psycopg.connect(edges.township.postgres.url(user, edges.township.password(user), DATABASE)):
             return True

@@ -56,9 +56,8 @@ def postgres(servers_folder: Path) -> Iterator[PostgresServer]:
     need("postgresql")
     with PostgresServer(servers_folder / "postgresql", PASSWORD) as server:
         with psycopg.connect(server.url(), autocommit=True) as connection:
-            connection.execute(
-                "ALTER SYSTEM SET fsync = off"
-            )  # a server that is killed loses nothing: machines stay up
+            # who is killed loses nothing by it: the machine stays up
+            connection.execute("ALTER SYSTEM SET fsync = off")
             connection.execute("SELECT pg_reload_conf()")
         yield server
 

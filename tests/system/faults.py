@@ -20,6 +20,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import structlog
@@ -29,6 +30,9 @@ from events.call import CallAcknowledged, CallIssued, DepartmentsCalled
 from events.case import CaseClassified
 from events.edge import ReportLine
 from events.report import ReportLinked, ReportSubmitted
+from projections.all_views import VIEWS
+from projections.runner import Views
+from projections.store import Database
 from services.intake.line import read_line
 from services.rules.book import RuleBook
 from services.runtime import roles
@@ -286,7 +290,13 @@ def audit(township: Proxied, books: Books, reports: Sequence[Assigned], folder: 
     faults += [f"acknowledged {acknowledged[leg]} times: {leg}" for leg in called if acknowledged[leg] != 1]
     faults += [f"act rejected: {act}: {d.reason}" for act, d in books.decided.items() if d.status != "accepted"]
     faults += [f"act undecided: {act}" for act in books.undecided()]
-    faults += different(outcomes(log), embedded(township, reports, folder), books.receipts)
+    alone, counts = embedded(township, reports, folder)
+    faults += different(outcomes(log), alone, books.receipts)
+    faults += [
+        f"{counter}: only apart {apart - counts[counter]}, only together {counts[counter] - apart}"
+        for counter, apart in watched(township, len(facts)).items()
+        if apart != counts[counter]
+    ]
     with log.reading() as cursor:
         parked = cursor.execute("SELECT count(*) FROM parked").fetchone()[0]
     log.close()
@@ -332,7 +342,38 @@ def outcomes(log: Log) -> dict[str, Outcome]:
     }
 
 
-def embedded(township: Proxied, reports: Sequence[Assigned], folder: Path) -> dict[str, Outcome]:
+COUNTERS = (
+    "SELECT channel, town, count(*) FROM reports GROUP BY channel, town",
+    "SELECT town, village, matter, count(*) FROM cases GROUP BY town, village, matter",
+    "SELECT town, platform, count(*) FROM calls GROUP BY town, platform",
+    "SELECT town, department, called FROM workload",
+    "SELECT count(*) FROM triage",
+)
+"""What an analyst counts, as far as it depends neither on the order of things nor on what departments do."""
+
+
+def counted(database: Database) -> dict[str, set[tuple[Any, ...]]]:
+    """What each counter gives."""
+    with database.reading() as connection:
+        return {sql: {tuple(row) for row in connection.exec_driver_sql(sql)} for sql in COUNTERS}
+
+
+def watched(township: Proxied, head: int) -> dict[str, set[tuple[Any, ...]]]:
+    """What the township's own views say once they have seen everything."""
+    views = Views(Township.store_url(township, roles.VIEWS), VIEWS)
+    try:
+        deadline = time.monotonic() + WAY_S
+        while min(views.positions().values()) < head:
+            assert time.monotonic() < deadline, f"expected views at {head}, found {views.positions()}"
+            time.sleep(PAUSE_S)
+        return counted(views.database)
+    finally:
+        views.close()
+
+
+def embedded(
+    township: Proxied, reports: Sequence[Assigned], folder: Path
+) -> tuple[dict[str, Outcome], dict[str, set[tuple[Any, ...]]]]:
     """What becomes of the same reports in one process on SQLite, whose sources have the same receipt keys."""
     with House(folder, SystemClock()) as house:
         with (
@@ -345,7 +386,8 @@ def embedded(township: Proxied, reports: Sequence[Assigned], folder: Path) -> di
         now = house.clock.now()
         due = [(now, house.desk.submission(line, user, house.ledger.rules, now)) for user, line in reports]
         house.engine(Inputs(due)).run(until=now)
-        return outcomes(house.log)
+        house.views.catch_up(house.log)
+        return outcomes(house.log), counted(house.views.database)
 
 
 def different(found: Mapping[str, Outcome], wanted: Mapping[str, Outcome], told: Mapping[str, str]) -> list[str]:

@@ -148,14 +148,16 @@ def test_postgresql_keeps_a_row_when_it_is_killed(folder: Path) -> None:
     assert all_gone(processes)
 
 
-def test_postgresql_wants_the_password_and_writes_through_to_the_disk(postgres: PostgresServer) -> None:
-    postgres.start()
+def test_postgresql_wants_the_password_and_writes_through_to_the_disk(servers_folder: Path) -> None:
+    need("postgresql")
 
-    with psycopg.connect(postgres.url()) as connection:
-        assert connection.execute("SHOW fsync").fetchone() == ("on",)
-        assert connection.execute("SHOW synchronous_commit").fetchone() == ("on",)
-    with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
-        psycopg.connect(postgres.url("postgres", "wrong"))
+    with PostgresServer(servers_folder / "durable", PASSWORD) as server:
+        with psycopg.connect(server.url()) as connection:
+            settings = [connection.execute(f"SHOW {name}").fetchone() for name in ("fsync", "synchronous_commit")]
+        with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+            psycopg.connect(server.url("postgres", "wrong"))
+
+    assert settings == [("on",), ("on",)]
 
 
 def test_a_database_orders_words_by_the_rules_of_its_language(postgres: PostgresServer, postgres_url: str) -> None:

@@ -268,7 +268,10 @@ VIA = ("amqp", "mqtt5", "mqtt311")
 
 
 def assigned(lines: Iterable[ReportLine], via: Sequence[str], rules: RuleBook) -> list[Assigned]:
-    """Each report in the order of their times for one sender of each way in turn, of whom the district knows one.
+    """Each report in the order of their times with its sender: of each way one whom the district knows.
+
+    Residents are shared out in turn and each keeps to one sender: only then are somebody's reports of the same story
+    recorded in their order, so that the same one opens the case however fast each way is.
 
     Raises:
         HujiaoError: when it knows none for one of the ways.
@@ -282,9 +285,10 @@ def assigned(lines: Iterable[ReportLine], via: Sequence[str], rules: RuleBook) -
     if unknown := [way for way in via if not users.get(way)]:
         raise HujiaoError(f"--via: expected some of {', '.join(VIA)} with a sender in the district, found {unknown[0]}")
     channels = {terminal.name: terminal.channel for terminal in district.terminals}
-    found = []
-    for n, line in enumerate(sorted(lines, key=lambda line: (line.time, line.id))):
-        user = users[via[n % len(via)]]
+    found: list[Assigned] = []
+    senders: dict[str, str] = {}
+    for line in sorted(lines, key=lambda line: (line.time, line.id)):
+        user = senders.setdefault(line.reporter or line.id, users[via[len(senders) % len(via)]])
         placed = structs.replace(placed_by_hash(line, district.villages), source=None)
         found.append((user, structs.replace(placed, channel=channels.get(user, placed.channel))))
     return found

@@ -13,6 +13,7 @@ import pytest
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
+from deploy.processes import ServerFailed
 from events.call import DepartmentsCalled
 from events.ids import call_of, case_of
 from events.report import ReportSubmitted
@@ -457,6 +458,13 @@ def test_a_terminal_that_knows_its_key_computes_its_receipts_itself(edges: Edges
 
     assert found == expected
     assert shown["example"]["receipt"] == own_receipt(key, TOWN, user, shown["example"]["record"])
+
+
+def test_there_is_no_receipt_key_for_whoever_is_no_sender(edges: Edges) -> None:
+    with pytest.raises(ServerFailed, match="source: expected a hotline or terminal of"):
+        edges.township.hujiao("receipt-key", "dept.ld.d21", "--by", "李四", "--json")
+
+    assert edges.openings("dept.ld.d21") == []
 
 
 # --- abuse

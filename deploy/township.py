@@ -18,11 +18,11 @@ import psycopg
 
 from deploy.processes import HOST, Server, ServerFailed, free_ports
 from deploy.servers import MosquittoServer, PostgresServer, RabbitCluster, RabbitServer, missing
-from services.runtime import roles
+from services.messaging.topology import local_departments
+from services.provisioning import roles
+from services.provisioning.environment import USES, of_service
+from services.provisioning.secret import ensure_secret
 from services.runtime.district import find_district, load_district
-from services.runtime.environment import USES, of_service
-from services.runtime.secret import ensure_secret
-from services.runtime.topology import local_departments
 
 DISTRICT = "yunan"
 DATABASE = "hujiao"

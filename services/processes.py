@@ -24,25 +24,26 @@ from services.disclosure.service import SERVICE as DISCLOSURE
 from services.intake.hotline import Reports
 from services.intake.service import SERVICE as INTAKE
 from services.intake.terminals import NEWS, News, Terminals
+from services.messaging import topology
+from services.messaging.counter import Clerk, Counter
+from services.messaging.doors import Door
+from services.messaging.letters import Addresses
+from services.messaging.log_cursor import LogCursor
+from services.messaging.queues import Queues
+from services.messaging.reactor import Reactor
+from services.messaging.relay import Relay, Write
+from services.messaging.retry import keep
+from services.messaging.watch import watch_broker, watch_store
 from services.platforms.service import SERVICE as PLATFORMS
+from services.provisioning.management import Management, Unreachable, check_mine
 from services.rules.book import RuleBook
-from services.runtime import configuration, topology
+from services.runtime import configuration
 from services.runtime.clock import SystemClock
-from services.runtime.counter import Clerk, Counter
-from services.runtime.doors import Door
 from services.runtime.errors import HujiaoError
 from services.runtime.front import Front
-from services.runtime.letters import Addresses
-from services.runtime.log_cursor import LogCursor
-from services.runtime.management import Management, Unreachable, check_mine
 from services.runtime.places import Place
 from services.runtime.probe import Probe
 from services.runtime.pulse import Figure, Pulse
-from services.runtime.queues import Queues
-from services.runtime.reactor import Reactor
-from services.runtime.relay import Relay, Write
-from services.runtime.retry import keep
-from services.runtime.watch import watch_broker, watch_store
 from services.serving import EngineThread, Listener
 from services.web.app import Window, create_app
 from services.wiring import APART, RUNS, House

@@ -13,10 +13,10 @@ from cyclopts import Parameter
 from events.edge import ReportLine
 from services.cli.screen import Exit, err, print_json, table
 from services.intake.line import BadLine, check_line, read_line
+from services.provisioning.secret import Secret, read_secret
 from services.rules.book import RuleBook
 from services.runtime.clock import SystemClock
 from services.runtime.errors import HujiaoError
-from services.runtime.secret import Secret, read_secret
 from services.simulation.correspondents import Addresses, Books, assigned, correspond
 
 SHOWN = 20

@@ -28,6 +28,7 @@ from services.cli.houses import (
 from services.cli.screen import Exit, out, print_json, progress, table
 from services.decisions import Rejected
 from services.intake.receipt import make_receipt, read_receipt
+from services.messaging.topology import Senders
 from services.rules.book import configuration_hash
 from services.runtime import parking
 from services.runtime.clock import SystemClock
@@ -35,7 +36,6 @@ from services.runtime.district import find_district, load_district
 from services.runtime.errors import HujiaoError
 from services.runtime.log import Log
 from services.runtime.seal import verify as verify_log
-from services.runtime.topology import Senders
 from services.wiring import House
 
 district = App(name="district", group="Keep", help="A district's own configuration.")

@@ -14,9 +14,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from services.cli import acting, keeping, playing, reading, running, serving, store, topology
 from services.cli.screen import Exit, err
 from services.decisions import Rejected
+from services.provisioning.management import NotTaken, TopologyDiffers, Unreachable
 from services.runtime.district import Faults
 from services.runtime.errors import Busy, Conflict, Damaged, HujiaoError
-from services.runtime.management import NotTaken, TopologyDiffers, Unreachable
 from services.runtime.store import Unavailable
 
 app = App(

@@ -11,10 +11,10 @@ from services import processes
 from services.cli.houses import DEFAULT_DATA, Data, existing_place
 from services.cli.screen import Exit, out
 from services.cli.topology import SecretFile, write_private
+from services.provisioning.environment import Named, environments, written
+from services.provisioning.secret import ensure_secret
 from services.runtime import tracing
-from services.runtime.environment import Named, environments, written
 from services.runtime.errors import HujiaoError
-from services.runtime.secret import ensure_secret
 
 Service = Literal[
     "intake",

@@ -8,8 +8,8 @@ from psycopg.conninfo import conninfo_to_dict
 from services.cli.houses import Json
 from services.cli.screen import Exit, out, print_json, table
 from services.cli.topology import SecretFile
-from services.runtime import roles
-from services.runtime.secret import ensure_secret, read_secret
+from services.provisioning import roles
+from services.provisioning.secret import ensure_secret, read_secret
 
 store = App(name="store", group="Keep", help="Roles and schemas of PostgreSQL: log, views, vault, and analysts.")
 

@@ -11,14 +11,14 @@ from cyclopts import App, Parameter
 import events.district
 from services.cli.houses import DEFAULT_DISTRICT, District, Json
 from services.cli.screen import Exit, err, out, print_json, table
+from services.messaging.topology import DEAD, SVC_TERMINALS, UNROUTED, VHOST, Senders, Topology, derive
 from services.platforms.service import SERVICE as PLATFORMS
+from services.provisioning.drift import Change, difference
+from services.provisioning.management import Management
+from services.provisioning.mosquitto import access_file, may, password_file
+from services.provisioning.secret import ensure_secret, read_secret
 from services.runtime.district import find_district, load_district
-from services.runtime.drift import Change, difference
 from services.runtime.errors import HujiaoError
-from services.runtime.management import Management
-from services.runtime.mosquitto import access_file, may, password_file
-from services.runtime.secret import ensure_secret, read_secret
-from services.runtime.topology import DEAD, SVC_TERMINALS, UNROUTED, VHOST, Senders, Topology, derive
 
 ManagementUrl = Annotated[
     str,

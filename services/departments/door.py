@@ -37,15 +37,15 @@ from events.edge import (
 from events.envelope import Request
 from events.report import ReportSubmitted, ReportWords
 from services.decisions import Rejected
+from services.messaging.counter import Asked, Unwelcome
+from services.messaging.topology import LocalDepartment, senders_of
 from services.platforms import call as calls
 from services.platforms.words import may_open
 from services.rules.book import RuleBook
 from services.runtime.batch import Answer, Submission
 from services.runtime.clock import Clock
-from services.runtime.counter import Asked, Unwelcome
 from services.runtime.errors import Erased
 from services.runtime.log import Log
-from services.runtime.topology import LocalDepartment, senders_of
 from services.runtime.tracing import span, trace_of
 from services.runtime.vault import Vault
 

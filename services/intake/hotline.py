@@ -14,12 +14,12 @@ from events.report import SubmitReport
 from services.decisions import Rejected
 from services.intake.desk import Desk
 from services.intake.line import BadLine, read_event
+from services.messaging.counter import Asked, Unwelcome
+from services.messaging.topology import Senders, senders_of
 from services.rules.book import RuleBook
 from services.runtime.batch import Answer, Submission
 from services.runtime.clock import Clock
-from services.runtime.counter import Asked, Unwelcome
 from services.runtime.errors import Erased
-from services.runtime.topology import Senders, senders_of
 from services.runtime.tracing import span, trace_of
 
 

@@ -30,15 +30,15 @@ from events.envelope import Recorded
 from events.outcome import OutcomePublished
 from events.private import Sealed
 from events.report import ReportRefused, ReportSubmitted
+from services.messaging.counter import Counter, Outcome, carried_on, short
+from services.messaging.mqtt import AckingClient, NotAllowed, client, content_of, said, session_name
+from services.messaging.queues import patiently
+from services.messaging.retry import LinkLost, keep
+from services.messaging.topology import REPORTS, news_topic, read_report_topic, receipt_topic
 from services.runtime.clock import Clock
-from services.runtime.counter import Counter, Outcome, carried_on, short
 from services.runtime.errors import Erased
 from services.runtime.log import Log
-from services.runtime.mqtt import AckingClient, NotAllowed, client, content_of, said, session_name
 from services.runtime.pulse import Pulse
-from services.runtime.queues import patiently
-from services.runtime.retry import LinkLost, keep
-from services.runtime.topology import REPORTS, news_topic, read_report_topic, receipt_topic
 from services.runtime.vault import Vault
 
 BATCH = 100
@@ -110,7 +110,7 @@ class Terminals:
 
 
 class News:
-    """Tells terminals how the cases of their reports go: `tell` is a `Handle` of `services.runtime.subscription`.
+    """Tells terminals how the cases of their reports go: `tell` is a `Handle` of `services.messaging.subscription`.
 
     ``is_terminal`` says whether a report's source is a terminal.
     """

@@ -26,14 +26,10 @@ from events.edge import (
     RequestNotTaken,
 )
 from services.intake.line import placed_by_hash
-from services.rules.book import RuleBook
-from services.runtime.amqp import PREFIXES, Heard, Sender, channel, event_message
-from services.runtime.clock import Clock
-from services.runtime.errors import HujiaoError
-from services.runtime.mqtt import AckingClient, client, content_of
-from services.runtime.pulse import Pulse
-from services.runtime.retry import keep
-from services.runtime.topology import (
+from services.messaging.amqp import PREFIXES, Heard, Sender, channel, event_message
+from services.messaging.mqtt import AckingClient, client, content_of
+from services.messaging.retry import keep
+from services.messaging.topology import (
     LocalDepartment,
     department_queue,
     door,
@@ -43,6 +39,10 @@ from services.runtime.topology import (
     report_topic,
     senders_of,
 )
+from services.rules.book import RuleBook
+from services.runtime.clock import Clock
+from services.runtime.errors import HujiaoError
+from services.runtime.pulse import Pulse
 
 AT_ONCE = 300
 """So many reports a sender has out without an answer."""

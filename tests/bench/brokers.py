@@ -36,7 +36,7 @@ from deploy.township import DATABASE, VHOST, Share, Township, for_all
 from events.call import DepartmentsCalled
 from events.carried import edge_event
 from events.report import ReportSubmitted
-from services.runtime.amqp import event_message
+from services.messaging.amqp import event_message
 from services.simulation.people import Dice
 from services.simulation.residents import invented_reports
 from tests.bench import faststream_baseline, passing

@@ -13,10 +13,10 @@ from events.carried import edge_event
 from events.cloudevents import CloudEvent
 from events.edge import Acknowledge, LegCalled, ReportLine
 from events.ids import stream_id
+from services.messaging.amqp import Sender, channel, event_message
+from services.messaging.topology import department_user, door, local_departments, replies_queue
 from services.rules.book import RuleBook
-from services.runtime.amqp import Sender, channel, event_message
 from services.runtime.clock import SystemClock
-from services.runtime.topology import department_user, door, local_departments, replies_queue
 from services.simulation.correspondents import event_of
 
 WINDOW = 200

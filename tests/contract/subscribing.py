@@ -9,15 +9,15 @@ from events.call import CallIssued, CallReleased
 from events.case import Due, LegPlan
 from events.district import District, DistrictConfigured
 from events.envelope import Fact, Meta, fact_id
+from services.messaging.log_cursor import LogCursor
+from services.messaging.queues import Queues
 from services.runtime import configuration
 from services.runtime.attempts import Attempts
 from services.runtime.clock import VirtualClock
 from services.runtime.log import Log
-from services.runtime.log_cursor import LogCursor
 from services.runtime.parking import Parked, Parking, all_parked
 from services.runtime.places import Place
 from services.runtime.pulse import Pulse
-from services.runtime.queues import Queues
 
 SUBSCRIBER = "listener"
 TOWNS = ("445303100", "445303101")

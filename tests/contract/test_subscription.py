@@ -20,20 +20,20 @@ from deploy.servers import PostgresServer, RabbitServer
 from events.district import DistrictConfigured
 from events.envelope import Recorded
 from projections.store import Unavailable as ViewsUnavailable
+from services.messaging import queues, retry, subscription
+from services.messaging.letters import Addresses
+from services.messaging.log_cursor import LogCursor
+from services.messaging.relay import Relay, Write
+from services.messaging.retry import LinkLost, Refused
+from services.messaging.subscription import ENDED, Handle, Subscription
 from services.rules.book import RuleBook
-from services.runtime import queues, retry, subscription
 from services.runtime.attempts import MAX_ATTEMPTS
 from services.runtime.clock import VirtualClock
 from services.runtime.front import Overloaded
-from services.runtime.letters import Addresses
-from services.runtime.log_cursor import LogCursor
 from services.runtime.parking import BEHIND, drop, release
 from services.runtime.places import Folder, Place, Server
 from services.runtime.pulse import Pulse
-from services.runtime.relay import Relay, Write
-from services.runtime.retry import LinkLost, Refused
 from services.runtime.store import Unavailable
-from services.runtime.subscription import ENDED, Handle, Subscription
 from tests.brokers import administering, ended, through, until
 from tests.contract.subscribing import (
     MONDAY_MORNING,

@@ -10,9 +10,9 @@ from aio_pika import Message
 from aio_pika.abc import AbstractIncomingMessage
 
 from deploy.servers import RabbitServer
-from services.runtime import amqp
-from services.runtime.amqp import Heard, Sender, Unroutable, channel
-from services.runtime.retry import LinkLost, Refused
+from services.messaging import amqp
+from services.messaging.amqp import Heard, Sender, Unroutable, channel
+from services.messaging.retry import LinkLost, Refused
 from tests.brokers import PATIENCE_S, Broker, administering, ended, somebody, through, until, until_depth
 from tests.proxy import HOST, Proxy
 

@@ -13,9 +13,9 @@ from events.district import Hotline
 from events.edge import ReportReceived, RequestNotTaken
 from events.report import ReportSubmitted
 from services.intake.hotline import Reports
-from services.runtime.counter import Asked, Clerk, Counter, short
+from services.messaging.counter import Asked, Clerk, Counter, short
+from services.messaging.topology import Senders
 from services.runtime.front import Front
-from services.runtime.topology import Senders
 from services.serving import EngineThread
 from services.wiring import House
 from tests.flow.township import all_facts, report_line
@@ -64,7 +64,7 @@ async def test_what_is_sent_first_is_decided_first_whatever_it_is_called(house: 
 async def test_more_requests_than_may_wait_at_once_are_all_answered(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("services.runtime.counter.AT_ONCE", 20)
+    monkeypatch.setattr("services.messaging.counter.AT_ONCE", 20)
     requests = [(HOTLINE, event(house, f"{number % 30}")) for number in range(300)]
 
     with open_counter(house, max_waiting=25) as counter:

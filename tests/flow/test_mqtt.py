@@ -10,9 +10,9 @@ import aiomqtt
 import pytest
 
 from deploy.servers import MosquittoServer
-from services.runtime import mqtt
-from services.runtime.mqtt import AckingClient, NotAllowed, client, content_of, said
-from services.runtime.retry import LinkLost
+from services.messaging import mqtt
+from services.messaging.mqtt import AckingClient, NotAllowed, client, content_of, said
+from services.messaging.retry import LinkLost
 from tests.brokers import PATIENCE_S, ended, somebody, through, until
 from tests.proxy import Proxy
 from tests.servers import need

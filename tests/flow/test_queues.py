@@ -10,8 +10,8 @@ from deploy.servers import RabbitServer
 from events.carried import fact_event
 from events.catalog import UnknownFact
 from events.envelope import Recorded
-from services.runtime import queues, retry, subscription
-from services.runtime.amqp import Heard, Sender, channel, event_message
+from services.messaging import queues, retry, subscription
+from services.messaging.amqp import Heard, Sender, channel, event_message
 from services.runtime.places import Folder
 from services.runtime.pulse import Pulse
 from tests.brokers import PATIENCE_S, Broker, administering, ended, until, until_depth

@@ -15,15 +15,15 @@ from events.ids import call_of
 from services.command_centre.service import SERVICE as COMMAND_CENTRE
 from services.decisions import Later, Service
 from services.intake.service import SERVICE as INTAKE
+from services.messaging.letters import Addresses
+from services.messaging.log_cursor import LogCursor
+from services.messaging.queues import Queues
+from services.messaging.reactor import Reactor
+from services.messaging.relay import Relay, Write
+from services.messaging.topology import ALL, fact_key, platform_queue
 from services.platforms.service import SERVICE as PLATFORMS
 from services.rules.book import RuleBook
-from services.runtime.letters import Addresses
-from services.runtime.log_cursor import LogCursor
 from services.runtime.pulse import Pulse
-from services.runtime.queues import Queues
-from services.runtime.reactor import Reactor
-from services.runtime.relay import Relay, Write
-from services.runtime.topology import ALL, fact_key, platform_queue
 from services.wiring import House
 from tests.brokers import administering, until
 from tests.conftest import OpenHouse

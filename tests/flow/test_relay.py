@@ -16,15 +16,16 @@ from events.cloudevents import from_headers
 from events.district import District, DistrictConfigured
 from events.envelope import Recorded
 from events.reporter import ReporterReported
+from services.messaging import amqp, relay, retry
+from services.messaging.amqp import PREFIXES
+from services.messaging.letters import Addresses
+from services.messaging.log_cursor import LogCursor
+from services.messaging.relay import Relay, Write
 from services.rules.book import RuleBook
-from services.runtime import amqp, configuration, relay, retry
-from services.runtime.amqp import PREFIXES
+from services.runtime import configuration
 from services.runtime.clock import VirtualClock
-from services.runtime.letters import Addresses
-from services.runtime.log_cursor import LogCursor
 from services.runtime.places import Folder
 from services.runtime.pulse import Pulse
-from services.runtime.relay import Relay, Write
 from tests.brokers import PATIENCE_S, Broker, administering, through, until, until_depth
 from tests.contract.subscribing import MONDAY_MORNING, NAMES, TOWNS, Store
 from tests.proxy import Proxy

@@ -11,10 +11,10 @@ import pytest
 from deploy.servers import PostgresServer
 from events.district import District
 from services.cli.main import app
-from services.runtime import roles
+from services.provisioning import roles
+from services.provisioning.secret import Secret
 from services.runtime.clock import VirtualClock
 from services.runtime.places import Server
-from services.runtime.secret import Secret
 from services.simulation.residents import Residents
 from services.simulation.service import simulation
 from services.wiring import SERVICES, House

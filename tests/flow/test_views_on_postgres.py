@@ -26,8 +26,8 @@ from projections.queries import Questions
 from projections.runner import Views
 from projections.store import Locked, Unavailable
 from projections.view import BYTES, FLAG, INTEGER, MOMENT, REAL, TEXT, Rows, View
-from services.runtime import roles
-from services.runtime.secret import Secret
+from services.provisioning import roles
+from services.provisioning.secret import Secret
 from services.wiring import House
 from tests.flow.township import all_facts, rows
 from tests.proxy import Proxy

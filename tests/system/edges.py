@@ -31,11 +31,11 @@ from paho.mqtt.properties import Properties
 from deploy.township import VHOST, Township
 from events.envelope import Recorded
 from events.report import ReportSubmitted
-from services.runtime import roles
+from services.messaging.properties import read_all
+from services.provisioning import roles
 from services.runtime.district import find_district
 from services.runtime.log import Log
 from services.runtime.places import Server
-from services.runtime.properties import read_all
 from services.runtime.vault import Vault
 from tests.servers import need
 

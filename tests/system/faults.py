@@ -34,14 +34,14 @@ from projections.all_views import VIEWS
 from projections.runner import Views
 from projections.store import Database
 from services.intake.line import read_line
+from services.messaging.topology import LocalDepartment
+from services.provisioning import roles
 from services.rules.book import RuleBook
-from services.runtime import roles
 from services.runtime.clock import SystemClock
 from services.runtime.district import find_district, load_district
 from services.runtime.log import Log
 from services.runtime.places import Server
 from services.runtime.seal import verify
-from services.runtime.topology import LocalDepartment
 from services.simulation.correspondents import VIA, Addresses, Assigned, Books, assigned, correspond
 from services.wiring import House
 from tests.flow.township import Inputs

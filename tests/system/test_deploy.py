@@ -33,12 +33,12 @@ from events.edge import NotTaken
 from projections.queries import FIGURES
 from services import processes
 from services.cli.main import app
-from services.runtime.environment import Named, environments
-from services.runtime.mqtt import properties_of
+from services.messaging.mqtt import properties_of
+from services.messaging.topology import SVC_TERMINALS
+from services.provisioning.environment import Named, environments
+from services.provisioning.secret import Secret, read_secret
 from services.runtime.probe import Probe
 from services.runtime.pulse import Pulse
-from services.runtime.secret import Secret, read_secret
-from services.runtime.topology import SVC_TERMINALS
 from tests.servers import NOT_RUN, PASSWORD, need
 from tests.system.watching import DEPLOY, SCRAPES, Asked, asked, dashboard, expressions, grouped_by, load
 

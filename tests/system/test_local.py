@@ -32,9 +32,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from deploy.processes import HOST, Process, until
 from deploy.township import OURS, Township
 from services import processes
+from services.provisioning import roles
+from services.provisioning.environment import USES, of_service
 from services.rules.book import RuleBook
-from services.runtime import roles
-from services.runtime.environment import USES, of_service
 from services.simulation.people import Dice
 from services.simulation.residents import invented_reports
 from tests.servers import need

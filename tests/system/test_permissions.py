@@ -24,7 +24,7 @@ from pamqp.commands import Basic
 
 from deploy.township import DATABASE, VHOST
 from events.call import DepartmentsCalled
-from services.runtime import roles
+from services.provisioning import roles
 from tests.system.edges import (
     HOTLINE,
     JSON,

@@ -15,7 +15,7 @@ import psycopg
 import pytest
 
 from deploy.township import VHOST
-from services.runtime import roles
+from services.provisioning import roles
 from tests.servers import need
 from tests.system.edges import APP, HOTLINE, Edges, binary, outside, own_queue, submit, wait_for
 

@@ -16,8 +16,8 @@ import pytest
 from deploy.servers import RabbitServer, free_ports
 from services.cli.main import _explain, app
 from services.cli.topology import wanted_topology
-from services.runtime.errors import HujiaoError
-from services.runtime.management import (
+from services.messaging.topology import Topology
+from services.provisioning.management import (
     Management,
     Refused,
     TopologyDiffers,
@@ -25,8 +25,8 @@ from services.runtime.management import (
     WrongVersion,
     check_mine,
 )
-from services.runtime.secret import Secret, read_secret
-from services.runtime.topology import Topology
+from services.provisioning.secret import Secret, read_secret
+from services.runtime.errors import HujiaoError
 from tests.servers import need
 
 VHOST = "town/hall"

@@ -10,10 +10,10 @@ import pytest
 from services import processes
 from services.cli.running import environment
 from services.cli.screen import Exit
-from services.runtime import topology
-from services.runtime.environment import USES, Named, environments, of_service, written
+from services.messaging import topology
+from services.provisioning.environment import USES, Named, environments, of_service, written
+from services.provisioning.secret import Secret, read_secret
 from services.runtime.errors import HujiaoError
-from services.runtime.secret import Secret, read_secret
 
 SECRET = Secret(b"s" * 32)
 NODES = "amqp://mq1:5672/hujiao amqp://mq2:5672/hujiao"

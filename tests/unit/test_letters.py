@@ -10,8 +10,8 @@ from events.call import CallCompleted, CallIssued, CallReleased, DepartmentsCall
 from events.carried import edge_of, recorded_of
 from events.edge import SENT, LegCalled
 from events.envelope import Fact, Recorded, kind_of
+from services.messaging.letters import SECRET_KINDS, Addresses, Letter
 from services.rules.book import RuleBook
-from services.runtime.letters import SECRET_KINDS, Addresses, Letter
 from tests.golden import samples
 
 HEARD = ("call.issued.v1", "case.result-submitted.v1")

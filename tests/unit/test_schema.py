@@ -11,7 +11,7 @@ from events.catalog import FACTS, REQUESTS
 from events.edge import ACTS, EDGE, RECEIVED, SENT
 from events.envelope import Meta
 from events.schema import NEVER_TOLD, asyncapi, facts_of_parts, json_schemas, told_facts
-from services.runtime import topology
+from services.messaging import topology
 from tests.golden import samples
 
 TAGS = [str(request.__struct_config__.tag) for request in REQUESTS]

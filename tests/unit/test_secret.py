@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from services.provisioning.secret import Secret, ensure_secret, is_hash_of, read_secret, salted_hash
 from services.runtime.errors import HujiaoError
-from services.runtime.secret import Secret, ensure_secret, is_hash_of, read_secret, salted_hash
 
 
 def test_a_missing_file_is_created_for_its_owner_alone(tmp_path: Path) -> None:

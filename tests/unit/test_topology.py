@@ -9,12 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.platforms.service import SERVICE as PLATFORMS
-from services.runtime.district import find_district, load_district
-from services.runtime.drift import Change, Found, PasswordHash, concerning, difference, name_of
-from services.runtime.mosquitto import access_file, may, password_file
-from services.runtime.secret import SHA256, Secret, salted_hash
-from services.runtime.topology import (
+from services.messaging.topology import (
     POLICIES,
     VHOST,
     Binding,
@@ -40,6 +35,11 @@ from services.runtime.topology import (
     report_topic,
     user_at,
 )
+from services.platforms.service import SERVICE as PLATFORMS
+from services.provisioning.drift import Change, Found, PasswordHash, concerning, difference, name_of
+from services.provisioning.mosquitto import access_file, may, password_file
+from services.provisioning.secret import SHA256, Secret, salted_hash
+from services.runtime.district import find_district, load_district
 
 DISTRICT = load_district(find_district("yunan"))
 WANTED = derive(DISTRICT, PLATFORMS.reactions)

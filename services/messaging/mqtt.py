@@ -19,8 +19,8 @@ from aiomqtt import Message, MqttError
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
+from services.messaging.retry import LinkLost
 from services.runtime.errors import HujiaoError
-from services.runtime.retry import LinkLost
 
 RECEIVE_MAXIMUM = 100
 """So many unacknowledged messages the broker sends; then it waits. That is our back-pressure.

@@ -12,8 +12,8 @@ from typing import Self
 import structlog
 from aio_pika import Message
 
-from services.runtime.amqp import Sender, Unroutable, channel
-from services.runtime.retry import LinkLost
+from services.messaging.amqp import Sender, Unroutable, channel
+from services.messaging.retry import LinkLost
 
 PREFIX = "amq.rabbitmq.reply-to."
 

@@ -11,14 +11,14 @@ from events.attributes import BadEvent
 from events.carried import recorded_of
 from events.cloudevents import from_headers
 from events.envelope import Recorded
-from services.runtime.amqp import PREFIXES, Heard, channel, rejected
+from services.messaging.amqp import PREFIXES, Heard, channel, rejected
+from services.messaging.retry import PASSING, LinkLost, keep, pauses
+from services.messaging.subscription import Care, Handle, stand_by
 from services.runtime.attempts import Attempts
 from services.runtime.clock import Clock
 from services.runtime.log import Log
 from services.runtime.places import Lock
 from services.runtime.pulse import Pulse
-from services.runtime.retry import PASSING, LinkLost, keep, pauses
-from services.runtime.subscription import Care, Handle, stand_by
 from services.runtime.threads import in_thread
 
 PREFETCH = 200

@@ -14,8 +14,8 @@ from events.cloudevents import CloudEvent
 from events.edge import LegCalled
 from events.envelope import Fact, Recorded, kind_of
 from events.report import ReportAccepted, ReportSubmitted
+from services.messaging.topology import fact_key
 from services.rules.book import RuleBook
-from services.runtime.topology import fact_key
 
 SECRET_KINDS = frozenset({"reporter"})
 

@@ -5,8 +5,8 @@ import hashlib
 from collections.abc import Iterator
 
 from events.district import District
-from services.runtime.secret import Secret
-from services.runtime.topology import REPORTS, SVC_TERMINALS, news_topic, receipt_topic, report_topic
+from services.messaging.topology import REPORTS, SVC_TERMINALS, news_topic, receipt_topic, report_topic
+from services.provisioning.secret import Secret
 
 PBKDF2_SHA512 = 7
 """How Mosquitto 2 calls this way of hashing in its password file."""

@@ -5,9 +5,9 @@ from collections.abc import Iterator, Mapping
 from typing import Protocol
 from urllib.parse import urlsplit, urlunsplit
 
-from services.runtime import roles
+from services.provisioning import roles
+from services.provisioning.secret import Secret
 from services.runtime.errors import HujiaoError
-from services.runtime.secret import Secret
 
 USES: Mapping[str, str] = {
     "intake": "vault broker",

@@ -25,15 +25,15 @@ from events.cloudevents import (
     is_batch,
     is_structured,
 )
-from services.runtime.amqp import PREFIXES, Heard, Sender, Unroutable, channel, event_message
+from services.messaging.amqp import PREFIXES, Heard, Sender, Unroutable, channel, event_message
+from services.messaging.counter import Counter, Outcome, Unwelcome, carried_on, short
+from services.messaging.direct import PREFIX, DirectReplies
+from services.messaging.properties import UNREADABLE, read_all
+from services.messaging.queues import patiently
+from services.messaging.retry import keep
+from services.messaging.topology import DEAD, REPLIES, user_at
 from services.runtime.clock import Clock
-from services.runtime.counter import Counter, Outcome, Unwelcome, carried_on, short
-from services.runtime.direct import PREFIX, DirectReplies
-from services.runtime.properties import UNREADABLE, read_all
 from services.runtime.pulse import Pulse
-from services.runtime.queues import patiently
-from services.runtime.retry import keep
-from services.runtime.topology import DEAD, REPLIES, user_at
 from services.runtime.tracing import under
 
 PREFETCH = 300

@@ -21,7 +21,7 @@ logger = structlog.get_logger()
 
 
 class Reactor:
-    """Decides what one service wants, through a ledger of its own. A `Handle` of `services.runtime.subscription`."""
+    """Decides what one service wants, through a ledger of its own. A `Handle` of `services.messaging.subscription`."""
 
     def __init__(self, ledger: Ledger, service: Service) -> None:
         self._ledger, self._service = ledger, service

@@ -7,8 +7,7 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct
 
-from services.runtime.secret import SHA256, is_hash_of
-from services.runtime.topology import (
+from services.messaging.topology import (
     ACTS,
     DEAD,
     FACTS,
@@ -27,6 +26,7 @@ from services.runtime.topology import (
     exactly,
     user_at,
 )
+from services.provisioning.secret import SHA256, is_hash_of
 
 How = Literal["create", "change", "replace", "remove", "leave"]
 """What has to be done. ``replace`` removes and creates anew; what is to ``leave`` only a person may mend."""

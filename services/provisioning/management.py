@@ -10,10 +10,7 @@ from urllib.parse import quote, unquote, urlsplit
 import httpx
 import msgspec
 
-from services.runtime.drift import Change, Found, PasswordHash, concerning, difference, left, name_of
-from services.runtime.errors import HujiaoError
-from services.runtime.secret import SALT_BYTES, SHA256, Secret, salted_hash
-from services.runtime.topology import (
+from services.messaging.topology import (
     VHOST,
     Binding,
     Exchange,
@@ -24,6 +21,9 @@ from services.runtime.topology import (
     Topology,
     User,
 )
+from services.provisioning.drift import Change, Found, PasswordHash, concerning, difference, left, name_of
+from services.provisioning.secret import SALT_BYTES, SHA256, Secret, salted_hash
+from services.runtime.errors import HujiaoError
 
 OLDEST = (3, 10)
 DEAD_LETTERS_NEED = "stream_queue"

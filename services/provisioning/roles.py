@@ -8,8 +8,8 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
+from services.provisioning.secret import Secret
 from services.runtime.errors import HujiaoError
-from services.runtime.secret import Secret
 
 LOG, VIEWS, VAULT, ANALYST = "hujiao_log", "hujiao_views", "hujiao_vault", "hujiao_analyst"
 OWNERS = {"log": LOG, "views": VIEWS, "analysis": VIEWS, "vault": VAULT}

@@ -18,14 +18,14 @@ from opentelemetry.trace import SpanKind
 
 from events.district import DistrictConfigured
 from events.envelope import Recorded
-from services.runtime.amqp import Sender, Unroutable, channel, event_message
+from services.messaging.amqp import Sender, Unroutable, channel, event_message
+from services.messaging.letters import Letter
+from services.messaging.retry import LinkLost, Refused, pauses
+from services.messaging.topology import FACTS, UNROUTED
 from services.runtime.configuration import STREAM
-from services.runtime.letters import Letter
 from services.runtime.log import Log
 from services.runtime.pulse import Pulse
-from services.runtime.retry import LinkLost, Refused, pauses
 from services.runtime.threads import in_thread
-from services.runtime.topology import FACTS, UNROUTED
 from services.runtime.tracing import followed
 
 WINDOW = 200
@@ -45,7 +45,7 @@ class _InForce(NamedTuple):
 
 
 class Relay:
-    """Publishes facts: `publish` is a `Handle` of `services.runtime.subscription`.
+    """Publishes facts: `publish` is a `Handle` of `services.messaging.subscription`.
 
     ``writer`` gives how letters are written under a configuration. Each fact's letters are written under the one that
     was in force when it was recorded, whenever they are sent.

@@ -4,7 +4,7 @@ A subscription gives batches of recorded facts, in order per stream, at least on
 durable. A fact that cannot be handled is tried a bounded number of times, then parked with its cause; later facts of
 its stream park behind it until an operator releases or drops them, and all other streams go on.
 
-The adapters are `services.runtime.log_cursor` and `services.runtime.queues`; both pass one contract suite.
+The adapters are `services.messaging.log_cursor` and `services.messaging.queues`; both pass one contract suite.
 """
 
 import asyncio
@@ -14,12 +14,12 @@ from typing import Protocol
 import structlog
 
 from events.envelope import Recorded
+from services.messaging.retry import PASSING, pauses
 from services.runtime.attempts import MAX_ATTEMPTS, Attempts
 from services.runtime.clock import Clock
 from services.runtime.log import Log
 from services.runtime.parking import BEHIND, Parking
 from services.runtime.places import Lock
-from services.runtime.retry import PASSING, pauses
 from services.runtime.threads import in_thread
 
 ENDED = "the process ended whenever it was handled"

@@ -23,8 +23,8 @@ from aiormq.connection import TCPTransportFactory, TLSTransportFactory, Transpor
 from yarl import URL
 
 from events.cloudevents import CloudEvent, to_headers
+from services.messaging.retry import LinkLost, Refused
 from services.runtime.errors import HujiaoError
-from services.runtime.retry import LinkLost, Refused
 
 PREFIXES = ("cloudEvents_", "cloudEvents:")
 """How attributes of CloudEvents are told from other headers: the first when we write, either when we read."""

@@ -3,10 +3,10 @@
 import asyncio
 from collections.abc import Callable
 
-from services.runtime.amqp import Heard, channel
+from services.messaging.amqp import Heard, channel
+from services.messaging.retry import keep
 from services.runtime.log import Log
 from services.runtime.pulse import Pulse
-from services.runtime.retry import keep
 from services.runtime.threads import in_thread
 
 LOOK_S = 1.0

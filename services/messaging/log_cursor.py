@@ -3,14 +3,14 @@
 from collections.abc import Callable, Collection
 
 from events.envelope import Recorded
+from services.messaging.retry import LinkLost, keep
+from services.messaging.subscription import Care, Handle, stand_by
 from services.runtime.attempts import CAREFUL_AFTER, Attempts
 from services.runtime.clock import Clock
 from services.runtime.log import Log
 from services.runtime.parking import Parking
 from services.runtime.places import Lock
 from services.runtime.pulse import Pulse
-from services.runtime.retry import LinkLost, keep
-from services.runtime.subscription import Care, Handle, stand_by
 from services.runtime.threads import in_thread
 
 BATCH = 500

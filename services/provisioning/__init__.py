@@ -1,0 +1,1 @@
+"""What has to stand at the servers before a service runs: roles, users, rights, queues and passwords."""

@@ -18,12 +18,14 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import structlog
+from msgspec import structs
 
 from deploy.township import Township
 from events.call import CallAcknowledged, CallIssued, DepartmentsCalled
@@ -191,6 +193,20 @@ async def kill_node(play: Play) -> None:
     await asyncio.to_thread(node.start)
 
 
+async def cut_off_node(play: Play) -> None:
+    """One node of the cluster loses the two others, though not its clients, for half a minute.
+
+    It is no longer let in by them, nor they by it: without a network of its own a node cannot be cut off otherwise.
+    """
+    await play.until(0.3)
+    lost, *others = play.township.nodes
+    for other in others:
+        lost.ctl("eval", f"erlang:set_cookie('{other.name}', nobody), erlang:disconnect_node('{other.name}').")
+    await asyncio.sleep(30)
+    for other in others:
+        lost.ctl("eval", f"erlang:set_cookie('{other.name}', erlang:get_cookie()).")
+
+
 async def freeze_node(play: Play) -> None:
     """One node of the cluster is stopped in its tracks for half a minute, as if cut off, and goes on."""
     await play.until(0.3)
@@ -236,7 +252,7 @@ FAULTS: Mapping[str, Fault] = {
         everything,
     )
 }
-IN_A_CLUSTER: Mapping[str, Fault] = {fault.__name__: fault for fault in (kill_node, freeze_node)}
+IN_A_CLUSTER: Mapping[str, Fault] = {fault.__name__: fault for fault in (kill_node, cut_off_node, freeze_node)}
 ASLEEP = "D07"
 
 
@@ -291,7 +307,8 @@ def audit(township: Proxied, books: Books, reports: Sequence[Assigned], folder: 
     faults += [f"act rejected: {act}: {d.reason}" for act, d in books.decided.items() if d.status != "accepted"]
     faults += [f"act undecided: {act}" for act in books.undecided()]
     alone, counts = embedded(township, reports, folder)
-    faults += different(outcomes(log), alone, books.receipts)
+    together = outcomes(log)
+    faults += different(together, alone, books.receipts)
     faults += [
         f"{counter}: only apart {apart - counts[counter]}, only together {counts[counter] - apart}"
         for counter, apart in watched(township, len(facts)).items()
@@ -312,13 +329,15 @@ def audit(township: Proxied, books: Books, reports: Sequence[Assigned], folder: 
         "facts": len(facts),
         "legs": len(called),
         "acknowledged": len(acknowledged),
+        "linked": len(together) - len({case for _, case, _, _ in together.values()}),
         "heard again": books.heard["repeated"],
     }
     return Audit(figures, faults)
 
 
 Outcome = tuple[str, str, str, tuple[str, ...]]
-"""Receipt, case, matter and platforms of a report."""
+"""Receipt, case, matter and platforms of a report. A case is named by the first in the alphabet of all its reports:
+which of them came first and opened it is nobody's promise when something breaks."""
 
 
 def outcomes(log: Log) -> dict[str, Outcome]:
@@ -336,8 +355,17 @@ def outcomes(log: Log) -> dict[str, Outcome]:
                     matters[recorded.stream] = fact.matter
                 case CallIssued() as fact:
                     platforms.setdefault(fact.case, set()).add(fact.platform)
+    named: dict[str, str] = {}
+    for report, (key, _) in receipts.items():
+        case = cases.get(report, "")
+        named[case] = min(named.get(case, key), key)
     return {
-        key: (receipt, case := cases.get(report, ""), matters.get(case, ""), tuple(sorted(platforms.get(case, ()))))
+        key: (
+            receipt,
+            named[case := cases.get(report, "")],
+            matters.get(case, ""),
+            tuple(sorted(platforms.get(case, ()))),
+        )
         for report, (key, receipt) in receipts.items()
     }
 
@@ -384,6 +412,7 @@ def embedded(
                 cursor.execute("INSERT INTO sources VALUES (?, ?) ON CONFLICT (source) DO NOTHING", row)
         house.configure(load_district(find_district(township.district)))
         now = house.clock.now()
+        house.desk.forget_reporters(now)
         due = [(now, house.desk.submission(line, user, house.ledger.rules, now)) for user, line in reports]
         house.engine(Inputs(due)).run(until=now)
         house.views.catch_up(house.log)
@@ -398,13 +427,22 @@ def different(found: Mapping[str, Outcome], wanted: Mapping[str, Outcome], told:
     ]
 
 
+def lately(lines: Sequence[ReportLine]) -> list[ReportLine]:
+    """The reports, moved by whole weeks so that the newest is of the last: who tells the same story twice is known.
+
+    For older ones nobody keeps the keys of pseudonyms, so those of the last weeks are linked and the others are not.
+    """
+    weeks = (SystemClock().now() - max(line.time for line in lines)) // timedelta(weeks=1)
+    return [structs.replace(line, time=line.time + weeks * timedelta(weeks=1)) for line in lines]
+
+
 def run(folder: Path, lines: Sequence[ReportLine], fault: Fault, nodes: int = 1) -> tuple[float, Audit]:
     """One township, one replay, one fault; gives how long the replay took, in seconds, and the audit."""
     township = Proxied(folder / "township", nodes)
     try:
         township.up()
         began = time.monotonic()
-        books, reports = asyncio.run(play(township, lines, fault))
+        books, reports = asyncio.run(play(township, lately(lines), fault))
         took = time.monotonic() - began
         return took, audit(township, books, reports, folder / "embedded")
     finally:
@@ -427,15 +465,17 @@ def main() -> None:
     lines = [read_line(raw) for file in given.files for raw in islice(file.open("rb"), given.most)][: given.most]
     given.folder.mkdir(parents=True, exist_ok=True)
     given.folder.chmod(0o755)
-    columns = f"{'fault':<20} {'s':>7} {'reports':>8} {'receipts':>8} {'legs':>7} {'acked':>7} {'again':>6}"
+    columns = (
+        f"{'fault':<20} {'s':>7} {'reports':>8} {'receipts':>8} {'linked':>6} {'legs':>7} {'acked':>7} {'again':>6}"
+    )
     print(f"{columns}  lost, doubled or out of order")
     for name in given.fault or known:
         with tempfile.TemporaryDirectory(dir=given.folder) as place:
             Path(place).chmod(0o755)
             took, found = run(Path(place), lines, known[name], given.nodes)
-        shown = [found.figures[of] for of in ("reports", "receipts", "legs", "acknowledged", "heard again")]
+        shown = [found.figures[of] for of in ("reports", "receipts", "linked", "legs", "acknowledged", "heard again")]
         print(
-            f"{name:<20} {took:>7.1f} {shown[0]:>8} {shown[1]:>8} {shown[2]:>7} {shown[3]:>7} {shown[4]:>6}  "
+            f"{name:<20} {took:>7.1f} {shown[0]:>8} {shown[1]:>8} {shown[2]:>6} {shown[3]:>7} {shown[4]:>7} {shown[5]:>6}  "
             f"{len(found.faults) or 'nothing'}",
             flush=True,
         )

@@ -254,6 +254,8 @@ FAULTS: Mapping[str, Fault] = {
 }
 IN_A_CLUSTER: Mapping[str, Fault] = {fault.__name__: fault for fault in (kill_node, cut_off_node, freeze_node)}
 ASLEEP = "D07"
+FIGURES = ("reports", "receipts", "linked", "legs", "acknowledged", "heard again")
+WIDTH = max(map(len, FIGURES))
 
 
 @dataclass
@@ -465,20 +467,13 @@ def main() -> None:
     lines = [read_line(raw) for file in given.files for raw in islice(file.open("rb"), given.most)][: given.most]
     given.folder.mkdir(parents=True, exist_ok=True)
     given.folder.chmod(0o755)
-    columns = (
-        f"{'fault':<20} {'s':>7} {'reports':>8} {'receipts':>8} {'linked':>6} {'legs':>7} {'acked':>7} {'again':>6}"
-    )
-    print(f"{columns}  lost, doubled or out of order")
+    print(f"{'fault':<20} {'s':>7} {' '.join(f'{name:>{WIDTH}}' for name in FIGURES)}  lost, doubled or out of order")
     for name in given.fault or known:
         with tempfile.TemporaryDirectory(dir=given.folder) as place:
             Path(place).chmod(0o755)
             took, found = run(Path(place), lines, known[name], given.nodes)
-        shown = [found.figures[of] for of in ("reports", "receipts", "linked", "legs", "acknowledged", "heard again")]
-        print(
-            f"{name:<20} {took:>7.1f} {shown[0]:>8} {shown[1]:>8} {shown[2]:>6} {shown[3]:>7} {shown[4]:>7} {shown[5]:>6}  "
-            f"{len(found.faults) or 'nothing'}",
-            flush=True,
-        )
+        shown = " ".join(f"{found.figures[of]:>{WIDTH}}" for of in FIGURES)
+        print(f"{name:<20} {took:>7.1f} {shown}  {len(found.faults) or 'nothing'}", flush=True)
         for fault in found.faults[:10]:
             print(f"    {fault}")
 

@@ -39,9 +39,9 @@ imports: setup
 	$(BIN)/lint-imports --no-cache
 
 unit: setup
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadgroup --no-loadscope-reorder tests/system tests/flow tests/contract tests/unit
 
-wheel: setup ## the same tests on the built wheel, outside the checkout
+wheel: setup ## what reads the files that ship is tested again on the built wheel, outside the checkout
 	PYTHON=$(BIN)/python tests/on_the_wheel.sh
 
 bench: setup ## measure, and print ratios

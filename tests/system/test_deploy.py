@@ -144,7 +144,7 @@ def compose_commands() -> Iterator[Command]:
 
 def systemd_commands() -> Iterator[Command]:
     template, provision = Unit("hujiao@.service"), Unit("hujiao-provision.service")
-    for service in SERVICES:
+    for service in sorted(SERVICES):
         words = template.one("ExecStart").replace("%i", service).split()
         yield Command(f"systemd {service}", tuple(words[1:]), ENVIRONMENTS[service])
     variables = provision.variables() | ENVIRONMENTS["provision"]

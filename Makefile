@@ -39,7 +39,7 @@ imports: setup
 	$(BIN)/lint-imports --no-cache
 
 unit: setup
-	$(BIN)/pytest -n 2 --dist loadgroup --no-loadscope-reorder tests/system tests/flow tests/contract tests/unit
+	@BIN=$(BIN) tests/in_two_halves.sh
 
 wheel: setup ## what reads the files that ship is tested again on the built wheel, outside the checkout
 	PYTHON=$(BIN)/python tests/on_the_wheel.sh

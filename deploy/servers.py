@@ -330,13 +330,17 @@ class RabbitCluster:
         """Start the nodes that do not run, and wait until all answer.
 
         Raises:
-            ServerFailed: when one does not start. Nothing is left running then.
+            ServerFailed: when one does not start. Those that ran before go on, the others do not run then.
         """
+        stood_still = [node for node in self.nodes if not node.running]
         try:
             self._epmd.start()
             self._all(lambda node: node.start(timeout_s))
         except BaseException:
-            self.kill()
+            for node in stood_still:
+                node.kill()
+            if len(stood_still) == len(self.nodes):
+                self._epmd.kill()
             raise
 
     def save(self) -> None:

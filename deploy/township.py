@@ -191,7 +191,7 @@ class Township:
         return " ".join(node.management_url(user, self.password(user)) for node in self.nodes)
 
     def mqtt_url(self, user: str) -> str:
-        """Where a terminal finds Mosquitto."""
+        """Where a terminal, or the service that hears them, finds Mosquitto."""
         return self.mosquitto.url(user, self.password(user))
 
     def state(self) -> dict[str, Any]:

@@ -39,11 +39,12 @@ from services.provisioning.management import Management, Unreachable, check_mine
 from services.rules.book import RuleBook
 from services.runtime import configuration
 from services.runtime.clock import SystemClock
-from services.runtime.errors import HujiaoError
+from services.runtime.errors import Ended, HujiaoError
 from services.runtime.front import Front
 from services.runtime.places import Place
 from services.runtime.probe import Probe
 from services.runtime.pulse import Figure, Pulse
+from services.runtime.threads import in_thread
 from services.serving import EngineThread, Listener
 from services.web.app import Window, create_app
 from services.wiring import APART, RUNS, House
@@ -180,11 +181,11 @@ class Process:
         """Returns never, but when the engine has ended by itself.
 
         Raises:
-            HujiaoError: then, saying why.
+            Ended: then, saying why.
         """
         await self._ended.wait()
         found = self._engine.failure if self._engine else None
-        raise HujiaoError(f"expected an engine that works, found that it ended: {found}")
+        raise Ended(f"expected an engine that works, found that it ended: {found}")
 
 
 Serve = Callable[[Process], Coroutine[Any, Any, None]]
@@ -214,10 +215,8 @@ async def terminals(process: Process) -> None:
     async with (
         process.deciding(),
         News(url, house.log, house.vault, house.clock, process.source, is_terminal) as news,
-        asyncio.TaskGroup() as tasks,
     ):
-        tasks.create_task(hears.run())
-        tasks.create_task(_cursor(process, "news", NEWS).run(news.tell))
+        await together(hears.run(), _cursor(process, "news", NEWS).run(news.tell))
 
 
 async def departments(process: Process) -> None:
@@ -294,9 +293,9 @@ async def projections(process: Process) -> None:
 
     async def fold(well: Callable[[], None]) -> None:
         while True:
-            await asyncio.to_thread(house.views.catch_up, house.log)
+            await in_thread(house.views.catch_up, house.log)
             well()
-            await asyncio.to_thread(house.log.store.wait, VIEWS_WAIT_S)
+            await in_thread(house.log.store.wait, VIEWS_WAIT_S)
 
     process.behind(lambda: min(house.views.positions().values()))
     towns = {town.code: town.alias for town in configured(house).district.towns}
@@ -407,7 +406,7 @@ async def until(stop: asyncio.Event, *works: Coroutine[Any, Any, None]) -> None:
     """Do all of this at once until told to stop; it goes on for ever, or fails.
 
     Raises:
-        HujiaoError: when one of it ended by itself; or whatever made it fail.
+        Ended: when one of it ended by itself; or whatever made it fail.
     """
     tasks = [asyncio.ensure_future(work) for work in works]
     stopped = asyncio.ensure_future(stop.wait())
@@ -420,7 +419,7 @@ async def until(stop: asyncio.Event, *works: Coroutine[Any, Any, None]) -> None:
     for task in tasks:
         if task in done:
             task.result()
-            raise HujiaoError("expected work that goes on until it is told to stop, found that it ended by itself")
+            raise Ended("expected work that goes on until it is told to stop, found that it ended by itself")
 
 
 async def together(*works: Coroutine[Any, Any, None]) -> None:

@@ -54,14 +54,6 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "files: about files, whatever the others of the module are about")
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """When several processes share the tests out, one gets a whole file, and one all that shares the township."""
-    for item in items:
-        shares_township = "edges" in getattr(item, "fixturenames", ())
-        item.add_marker(pytest.mark.xdist_group("edges" if shares_township else str(item.path)))
-
-
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     marked = metafunc.definition.get_closest_marker
     if "place" in metafunc.fixturenames and marked("every_store") and not marked("files"):

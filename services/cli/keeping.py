@@ -320,7 +320,7 @@ def _says(house: House, row: parking.Parked) -> str:
 
 def _settle(data: str, what: str, how: Literal["release", "drop"]) -> Exit:
     with existing_house(data) as house:
-        with house.log.store.writing() as cursor:
+        with house.log.exclusive() as cursor:
             known = parking.release(cursor, what) if how == "release" else parking.drop(cursor, what)
         if not known:
             raise HujiaoError(f"what: expected something parked, found nothing called {what!r}")

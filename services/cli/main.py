@@ -16,7 +16,7 @@ from services.cli.screen import Exit, err
 from services.decisions import Rejected
 from services.provisioning.management import NotTaken, TopologyDiffers, Unreachable
 from services.runtime.district import Faults
-from services.runtime.errors import Busy, Conflict, Damaged, HujiaoError
+from services.runtime.errors import Busy, Conflict, Damaged, Ended, HujiaoError
 from services.runtime.store import Unavailable
 
 app = App(
@@ -57,7 +57,7 @@ def _explain(error: Exception) -> Exit:
             status = Exit.BUSY
         case Damaged() | TopologyDiffers():
             status = Exit.FAULT_FOUND
-        case Unreachable() | NotTaken() | Unavailable():
+        case Unreachable() | NotTaken() | Unavailable() | Ended():
             status = Exit.FAILED
         case Faults():
             status = Exit.USAGE

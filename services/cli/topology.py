@@ -184,8 +184,13 @@ def wanted_topology(district: str) -> Topology:
 def write_private(path: Path, content: str) -> None:
     """Replace a file at once by one that only its owner may read."""
     with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-        file.write(content)
-    Path(file.name).replace(path)
+        try:
+            file.write(content)
+            file.flush()
+            Path(file.name).replace(path)
+        except BaseException:
+            Path(file.name).unlink()
+            raise
 
 
 def _passwords(path: Path | None) -> Callable[[str], str] | None:

@@ -4,7 +4,6 @@ A terminal is known by the topic that it alone may write to. The broker hears th
 ledger has answered and the receipt is on its way; until then it keeps the report, in the order in which it was sent.
 """
 
-import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AsyncExitStack
 from typing import Self
@@ -39,6 +38,7 @@ from services.runtime.clock import Clock
 from services.runtime.errors import Erased
 from services.runtime.log import Log
 from services.runtime.pulse import Pulse
+from services.runtime.threads import in_thread
 from services.runtime.vault import Vault
 
 BATCH = 100
@@ -135,7 +135,7 @@ class News:
         Raises:
             LinkLost: when the link broke: all of it is published again.
         """
-        news = await asyncio.to_thread(lambda: [told for recorded in facts for told in self._news(recorded)])
+        news = await in_thread(lambda: [told for recorded in facts for told in self._news(recorded)])
         if not news:
             return
         if self._link is None:

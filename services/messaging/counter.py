@@ -14,6 +14,7 @@ from services.decisions import Rejected
 from services.runtime.batch import Answer, Submission
 from services.runtime.errors import Conflict, Erased, HujiaoError
 from services.runtime.front import Front
+from services.runtime.threads import in_thread
 
 AT_ONCE = 2000
 """How many requests wait for the ledger at once: batches together may hold more than it lets wait."""
@@ -83,11 +84,11 @@ class Counter:
         Raises:
             Unavailable, Overloaded, Closed: nothing is lost: serve the same again.
         """
-        asked = await asyncio.to_thread(lambda: [self._ask(user, event) for user, event in requests])
+        asked = await in_thread(lambda: [self._ask(user, event) for user, event in requests])
         outcomes: list[Outcome] = []
         for step in _steps([user for user, _ in requests], asked):
             decided = await asyncio.gather(*(self._decide(one) for one in asked[step]), return_exceptions=True)
-            outcomes += await asyncio.to_thread(self._outcomes, requests[step], asked[step], decided)
+            outcomes += await in_thread(self._outcomes, requests[step], asked[step], decided)
         return outcomes
 
     def _ask(self, user: str, event: CloudEvent | BadEvent) -> Asked | Unwelcome:

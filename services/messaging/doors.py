@@ -30,7 +30,7 @@ from services.messaging.counter import Counter, Outcome, Unwelcome, carried_on, 
 from services.messaging.direct import PREFIX, DirectReplies
 from services.messaging.properties import UNREADABLE, read_all
 from services.messaging.queues import patiently
-from services.messaging.retry import keep
+from services.messaging.retry import LinkLost, keep
 from services.messaging.topology import DEAD, REPLIES, user_at
 from services.runtime.clock import Clock
 from services.runtime.pulse import Pulse
@@ -129,7 +129,10 @@ class Door:
         for _, unwelcome in refused:
             logger.warning("not_taken", user=asking.user, kind=unwelcome.kind, reason=str(unwelcome))
         if refused:
-            await sender.send(DEAD, asking.user, _dead(asking, refused))
+            try:
+                await sender.send(DEAD, asking.user, _dead(asking, refused))
+            except Unroutable as error:
+                raise LinkLost(f"expected a queue for dead letters, found: {error}") from error
 
     def _answer(self, asking: Asking, n: int, outcome: Outcome) -> Message:
         message, user, about = asking.message, asking.user, outcome.event

@@ -43,6 +43,13 @@ class LogCursor:
         """Hear until cancelled, over every break."""
         care = Care(self._log, self._attempts, self._clock, self._subscriber, handle)
         careful_until: int | None = None
+        unproven = True
+
+        async def went_well() -> None:
+            nonlocal unproven
+            if unproven:
+                await in_thread(self._attempts.forget_starts)
+                unproven = False
 
         async def hear(well: Callable[[], None]) -> None:
             nonlocal careful_until
@@ -54,6 +61,7 @@ class LogCursor:
             while (facts := await in_thread(self._read, position)) is not None:
                 if not facts:
                     await care.idle()
+                    await went_well()
                     well()
                     await in_thread(self._log.store.wait, WAIT_S)
                     continue
@@ -62,6 +70,8 @@ class LogCursor:
                     await care.handle(wanted, careful=position < careful_until)
                 position = facts[-1].position
                 await in_thread(self._move, position)
+                if position >= careful_until:
+                    await went_well()
                 well()
                 self._pulse.count("facts_handled", len(wanted))
             raise LinkLost(f"expected to be the only one who hears for {self._subscriber}, found the lock lost")

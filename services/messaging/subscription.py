@@ -18,11 +18,10 @@ from services.messaging.retry import PASSING, pauses
 from services.runtime.attempts import MAX_ATTEMPTS, Attempts
 from services.runtime.clock import Clock
 from services.runtime.log import Log
-from services.runtime.parking import BEHIND, Parking
+from services.runtime.parking import BEHIND, ENDED, Parking
 from services.runtime.places import Lock
 from services.runtime.threads import in_thread
 
-ENDED = "the process ended whenever it was handled"
 STANDBY_S = 1.0
 
 Handle = Callable[[Sequence[Recorded]], Awaitable[None]]

@@ -1,4 +1,4 @@
-"""The one secret of an installation: a file of random bytes from which every broker user's password is derived."""
+"""The one secret of an installation: random bytes from which all users' passwords at the servers are derived."""
 
 import base64
 import contextlib
@@ -28,7 +28,7 @@ class Secret:
         self._key = key
 
     def password(self, user: str) -> str:
-        """The password of a broker's user: 32 capital letters and digits, always the same."""
+        """The password of a user: 32 capital letters and digits, always the same."""
         return base64.b32encode(self._derive(f"password/{user}")).decode("ascii")[:PASSWORD_CHARACTERS]
 
     def salt(self, user: str, size: int) -> bytes:

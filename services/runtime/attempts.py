@@ -39,6 +39,7 @@ class Attempts:
         """The last attempt does not count: what ended it was not the fault of ``what``."""
         with self._database.writing() as cursor:
             cursor.execute("UPDATE attempts SET n = n - 1 WHERE what=?", (self._prefix + what,))
+            cursor.execute("DELETE FROM attempts WHERE what=? AND n <= 0", (self._prefix + what,))
 
     def count_start(self, position: int) -> int:
         """Count a start of the subscriber at this place in the log; gives how many there were with this one."""

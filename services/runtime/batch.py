@@ -83,9 +83,11 @@ class Standing(Struct):
     position: int = 0
     seal: bytes = FIRST
     recorded_at: datetime = EPOCH
+    configured_at: int = 0
 
-    def configure(self, fact: DistrictConfigured) -> None:
-        """Put a configuration into force."""
+    def configure(self, fact: DistrictConfigured, position: int) -> None:
+        """Put a configuration into force, which stands at this position of the log."""
+        self.configured_at = position
         if self.rules is None or self.rules.hash != fact.hash:
             self.rules = RuleBook(fact.district)
 
@@ -299,7 +301,7 @@ class Batch:
             if kind.timers is not None and (timers := kind.timers(stream, fact)):
                 self._apply(stream, timers)
             if isinstance(fact, DistrictConfigured):
-                standing.configure(fact)
+                standing.configure(fact, position)
 
     def _apply(self, stream: str, timers: tuple[SetTimer | ClearTimer, ...]) -> None:
         for timer in timers:

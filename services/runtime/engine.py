@@ -8,7 +8,7 @@ difference to the facts, so neither does a crash. The cursor moves in the transa
 import heapq
 from collections import deque
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 import structlog
@@ -18,6 +18,7 @@ from services.decisions import Later, Reaction, Service
 from services.runtime import parking
 from services.runtime.attempts import CAREFUL_AFTER, MAX_ATTEMPTS, Attempts
 from services.runtime.batch import Answer, Batch, Submission, timer_due
+from services.runtime.configuration import STREAM
 from services.runtime.errors import Conflict
 from services.runtime.ledger import Ledger
 from services.runtime.store import Unavailable
@@ -30,8 +31,8 @@ EVERYTHING = "engine"
 
 NOWHERE = -1
 
-ENDED = "the process ended whenever it was handled"
-LATEST = datetime.max.replace(tzinfo=UTC)
+EARLIEST, LATEST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+LOOK_EVERY = timedelta(seconds=1)
 
 logger = structlog.get_logger()
 
@@ -120,6 +121,7 @@ class Engine:
         """So much is to be handled before this start counts as one that went well."""
         self._tried: list[str] = []
         self._reacted_to = position
+        self._look_at = EARLIEST
 
     def run(self, until: datetime | None = None, after_commit: Callable[[], None] = lambda: None) -> None:
         """Play: work until nothing is left that is due by ``until``, time passing inside transactions.
@@ -146,6 +148,10 @@ class Engine:
             return False
         if self._reactions and self._has_new():
             return False
+        if not self._reactions and now >= self._look_at:
+            self._look_at = now + LOOK_EVERY
+            if self._ledger.outdated:  # those who ask are judged by the rules in force before anything is decided
+                return False
         store = self._ledger.log.store
         return not (self._timers and timer_due(store, now)) and not self._parking.has_released(store)
 
@@ -160,7 +166,7 @@ class Engine:
             new = log.after(self._tail, CHUNK)
             more = len(new) == CHUNK
             self._tail = new[-1].position if new else self._tail
-            if any(recorded.name in self._reactions for recorded in new):
+            if any(recorded.name in self._reactions or recorded.stream == STREAM for recorded in new):
                 self._queue.extend(new)
                 return True
         passed = self._tail - self._reacted_to
@@ -279,7 +285,7 @@ class Engine:
             return
         behind = recorded.stream in self._parked
         if behind or not self._may_try(recorded.id):
-            cause = "behind a parked fact" if behind else ENDED
+            cause = parking.BEHIND if behind else parking.ENDED
             self._parking.park(batch.cursor, recorded.id, recorded.stream, cause, batch.now, recorded.position)
             self._parked.add(recorded.stream)
             return
@@ -307,9 +313,9 @@ class Engine:
         if not self._may_try(submission.source_id):
             request = self._ledger.encoded(submission.request)
             self._parking.park(
-                batch.cursor, submission.source_id, submission.source_id, ENDED, batch.now, None, request
+                batch.cursor, submission.source_id, submission.source_id, parking.ENDED, batch.now, None, request
             )
-            return Answer("rejected", f"parked: {ENDED}")
+            return Answer("rejected", f"parked: {parking.ENDED}")
         try:
             return batch.decide(submission)
         except Conflict as conflict:

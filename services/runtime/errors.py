@@ -17,5 +17,9 @@ class Busy(HujiaoError):
     """Another process serves this data directory. Ask that one, or stop it first."""
 
 
+class Ended(HujiaoError):
+    """Something that should go on for ever ended by itself. Whoever supervises the process starts it anew."""
+
+
 class Damaged(HujiaoError):
     """The log is not what its seals say. Stop, keep the files, and restore a backup."""

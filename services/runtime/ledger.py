@@ -74,6 +74,11 @@ class Ledger:
         """Whether a configuration is in force."""
         return self._standing.rules is not None
 
+    @property
+    def outdated(self) -> bool:
+        """Whether another process has put a configuration into force that no transaction of ours has seen yet."""
+        return self.log.newest_of(configuration.STREAM) > self._standing.configured_at
+
     @contextmanager
     def batch(self, now: datetime | None = None) -> Iterator[Batch]:
         """One transaction of any number of decisions; all are kept or, if the block raises, none.
@@ -81,11 +86,11 @@ class Ledger:
         ``now`` is when they happen, by default the clock's time.
         """
         standing = self._standing
-        mark, rules = self.vault.mark(), standing.rules
+        mark, in_force = self.vault.mark(), (standing.rules, standing.configured_at)
         try:
             with self.log.exclusive() as cursor:
                 self._catch_up(cursor)
-                rules = standing.rules
+                in_force = standing.rules, standing.configured_at
                 self.vault.refresh()
                 batch = Batch(standing, cursor, max(now or self.clock.now(), standing.recorded_at))
                 yield batch
@@ -95,7 +100,7 @@ class Ledger:
         except BaseException:
             self.vault.discard(mark)
             self.vault.abandon()
-            standing.rules = rules
+            standing.rules, standing.configured_at = in_force
             raise
         standing.probe("committed")
         if batch.facts:
@@ -154,7 +159,7 @@ class Ledger:
             standing.floor = max(standing.floor, self.log.newest_stream(cursor)[:PREFIX])
             configured = self.log.stream(configuration.STREAM, cursor)
             if configured and isinstance(latest := configured[-1].fact, DistrictConfigured):
-                standing.configure(latest)
+                standing.configure(latest, configured[-1].position)
         standing.recorded_at = facts[-1].meta.recorded_at
         standing.position, standing.seal = position, newest
 
@@ -171,5 +176,5 @@ class Ledger:
             elif entry is None and recorded.version == 1:
                 entries[stream] = Entry(1, evolve(None, fact), recorded.meta.correlation)
             if isinstance(fact, DistrictConfigured):
-                standing.configure(fact)
+                standing.configure(fact, recorded.position)
         self._keep(entries)

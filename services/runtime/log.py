@@ -88,6 +88,11 @@ class Log:
         rows = self.store.look(f"{self._streams} = ? AND originator_version = 1", (stream,))
         return self._recorded(*rows[0]) if rows else None
 
+    def newest_of(self, stream: str) -> int:
+        """The position of a stream's newest fact; 0 when there is none."""
+        sql = f"SELECT max({self.store.position}) FROM stored_events WHERE originator_id = ?"
+        return self.store.look(sql, (stream,))[0][0] or 0
+
     def newest_stream(self, cursor: Cursor) -> str:
         """The stream whose id is the greatest; empty for an empty log."""
         return cursor.execute("SELECT max(originator_id) FROM stored_events").fetchone()[0] or ""

@@ -10,6 +10,9 @@ from typing import NamedTuple
 from events.envelope import Request
 from services.runtime.store import Cursor, Database
 
+ENDED = "the process ended whenever it was handled"
+"""The cause of what took the process with it again and again."""
+
 BEHIND = "behind a parked fact"
 """The cause of what is parked only because an earlier fact of its stream is."""
 

@@ -1,9 +1,15 @@
 """An engine asks what it has to do without keeping anybody from writing, and passes over what concerns it not."""
 
+from collections.abc import Callable
+from datetime import timedelta
+
 import pytest
+from msgspec import structs
 
 from events.case import CaseOpened
+from events.district import District
 from services.command_centre.service import SERVICE as COMMAND_CENTRE
+from services.decisions import Service
 from services.disclosure.service import SERVICE as DISCLOSURE
 from services.runtime.engine import BATCH_FACTS, Engine
 from services.wiring import House
@@ -68,3 +74,20 @@ def test_what_an_engine_has_read_ahead_is_handled_once_with_what_came_meanwhile(
     assert not idle
     opened = [recorded.fact.report for recorded in all_facts(house.log) if isinstance(recorded.fact, CaseOpened)]
     assert opened == reports
+
+
+@pytest.mark.parametrize("reacting", [(), (DISCLOSURE,)])
+def test_an_engine_with_nothing_to_do_knows_a_new_configuration_within_a_second(
+    reacting: tuple[Service, ...], open_house: Callable[..., House], district: District
+) -> None:
+    house, elsewhere = open_house(), open_house()
+    engine = house.engine_of("door", *reacting)
+    at_the_end_of_the_log(house, engine)
+    changed = structs.replace(district, note="one hotline more")
+
+    elsewhere.configure(changed)
+    later = house.clock.now() + timedelta(seconds=1)
+    while not engine.idle(later):
+        engine.step(later)
+
+    assert house.ledger.rules.district == changed

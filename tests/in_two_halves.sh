@@ -1,12 +1,13 @@
 #!/bin/sh
-# All tests, those of the whole system beside the others: each half spends much of its time waiting for servers.
+# All tests in two halves at once, each of which spends much of its time waiting for servers: those of the whole system,
+# and the others together with the long replay in one process.
 set -u
 cd "$(dirname "$0")/.."
 told=$(mktemp)
 trap 'rm -f "$told"' EXIT
-"$BIN/pytest" tests/unit tests/contract tests/flow >"$told" 2>&1 &
+"$BIN/pytest" tests/unit tests/contract tests/flow tests/system/test_replay.py >"$told" 2>&1 &
 parts=$!
-"$BIN/pytest" tests/system
+"$BIN/pytest" tests/system --ignore tests/system/test_replay.py
 system=$?
 wait "$parts"
 parts=$?

@@ -184,7 +184,9 @@ async def client(
     Raises:
         LinkLost: when the broker cannot be reached, does not let us in, or does not let us hear a topic.
     """
-    link = AckingClient(url, identifier, old=old)
+    link, task = AckingClient(url, identifier, old=old), asyncio.current_task()
+    assert task is not None, "a coroutine runs in a task"
+    asked_before = task.cancelling()
     try:
         try:
             await link.__aenter__()
@@ -197,6 +199,9 @@ async def client(
                     raise LinkLost(f"expected to hear {topic}, found: {', '.join(map(str, granted))}")
         except MqttError as error:
             raise LinkLost(f"expected to hear {', '.join(topics)}, found: {error}") from error
+        if task.cancelling() > asked_before:
+            # `asyncio.wait_for` of Python 3.11, which the library uses, forgets it when just then the wait has ended
+            raise asyncio.CancelledError
         yield link
     finally:
         await link.leave()

@@ -16,7 +16,7 @@ from tests.conftest import MONDAY_MORNING
 from tests.servers import need
 from tests.system.faults import everything, nothing, run
 
-REAL, INVENTED = 150, 120
+REAL, INVENTED = 120, 90
 
 
 @pytest.fixture(autouse=True)

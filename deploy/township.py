@@ -59,7 +59,7 @@ class Service(Server):
         super().__init__(folder, outlive=outlive)
         self.share, self._settings = share, environment
         self.TITLE = f"hujiao run {share.service}"  # type: ignore[misc]  # each share has its own
-        self.PORTS = ("probe", "port") if share.service == "web" else ("probe",)  # type: ignore[misc]
+        self.PORTS = ("probe", "port") if share.service == "web" else ("probe",)  # type: ignore[misc]  # the same
 
     @property
     def probe_url(self) -> str:

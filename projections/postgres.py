@@ -264,7 +264,7 @@ def _create_schema(connection: Connection, schema: str) -> None:
 
 
 def _arrays(table: Table, names: Sequence[str]) -> str:
-    dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
+    dialect = postgresql.dialect()  # type: ignore[no-untyped-call]  # the library's own
     forms = (table.c[name].type.compile(dialect).partition(" ")[0] for name in names)
     return f"unnest({', '.join(f'%b::{form}[]' for form in forms)})"
 

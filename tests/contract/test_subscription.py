@@ -324,7 +324,7 @@ async def test_attempts_survive_a_restart(rig: Rig, monkeypatch: pytest.MonkeyPa
     for attempt in (1, 2):
         killed = Listener(Breaks(*told))
         async with listening(rig.subscribe(), killed.handle):
-            await until(lambda attempt=attempt: rig.store.attempts().so_far(told[0]) == attempt, "an attempt")  # type: ignore[misc]
+            await until(lambda attempt=attempt: rig.store.attempts().so_far(told[0]) == attempt, "an attempt")  # type: ignore[misc]  # mypy cannot infer defaults
         tried += killed.tried
     monkeypatch.setattr(retry, "FIRST_PAUSE_S", 0.01)
 
@@ -507,7 +507,7 @@ async def test_a_link_that_is_cut_again_and_again_costs_nothing_but_time(rig: Ri
     async with listening(rig.subscribe(), listener.handle):
         for n in range(6):
             told += rig.store.tell(*mixed(6, 8))
-            await until(lambda n=n: len(set(listener.effects)) >= n * 48 + 10, "some to be heard")  # type: ignore[misc]
+            await until(lambda n=n: len(set(listener.effects)) >= n * 48 + 10, "some to be heard")  # type: ignore[misc]  # mypy cannot infer defaults
             proxy.cut()
             told += rig.store.tell(*mixed(6, 1))
             proxy.mend()

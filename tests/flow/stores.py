@@ -44,7 +44,7 @@ def broken(place: Place, part: str, table: str, which: str = "1 = 1") -> Iterato
 
 def where(place: Place) -> str:
     """What `services.runtime.places.place` knows the place by."""
-    return str(place.path) if isinstance(place, Folder) else place._url  # type: ignore[attr-defined]
+    return str(place.path) if isinstance(place, Folder) else place._url  # type: ignore[attr-defined]  # a server's
 
 
 def keys(place: Place) -> dict[str, bytes]:

@@ -57,7 +57,7 @@ async def publish(
 
 async def take(link: AckingClient, many: int) -> list[str]:
     """The payloads of so many messages; none is acknowledged."""
-    return [bytes(message.payload).decode() for message in await messages(link, many)]  # type: ignore[arg-type]
+    return [bytes(message.payload).decode() for message in await messages(link, many)]  # type: ignore[arg-type]  # a body is bytes
 
 
 async def messages(link: AckingClient, many: int) -> list[aiomqtt.Message]:
@@ -143,7 +143,7 @@ async def test_giving_up_waiting_loses_nothing(mosquitto: MosquittoServer, url: 
             with suppress(TimeoutError):
                 async with asyncio.timeout(0.0003):
                     for message in await link.take(3):
-                        heard.append(bytes(message.payload))  # type: ignore[arg-type]
+                        heard.append(bytes(message.payload))  # type: ignore[arg-type]  # a body is bytes
                         link.acknowledge(message)
         await publishing
 
@@ -319,7 +319,7 @@ async def test_the_same_name_goes_on_over_a_new_link_after_each_break(
                 await publish(mosquitto, topics, str(n))
                 while str(n) not in heard:
                     for message in await messages(link, 1):
-                        heard.append(bytes(message.payload).decode())  # type: ignore[arg-type]
+                        heard.append(bytes(message.payload).decode())  # type: ignore[arg-type]  # a body is bytes
                         link.acknowledge(message)
                 proxy.cut()
                 proxy.mend()

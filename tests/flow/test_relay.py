@@ -18,7 +18,7 @@ from events.envelope import Recorded
 from events.reporter import ReporterReported
 from services.messaging import amqp, relay, retry
 from services.messaging.amqp import PREFIXES
-from services.messaging.letters import Addresses
+from services.messaging.letters import Addresses, Letter
 from services.messaging.log_cursor import LogCursor
 from services.messaging.relay import Relay, Write
 from services.rules.book import RuleBook
@@ -237,7 +237,7 @@ async def test_a_link_that_is_cut_again_and_again_costs_neither_facts_nor_order(
         for _ in range(8):
             told += [what for _ in range(3) for what in store.tell(*streams)]
             links = proxy.accepted
-            await until(lambda links=links: proxy.links > 0 or proxy.accepted > links, "a link")  # type: ignore[misc]
+            await until(lambda links=links: proxy.links > 0 or proxy.accepted > links, "a link")  # type: ignore[misc]  # mypy cannot infer defaults
             proxy.cut()
             proxy.mend()
         await all_relayed(store)
@@ -386,12 +386,12 @@ async def test_a_fact_that_cannot_be_written_is_parked_and_the_others_go_out(sto
     def failing(configured: DistrictConfigured) -> Write:
         write = writer(configured)
 
-        def fails(recorded: Recorded, first: Recorded) -> list[object]:
+        def fails(recorded: Recorded, first: Recorded) -> list[Letter]:
             if recorded.id == told[1]:
                 raise KeyError("matter")
             return list(write(recorded, first))
 
-        return fails  # type: ignore[return-value]
+        return fails
 
     async with relaying(store, broker.url, failing):
         await all_relayed(store)

@@ -523,7 +523,7 @@ class Terminal:
         if self.old:
             self.client.connect(host, port, keepalive=30)
         else:
-            wanted = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+            wanted = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # untyped library
             wanted.SessionExpiryInterval = 0 if self._clean else 3600
             self.client.connect(host, port, keepalive=30, clean_start=self._clean, properties=wanted)
         self.client.loop_start()
@@ -547,7 +547,7 @@ class Terminal:
         """Publish without waiting; gives the number to ask `confirmed` about."""
         about = None
         if not self.old:
-            about = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+            about = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]  # untyped library
             if sent.content_type:
                 about.ContentType = sent.content_type
             if sent.headers:

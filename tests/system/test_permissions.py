@@ -867,7 +867,7 @@ def test_an_analyst_reads_the_tables_views_and_changes_nothing_whatever_there_is
             for statement, reads in statements.items():
                 try:
                     with analyst.transaction(force_rollback=True):
-                        analyst.execute(statement.format(f'{schema}."{name}"'))  # type: ignore[arg-type]
+                        analyst.execute(statement.format(f'{schema}."{name}"'))  # type: ignore[arg-type]  # made of our own names
                 except psycopg.errors.InsufficientPrivilege:
                     refused.append((schema, name, reads))
 

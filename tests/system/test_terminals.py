@@ -582,7 +582,7 @@ def test_a_retained_report_is_taken_once_however_often_it_is_heard(edges: Edges)
 def test_the_will_of_a_terminal_that_dies_is_a_message_like_any_other(edges: Edges, good: bool) -> None:
     said = told()
     dying = Terminal(edges, APP, listens=False)
-    about = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+    about = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]  # untyped library
     about.CorrelationData = b"the will"
     body = bare(said).body if good else b"\xff\x00"
     dying.client.will_set(report_topic(edges, APP), body, qos=1, properties=about)
@@ -603,7 +603,7 @@ def test_an_expired_report_and_one_with_an_alias_for_its_topic_are_taken_like_an
 
     with Terminal(edges, APP) as terminal:
         for said, name, value in ((short, "MessageExpiryInterval", 60), (alias, "TopicAlias", 1)):
-            about = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+            about = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]  # untyped library
             setattr(about, name, value)
             about.PayloadFormatIndicator = 1
             terminal.client.publish(report_topic(edges, APP), bare(said).body, 1, properties=about)

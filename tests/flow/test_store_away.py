@@ -334,7 +334,7 @@ def test_links_that_break_at_any_moment_change_nothing_of_the_story(
 def test_a_writer_that_stands_still_in_a_transaction_loses_it_and_the_others_go_on(
     open_at: OpenAt, postgres_url: str, house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(postgres.SESSION, "idle_in_transaction_session_timeout", "300ms")
+    monkeypatch.setitem(postgres.SESSION, "idle_in_transaction_session_timeout", "1s")
     still = open_at(postgres_url)
 
     def stand_still() -> None:
@@ -353,7 +353,7 @@ def test_a_writer_that_stands_still_in_a_transaction_loses_it_and_the_others_go_
 def test_who_waits_too_long_for_the_lock_is_told_so_and_succeeds_later(
     open_at: OpenAt, postgres_url: str, house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(postgres.SESSION, "lock_timeout", "100ms")
+    monkeypatch.setitem(postgres.SESSION, "lock_timeout", "2s")  # a vacuum in the way gives up after one
     impatient = open_at(postgres_url)
     handed_in = submission(impatient, "2")
 

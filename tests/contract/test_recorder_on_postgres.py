@@ -12,6 +12,7 @@ import psycopg
 import pytest
 from eventsourcing import cryptography
 from eventsourcing.persistence import IntegrityError, StoredEvent
+from eventsourcing.postgres import PostgresSubscription
 
 from services.runtime.postgres_log import PostgresEventStore, Recorder
 
@@ -60,6 +61,22 @@ class PositionsAsAList(Recorder):
 
     def insert_events(self, stored_events: Sequence[StoredEvent], **kwargs: Any) -> list[int]:
         return list(super().insert_events(stored_events, **kwargs) or ())
+
+    def subscribe(self, gt: int | None = None, topics: Sequence[str] = ()) -> "LooksAgain":
+        return LooksAgain(recorder=self, gt=gt, topics=topics)
+
+
+class LooksAgain(PostgresSubscription):
+    """The library's looks once and then listens: of what comes in between it would never hear."""
+
+    def _loop_on_pull(self) -> None:
+        self._has_been_notified = AtMostASecond()
+        super()._loop_on_pull()
+
+
+class AtMostASecond(threading.Event):
+    def wait(self, timeout: float | None = None) -> bool:
+        return super().wait(1.0)
 
 
 class TestRecorderOfStreams(OnAServer, persistence.AggregateRecorderTestCase):

@@ -332,14 +332,15 @@ def test_links_that_break_at_any_moment_change_nothing_of_the_story(
 
 
 def test_a_writer_that_stands_still_in_a_transaction_loses_it_and_the_others_go_on(
-    open_at: OpenAt, postgres_url: str, house: House, monkeypatch: pytest.MonkeyPatch
+    open_at: OpenAt, postgres_url: str, house: House
 ) -> None:
-    monkeypatch.setitem(postgres.SESSION, "idle_in_transaction_session_timeout", "1s")
     still = open_at(postgres_url)
 
     def stand_still() -> None:
         with still.ledger.batch() as batch:
+            assert batch.cursor.execute("SHOW idle_in_transaction_session_timeout").fetchone()[0] == "1min"
             batch.decide(submission(still, "1"))
+            batch.cursor.execute("SET LOCAL idle_in_transaction_session_timeout = '500ms'")
             assert house.ledger.decide(submission(house, "2")) == Answer("accepted", facts=3)
 
     with pytest.raises(Unavailable):

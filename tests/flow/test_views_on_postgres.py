@@ -611,15 +611,15 @@ def test_a_writer_that_stands_still_loses_the_lock_and_what_it_had_begun(
     opened: Callable[..., Views],
     log: Listed,
     played: House,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    with monkeypatch.context() as only_here:
-        only_here.setitem(adapter.SESSION, "idle_in_transaction_session_timeout", "1s")
-        still = opened(postgres_url)
+    still = opened(postgres_url)
 
     def begin_and_stand_still() -> None:
         with still.database.writing() as connection:
+            limit = connection.exec_driver_sql("SHOW idle_in_transaction_session_timeout").scalar_one()
+            assert limit == "1min"
             connection.exec_driver_sql("DELETE FROM cases_v1")
+            connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = '500ms'")
             views.rebuild(log)
 
     with pytest.raises(Unavailable):

@@ -340,7 +340,8 @@ def test_a_writer_that_stands_still_in_a_transaction_loses_it_and_the_others_go_
         with still.ledger.batch() as batch:
             assert batch.cursor.execute("SHOW idle_in_transaction_session_timeout").fetchone()[0] == "1min"
             batch.decide(submission(still, "1"))
-            batch.cursor.execute("SET LOCAL idle_in_transaction_session_timeout = '500ms'")
+            soon = "SELECT set_config('idle_in_transaction_session_timeout', '500ms', true)"
+            assert batch.cursor.execute(soon).fetchone() == ("500ms",)
             assert house.ledger.decide(submission(house, "2")) == Answer("accepted", facts=3)
 
     with pytest.raises(Unavailable):

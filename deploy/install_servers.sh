@@ -1,9 +1,12 @@
 #!/bin/sh
-# Installs the servers and plain tools that the tests need, where this is root on Debian; elsewhere says what is missing.
+# Installs the servers, plain tools and the browser that the tests need, where this is root on Debian; elsewhere says
+# what is missing.
 # What is installed is not started: tests start servers of their own.
 set -eu
 missing=
-for package in rabbitmq-server mosquitto mosquitto-clients postgresql amqp-tools; do
+servers='rabbitmq-server mosquitto mosquitto-clients postgresql amqp-tools'
+browser='chromium chromium-driver fonts-wqy-zenhei'
+for package in $servers $browser; do
     case $(dpkg-query --show --showformat='${db:Status-Abbrev}' "$package" 2>/dev/null) in
     ?i*) ;;
     *) missing="$missing $package" ;;

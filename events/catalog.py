@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 from msgspec import msgpack
 
-from events import call, case, district, outcome, report, reporter
+from events import call, case, district, outcome, report, reporter, user
 from events.envelope import Fact, Meta, Request
 
 FACTS: Mapping[str, type[Fact]] = {
@@ -49,6 +49,8 @@ FACTS: Mapping[str, type[Fact]] = {
     "outcome.drafted.v1": outcome.OutcomeDrafted,
     "outcome.published.v1": outcome.OutcomePublished,
     "outcome.withheld.v1": outcome.OutcomeWithheld,
+    "user.added.v1": user.UserAdded,
+    "user.disabled.v1": user.UserDisabled,
 }
 
 REQUESTS: tuple[type[Request], ...] = (
@@ -79,6 +81,8 @@ REQUESTS: tuple[type[Request], ...] = (
     outcome.PublishOutcome,
     outcome.WithholdOutcome,
     district.ConfigureDistrict,
+    user.AddUser,
+    user.DisableUser,
 )
 
 Upcast = Callable[[dict[str, Any]], dict[str, Any]]

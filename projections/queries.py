@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
+from projections.sight import Sight, within
 from projections.store import Database
 from projections.view import moment_text, plain_text
 
@@ -35,10 +36,14 @@ _URGENT = 'late DESC, due IS NULL, due, "case", owner'
 
 
 class Questions:
-    """Asks the views. Every answer is of one consistent state."""
+    """Asks the views. Every answer is of one consistent state, and within the ``sights`` of whoever asks."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, database: Database, sights: Sequence[Sight] | None = None) -> None:
+        self._database, self._sights = database, sights
+
+    def within(self, sights: Sequence[Sight]) -> "Questions":
+        """The same, for somebody who may see only this."""
+        return Questions(self._database, sights)
 
     def figures(self) -> dict[str, int]:
         """How much there is of everything."""
@@ -60,8 +65,10 @@ class Questions:
         chosen = " AND ".join(condition for condition, wanted in conditions if wanted) or "1 = 1"
         values = {"now": moment_text(now), "town": town, "limit": limit}
         values |= {f"class{n}": name for n, name in enumerate(classes)}
+        seen, mine = within(self._sights, "board")
+        values |= mine
         late = "CASE WHEN overdue OR due < :now THEN 1 ELSE 0 END"
-        every = f"SELECT *, coalesce(platform, owner) AS grp, {late} AS late FROM board"
+        every = f"SELECT *, coalesce(platform, owner) AS grp, {late} AS late FROM board WHERE {seen}"
         some = f"SELECT * FROM ({every}) AS owed WHERE {chosen}"
         ranked = f"SELECT *, row_number() OVER (PARTITION BY grp ORDER BY {_URGENT}) AS rank FROM ({some}) AS chosen"
         first = f"SELECT * FROM ({ranked}) AS ranked WHERE rank <= :limit ORDER BY {_URGENT}"
@@ -93,20 +100,22 @@ class Questions:
 
     def recent(self, limit: int = 40) -> list[Found]:
         """What happened last, newest first."""
+        seen, values = within(self._sights, "timeline")
         sql = (
-            "SELECT t.*, c.town, c.matter FROM (SELECT * FROM timeline ORDER BY position DESC LIMIT :limit) t"
+            "SELECT t.*, c.town, c.matter FROM"
+            f" (SELECT * FROM timeline WHERE {seen} ORDER BY position DESC LIMIT :limit) t"
             ' LEFT JOIN cases c ON c."case" = t."case" ORDER BY t.position DESC'
         )
         with self._database.reading() as connection:
-            return _rows(connection, sql, limit=limit)
+            return _rows(connection, sql, limit=limit, **values)
 
     def cases(self, phase: str = "", town: str = "", limit: int = 100) -> list[Found]:
         """Cases, newest first."""
-        filters = " AND ".join(f"{name} = :{name}" for name, value in (("phase", phase), ("town", town)) if value)
-        where = f"WHERE {filters}" if filters else ""
-        sql = f'SELECT * FROM cases {where} ORDER BY "case" DESC LIMIT :limit'
+        seen, values = within(self._sights, "cases")
+        asked = (f"{name} = :{name}" for name, value in (("phase", phase), ("town", town)) if value)
+        sql = f'SELECT * FROM cases WHERE {" AND ".join((*asked, seen))} ORDER BY "case" DESC LIMIT :limit'
         with self._database.reading() as connection:
-            return _rows(connection, sql, phase=phase, town=town, limit=limit)
+            return _rows(connection, sql, phase=phase, town=town, limit=limit, **values)
 
     def case(self, case: str) -> Found | None:
         """Everything about one case: as it stands, calls, departments, who owes what, timeline, reports."""
@@ -117,8 +126,9 @@ class Questions:
             "board": 'SELECT * FROM board WHERE "case" = :case ORDER BY owner',
             "timeline": 'SELECT * FROM timeline WHERE "case" = :case ORDER BY position',
         }
+        seen, values = within(self._sights, "cases")
         with self._database.reading() as connection:
-            found = _rows(connection, 'SELECT * FROM cases WHERE "case" = :case', case=case)
+            found = _rows(connection, f'SELECT * FROM cases WHERE "case" = :case AND {seen}', case=case, **values)
             if not found:
                 return None
             return {"case": found[0], **{name: _rows(connection, sql, case=case) for name, sql in parts.items()}}
@@ -135,15 +145,18 @@ class Questions:
         return [row["case"] for row in rows]
 
     def receipt(self, receipt: str) -> Found | None:
-        """The report with this receipt and how its case stands."""
+        """The report with this receipt, how its case stands, and who holds it now."""
         sql = (
-            "SELECT r.*, c.phase AS stage, c.matter, c.visibility, n.phase AS notice, n.reply FROM reports r"
+            "SELECT r.*, c.phase AS stage, c.matter, c.visibility, c.result_due, n.phase AS notice, n.reply"
+            " FROM reports r"
             ' LEFT JOIN cases c ON c."case" = r."case" LEFT JOIN notices n ON n."case" = r."case"'
             " WHERE r.receipt = :receipt"
         )
+        holders = 'SELECT owner FROM board WHERE "case" = :case ORDER BY owner'
         with self._database.reading() as connection:
             found = _rows(connection, sql, receipt=receipt)
-        return found[0] if found else None
+            held = _rows(connection, holders, case=found[0]["case"]) if found else []
+        return {**found[0], "holders": [row["owner"] for row in held]} if found else None
 
     def reported_at(self, source: str, record: str) -> str | None:
         """When the sender's record was reported, if it is known."""
@@ -152,10 +165,49 @@ class Questions:
             found = _rows(connection, sql, source=source, record=record)
         return found[0]["reported_at"] if found else None
 
-    def table(self, name: str, order: str) -> list[Found]:
-        """All rows of a small view."""
+    def triage(self) -> list[Found]:
+        """Cases that wait for an operator, the oldest first."""
+        seen, values = within(self._sights, "triage")
         with self._database.reading() as connection:
-            return _rows(connection, f"SELECT * FROM {name} ORDER BY {order}")
+            return _rows(connection, f'SELECT * FROM triage WHERE {seen} ORDER BY queued_at, "case"', **values)
+
+    def workload(self, town: str = "", department: str = "") -> list[Found]:
+        """How busy departments are: of a town or of all, one or all."""
+        wanted = {"town": town, "department": department}
+        chosen = " AND ".join(f"{name} = :{name}" for name, value in wanted.items() if value) or "1 = 1"
+        sql = f"SELECT * FROM workload WHERE {chosen} ORDER BY town, department"
+        with self._database.reading() as connection:
+            return _rows(connection, sql, town=town, department=department)
+
+    def owing(self, now: datetime, owes: Sequence[str], owner: str = "", limit: int = 100) -> list[Found]:
+        """What waits for a desk: rows of the board that owe one of these, the most urgent first.
+
+        With an ``owner``, a department's: what it owes, with how far it has come.
+        """
+        seen, values = within(self._sights, "board")
+        late = "CASE WHEN board.overdue OR board.due < :now THEN 1 ELSE 0 END"
+        of_owner = "board.owner = :owner" if owner else f"owes IN ({', '.join(f':owes{n}' for n in range(len(owes)))})"
+        sql = (
+            f"SELECT board.*, {late} AS late, legs.progress, cases.visibility, cases.reports, cases.attempt FROM board"
+            ' LEFT JOIN legs ON legs."call" = board."call" AND legs.department = board.owner'
+            f' JOIN cases ON cases."case" = board."case" WHERE {of_owner} AND {seen}'
+            f' ORDER BY late DESC, board.due IS NULL, board.due, board."case" LIMIT :limit'
+        )
+        values |= {f"owes{n}": name for n, name in enumerate(owes)}
+        with self._database.reading() as connection:
+            return _rows(connection, sql, now=moment_text(now), owner=owner, limit=limit, **values)
+
+    def published(self, town: str = "", limit: int = 50) -> list[Found]:
+        """Notices that everybody may read, newest first."""
+        chosen = "AND town = :town" if town else ""
+        sql = f"SELECT * FROM notices WHERE phase = 'published' {chosen} ORDER BY decided_at DESC LIMIT :limit"
+        with self._database.reading() as connection:
+            return _rows(connection, sql, town=town, limit=limit)
+
+    def figure(self, name: str) -> int:
+        """One of the figures."""
+        with self._database.reading() as connection:
+            return int(connection.execute(text(FIGURES[name])).scalar_one())
 
     def sql(self, question: str) -> tuple[list[str], list[tuple[Any, ...]]]:
         """Column names and rows of somebody's own question; it can read and change nothing."""

@@ -6,6 +6,7 @@ process may end at any moment, or run twice, and nothing is lost or done twice.
 
 import asyncio
 import contextlib
+import functools
 import signal
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -16,7 +17,7 @@ import uvicorn
 from msgspec import Struct
 
 from events.district import DistrictConfigured, Hotline
-from projections.queries import Questions
+from projections.queries import FIGURES, Questions
 from services.command_centre.service import SERVICE as COMMAND_CENTRE
 from services.decisions import Service
 from services.departments.door import Acts
@@ -46,7 +47,8 @@ from services.runtime.probe import Probe
 from services.runtime.pulse import Figure, Pulse
 from services.runtime.threads import in_thread
 from services.serving import EngineThread, Listener
-from services.web.app import Window, create_app
+from services.web.app import create_app
+from services.web.window import Window
 from services.wiring import APART, RUNS, House
 
 STOP_S = 8.0
@@ -318,6 +320,8 @@ def web(port: int, host: str = LOOPBACK) -> Serve:
 
     async def serve(process: Process) -> None:
         window = Window(process.house, process.front, process.alive, demo=False)
+        for name in FIGURES:
+            process.pulse.figure(name, functools.partial(window.questions.figure, name))
         config = uvicorn.Config(create_app(window), host=host, port=port, log_level="warning")
         server = _Uvicorn(config)
         async with process.deciding():

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Self
 
 from events.district import ConfigureDistrict, District
+from events.envelope import Recorded
 from events.report import EraseReport, ErasureReason
+from events.user import UserAdded, UserDisabled
 from projections.all_views import VIEWS
 from projections.runner import Views
 from services.command_centre.service import SERVICE as COMMAND_CENTRE
@@ -16,12 +18,15 @@ from services.disclosure.scrub import scrub
 from services.disclosure.service import SERVICE as DISCLOSURE
 from services.intake.desk import Desk
 from services.intake.service import SERVICE as INTAKE
+from services.people.accounts import Accounts
+from services.people.service import SERVICE as PEOPLE
+from services.people.user import User, evolve, user_id
 from services.platforms.service import SERVICE as PLATFORMS
 from services.rules.book import configuration_hash
 from services.runtime import configuration, parking
 from services.runtime.attempts import Attempts
 from services.runtime.batch import Answer, Submission
-from services.runtime.clock import Clock
+from services.runtime.clock import Clock, SystemClock
 from services.runtime.engine import BATCH_FACTS, EVERYTHING, Engine, Feed
 from services.runtime.erasure import doomed, reconcile
 from services.runtime.errors import Busy, HujiaoError
@@ -31,7 +36,7 @@ from services.runtime.places import Folder, Place, at
 from services.runtime.store import Database
 from services.runtime.vault import Vault
 
-SERVICES: tuple[Service, ...] = (configuration.SERVICE, INTAKE, COMMAND_CENTRE, PLATFORMS, DISCLOSURE)
+SERVICES: tuple[Service, ...] = (configuration.SERVICE, PEOPLE, INTAKE, COMMAND_CENTRE, PLATFORMS, DISCLOSURE)
 """The services of a real township. The simulation is added by the demo and the replay alone."""
 
 
@@ -95,6 +100,29 @@ class House:
         return Desk(self.vault)
 
     @cached_property
+    def accounts(self) -> Accounts:
+        """How users prove who they are. Its sessions last by the machine's clock, also where ours runs fast."""
+        accounts = Accounts(self.place.accounts(), SystemClock().now)
+        self._opened.callback(accounts.close)
+        return accounts
+
+    def user(self, name: str) -> User | None:
+        """The user who logs in under this name, disabled or not."""
+        return self._user_of(self.log.stream(user_id(name)))
+
+    def _user_of(self, facts: list[Recorded]) -> User | None:
+        state: User | None = None
+        for recorded in facts:
+            if isinstance(recorded.fact, UserAdded | UserDisabled):
+                state = evolve(state, recorded.fact)
+        return state
+
+    def users(self) -> list[User]:
+        """Every user there ever was, by name."""
+        found = (self._user_of(facts) for facts in self.log.timeless())
+        return sorted((user for user in found if user is not None), key=lambda user: user.name)
+
+    @cached_property
     def _attempts(self) -> Database:
         database = self.place.attempts()
         self._opened.callback(database.close)
@@ -136,9 +164,14 @@ class House:
         """Go on with another clock; time still never runs backwards."""
         self.clock = self.ledger.clock = clock
 
-    def engine(self, feed: Feed | None = None, batch_facts: int = BATCH_FACTS) -> Engine:
+    def engine(
+        self,
+        feed: Feed | None = None,
+        batch_facts: int = BATCH_FACTS,
+        skip: Callable[[Submission], bool] = lambda submission: False,
+    ) -> Engine:
         """The one engine of all services, about ``batch_facts`` to a transaction; call `lock` first."""
-        return Engine(self.ledger, self.services, self.attempts(EVERYTHING), feed, batch_facts)
+        return Engine(self.ledger, self.services, self.attempts(EVERYTHING), feed, batch_facts, skip=skip)
 
     def engine_of(self, name: str, *reacting: Service, feed: Feed | None = None, timers: bool = False) -> Engine:
         """The engine of a process that runs some services' reactions apart from the others, under its own ``name``."""

@@ -17,14 +17,14 @@ NOT_RUN = "NOT RUN: needs "
 PASSWORD = "open sesame"  # noqa: S105 - of servers that live as long as the tests
 
 
-def need(package: str) -> None:
+def need(package: str, *, there: bool | None = None) -> None:
     """Skip what needs a Debian package that is not installed; fail in CI, which must have them all.
 
     ``WITHOUT_SERVERS`` leaves these tests to another run, as that on the wheel does.
     """
     if os.environ.get("WITHOUT_SERVERS"):
         pytest.skip("left to the run on the checkout")
-    if package in missing():
+    if package in missing() if there is None else not there:
         if os.environ.get("CI") or os.environ.get("NEED_SERVERS"):
             pytest.fail(f"expected {package} to be installed, found it missing: CI must have it")
         pytest.skip(f"{NOT_RUN}{package} (apt install {package})")

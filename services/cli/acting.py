@@ -1,4 +1,4 @@
-"""What operators, departments, reviewers and clerks do, each as one command. Log-in comes with the desks."""
+"""What operators, departments, reviewers and clerks do, each as one command, in the name of a user who may."""
 
 import secrets
 from collections.abc import Callable
@@ -15,14 +15,15 @@ from events.ids import outcome_of
 from events.outcome import PublishOutcome, WithheldGround, WithholdOutcome
 from events.report import RefusalGround, RefuseReport
 from projections.queries import Questions
-from services.cli.houses import DEFAULT_DATA, Data, Json, drain, existing_house, find_case
+from services.acting import Acting
+from services.cli.houses import DEFAULT_DATA, Data, Json, checked, drain, existing_house, find_case, known_user
 from services.cli.screen import Exit, out, print_json
 from services.decisions import Rejected
 from services.runtime.batch import Submission
 from services.runtime.errors import HujiaoError
 from services.wiring import House
 
-By = Annotated[str, Parameter(name="--by", help="Who does it: a named person or post.")]
+By = Annotated[str, Parameter(name="--by", help="Who does it: a user; a named person, as long as there is none.")]
 Id = Annotated[str | None, Parameter(name="--id", help="Your own number for this act; the same again does nothing.")]
 
 
@@ -53,13 +54,8 @@ def _decide(case: str, options: Options, make: Callable[[House, str], Request]) 
     """Decide one act, let the services react, and say what became of it."""
     with existing_house(options.data) as house:
         found = find_case(house, case)
-        request = make(house, found)
-        catalog = house.log.catalog
-        try:
-            request = catalog.decode_request(catalog.encode_request(request))
-        except (msgspec.ValidationError, UnicodeError, OverflowError) as error:
-            raise HujiaoError(f"expected what an act may say, found something else: {error}") from error
-        answer = house.ledger.decide(Submission(f"act/{options.record or secrets.token_hex(8)}", request, options.by))
+        request = checked(house, make(house, found))
+        answer = house.ledger.decide(_submission(house, request, options))
         drain(house)
         phase = (Questions(house.views.database).case(found) or {})["case"]["phase"]
     shown = {"status": answer.status, "reason": answer.reason, "facts": answer.facts, "case": found, "phase": phase}
@@ -72,6 +68,16 @@ def _decide(case: str, options: Options, make: Callable[[House, str], Request]) 
         done = f"{answer.facts} facts recorded" if new else "it was done already"
         out.print(f"Done: {done}. Case {found} is now {phase}.")
     return Exit.DONE
+
+
+def _submission(house: House, request: Request, options: Options) -> Submission:
+    """The act in the name of ``--by``: of a user, once there are any, and then only what that user may do."""
+    record = options.record or secrets.token_hex(8)
+    if not house.users():
+        return Submission(f"act/{record}", request, options.by)
+    asked = msgspec.to_builtins(request)
+    del asked["by"]
+    return Acting(house).submission(known_user(house, options.by), asked, record)
 
 
 def _call_of(house: House, case: str, department: str) -> str:

@@ -6,11 +6,14 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, TypeVar
 
+import msgspec
 from cyclopts import Parameter
 
+from events.envelope import Request
 from projections.queries import Questions
+from services.people.user import User
 from services.runtime.clock import SystemClock, VirtualClock
 from services.runtime.errors import Busy, HujiaoError
 from services.runtime.places import Place, place
@@ -29,6 +32,8 @@ Json = Annotated[bool, Parameter(name="--json", negative="", help="One line of J
 District = Annotated[
     str, Parameter(name="--district", env_var="HUJIAO_DISTRICT", help="A district's name or the folder of its files.")
 ]
+
+Asked = TypeVar("Asked", bound=Request)
 
 DEFAULT_DATA = "data"
 DEFAULT_DISTRICT = "yunan"
@@ -72,6 +77,32 @@ def existing_place(data: str) -> Place:
     if not where.exists():
         raise HujiaoError(f"--data: expected a data directory or database with a log, found none at {where.name}")
     return where
+
+
+def checked(house: House, request: Asked) -> Asked:
+    """A request made from arguments, with every field as it may be.
+
+    Raises:
+        HujiaoError: naming the field, what was expected and what was found.
+    """
+    catalog = house.log.catalog
+    try:
+        catalog.decode_request(catalog.encode_request(request))
+    except (msgspec.ValidationError, UnicodeError, OverflowError) as error:
+        raise HujiaoError(f"expected what a request may say, found something else: {error}") from error
+    return request
+
+
+def known_user(house: House, name: str) -> User:
+    """The user of this name.
+
+    Raises:
+        HujiaoError: when there is none, or one who is disabled.
+    """
+    found = house.user(name)
+    if found is None or found.disabled:
+        raise HujiaoError(f"user: expected one who is enabled, found {name!r}, {'disabled' if found else 'unknown'}")
+    return found
 
 
 def drain(house: House) -> None:

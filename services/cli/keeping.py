@@ -12,8 +12,9 @@ import msgspec
 from cyclopts import App, Parameter
 
 from events.district import Hotline
-from events.report import ErasureReason
+from events.report import EraseReport, ErasureReason
 from events.schema import asyncapi, json_schemas
+from events.user import Unit
 from projections.queries import Questions
 from services.cli.houses import (
     DEFAULT_DATA,
@@ -23,12 +24,14 @@ from services.cli.houses import (
     drain,
     existing_house,
     existing_place,
+    known_user,
     place_of,
 )
 from services.cli.screen import Exit, out, print_json, progress, table
 from services.decisions import Rejected
 from services.intake.receipt import make_receipt, read_receipt
 from services.messaging.topology import Senders
+from services.people.authority import may_act
 from services.rules.book import configuration_hash
 from services.runtime import parking
 from services.runtime.clock import SystemClock
@@ -143,7 +146,7 @@ def verify(*, head: str = "", data: Data = DEFAULT_DATA, as_json: Json = False) 
 def erase(
     receipt: str,
     *,
-    by: Annotated[str, Parameter(help="Who orders it.")],
+    by: Annotated[str, Parameter(help="Who orders it: a user; a named person, as long as there is none.")],
     reason: ErasureReason = "request",
     data: Data = DEFAULT_DATA,
     as_json: Json = False,
@@ -154,6 +157,10 @@ def erase(
         found = Questions(house.views.database).receipt(wanted)
         if found is None:
             raise HujiaoError(f"receipt: expected one that we gave, found none such: {receipt}")
+        if house.users():
+            user = known_user(house, by)
+            may_act(user, EraseReport, Unit(found["town"], found["village"] or ""))
+            by = user.person
         answer = house.erase(found["report"], by, reason)
         if answer.status == "rejected":
             raise Rejected(answer.reason)

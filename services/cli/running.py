@@ -60,7 +60,7 @@ def run(
         int, Parameter(env_var="HUJIAO_PORT", validator=Number(gte=1, lte=65535), help="The web's port.")
     ] = processes.DEFAULT_PORT,
     host: Annotated[
-        str, Parameter(env_var="HUJIAO_HOST", help="The web's address. It has no log-in: only where nobody else comes.")
+        str, Parameter(env_var="HUJIAO_HOST", help="The web's address; beyond this machine only behind TLS.")
     ] = processes.LOOPBACK,
 ) -> Exit:
     """Run one service until SIGTERM; the others run beside it, here or on other machines.

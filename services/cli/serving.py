@@ -23,7 +23,8 @@ from services.serving import EngineThread
 from services.simulation.people import Dice
 from services.simulation.residents import SOURCE, Residents, invented_reports
 from services.simulation.service import simulation
-from services.web.app import Window, create_app
+from services.web.app import create_app
+from services.web.window import Window
 from services.wiring import SERVICES, House
 
 Port = Annotated[
@@ -138,7 +139,8 @@ def _live_through(house: House, feed: Feed, until: datetime) -> datetime:
 
 def _serve(house: House, front: Front, feed: Feed | None, port: int, *, demo: bool) -> Exit:
     engine: EngineThread | None = None
-    app = create_app(Window(house, front, lambda: engine is not None and engine.is_alive(), demo))
+    window = Window(house, front, lambda: engine is not None and engine.is_alive(), demo)
+    app = create_app(window)
     server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning"))
 
     def end() -> None:
@@ -146,10 +148,10 @@ def _serve(house: House, front: Front, feed: Feed | None, port: int, *, demo: bo
 
     for told in (signal.SIGINT, signal.SIGTERM):
         signal.signal(told, lambda *_: end())  # uvicorn ends on them by itself, and then raises them once more
-    engine = EngineThread(house.engine(feed or front), front, lambda: house.clock, house.settle, end)
+    playing = house.engine(feed or front, skip=window.seats.plays)
+    engine = EngineThread(playing, front, lambda: house.clock, house.settle, end)
     engine.start()
-    window = f"http://127.0.0.1:{port}"
-    out.print(f"Look at [bold cyan]{window}[/bold cyan] and /schema/openapi.json. Ctrl-C ends it.")
+    out.print(f"Look at [bold cyan]http://127.0.0.1:{port}[/bold cyan] and /schema/openapi.json. Ctrl-C ends it.")
     try:
         server.run()
     finally:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import structlog
-from msgspec import Struct, structs
+from msgspec import Struct
 from opentelemetry.trace import SpanKind
 
 from events.call import (
@@ -28,15 +28,14 @@ from events.edge import (
     ActDecided,
     Contacted,
     Note,
-    OpenedReport,
     OpenWords,
     ReportedIn,
     Result,
     WordsOpened,
 )
 from events.envelope import Request
-from events.report import ReportSubmitted, ReportWords
 from services.decisions import Rejected
+from services.intake.words import open_report
 from services.messaging.counter import Asked, Unwelcome
 from services.messaging.topology import LocalDepartment, senders_of
 from services.platforms import call as calls
@@ -44,7 +43,6 @@ from services.platforms.words import may_open
 from services.rules.book import RuleBook
 from services.runtime.batch import Answer, Submission
 from services.runtime.clock import Clock
-from services.runtime.errors import Erased
 from services.runtime.log import Log
 from services.runtime.tracing import span, trace_of
 from services.runtime.vault import Vault
@@ -108,35 +106,9 @@ class Acts:
             for recorded in self._log.stream(issued.case)
             if isinstance(recorded.fact, CaseOpened | CaseReportLinked)
         ]
-        opened = tuple(self._words(report, f"{act.by} ({user})", act.call) for report in reports)
+        who, purpose, at = f"{act.by} ({user})", f"call {act.call}", self._clock.now()
+        opened = tuple(open_report(self._log, self._vault, report, who, purpose, at) for report in reports)
         return WordsOpened(call=act.call, case=issued.case, reports=opened, event=event)
-
-    def _words(self, report: str, who: str, call: str) -> OpenedReport:
-        first = self._log.first(report)
-        assert first is not None, "a case knows submitted reports"
-        submitted = first.fact
-        assert isinstance(submitted, ReportSubmitted), "a report begins with its submission"
-        known = OpenedReport(
-            receipt=submitted.receipt,
-            record=submitted.record,
-            channel=submitted.channel,
-            reported_at=submitted.reported_at,
-            village=submitted.village,
-            anonymous=submitted.anonymous,
-        )
-        try:
-            words = self._vault.open(submitted.words, ReportWords, who, f"call {call}", self._clock.now())
-        except Erased:
-            return structs.replace(known, erased=True)
-        return structs.replace(
-            known,
-            title=words.title,
-            text=words.text,
-            place=words.place,
-            point=words.point,
-            contact=words.contact,
-            attachments=words.attachments,
-        )
 
 
 def _request(act: Act, department: str, case: str) -> Request:

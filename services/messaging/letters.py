@@ -14,10 +14,9 @@ from events.cloudevents import CloudEvent
 from events.edge import LegCalled
 from events.envelope import Fact, Recorded, kind_of
 from events.report import ReportAccepted, ReportSubmitted
+from events.schema import NEVER_TOLD
 from services.messaging.topology import fact_key
 from services.rules.book import RuleBook
-
-SECRET_KINDS = frozenset({"reporter"})
 
 
 class Letter(Struct, frozen=True):
@@ -42,7 +41,7 @@ class Addresses:
 
     def letters(self, recorded: Recorded, first: Recorded) -> Iterator[Letter]:
         """The letters of a fact; ``first`` is the fact with which its stream begins, which names the town."""
-        if kind_of(recorded.name) in SECRET_KINDS:
+        if kind_of(recorded.name) in NEVER_TOLD:
             return
         town = self._town(first)
         platform = getattr(recorded.fact, "platform", None)

@@ -87,6 +87,7 @@ class Engine:
 
     ``subscriber`` names its place in the log: all services together have one when they run in one process, each
     has its own when they run apart. Two engines of one name do no harm: what one has done the other finds done.
+    A timer that is due and that ``skip`` is true of is forgotten: in the demo a person plays it instead.
     """
 
     def __init__(
@@ -98,12 +99,13 @@ class Engine:
         batch_facts: int = BATCH_FACTS,
         subscriber: str = EVERYTHING,
         timers: bool = True,
+        skip: Callable[[Submission], bool] = lambda submission: False,
     ) -> None:
         self._ledger = ledger
         self._feed: Feed = feed or NoFeed()
         self._attempts = attempts
         self._batch_facts = batch_facts
-        self._timers = timers
+        self._timers, self._skip = timers, skip
         self._parking = parking.Parking(subscriber)
         self._reactions: dict[str, list[tuple[str, Reaction]]] = {}
         for service in services:
@@ -248,6 +250,7 @@ class Engine:
             (at, Submission(source_id, request, "clock", remembered=False))
             for at, source_id, request in (batch.due(until, limit if self._careful else NO_LIMIT) if has_timers else ())
         ]
+        timers = [due for due in timers if not self._skip(due[1])]
         if self._careful and inputs and timers:
             self._feed.give_back(inputs)
             self._taken.clear()

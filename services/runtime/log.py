@@ -13,6 +13,7 @@ from eventsourcing.persistence import StoredEvent
 
 from events.catalog import CATALOG, Catalog
 from events.envelope import Recorded
+from events.ids import PREFIX
 from services.runtime.store import Cursor, EventStore
 
 READ = 1000
@@ -82,6 +83,13 @@ class Log:
         """All facts of several streams, each in order; those that are not there are left out."""
         rows = sorted(cursor.among(self._streams, list(streams)), key=lambda row: (row[1], row[2]))
         return {stream: [self._recorded(*row) for row in group] for stream, group in groupby(rows, lambda row: row[1])}
+
+    def timeless(self) -> list[list[Recorded]]:
+        """All facts of every stream that does not begin with a report's time: configuration and users."""
+        rows = self.store.look(
+            f"{self._streams} < ? ORDER BY originator_id, originator_version", ("0" * (PREFIX - 1) + "1",)
+        )
+        return [[self._recorded(*row) for row in group] for _, group in groupby(rows, lambda row: row[1])]
 
     def first(self, stream: str) -> Recorded | None:
         """The fact with which a stream begins. It never changes."""

@@ -8,9 +8,9 @@ from typing import Protocol
 from services.runtime.postgres import PostgresDatabase, PostgresLock, schema_exists
 from services.runtime.postgres_log import PostgresEventStore
 from services.runtime.sqlite import SqliteDatabase, SqliteEventStore
-from services.runtime.store import ATTEMPT_TABLES, VAULT_TABLES, Database, EventStore
+from services.runtime.store import ACCOUNT_TABLES, ATTEMPT_TABLES, VAULT_TABLES, Database, EventStore
 
-LOG, VAULT, VIEWS, ATTEMPTS = "log.db", "vault.db", "views.db", "attempts.db"
+LOG, VAULT, ACCOUNTS, VIEWS, ATTEMPTS = "log.db", "vault.db", "accounts.db", "views.db", "attempts.db"
 
 
 class Lock(Protocol):
@@ -45,6 +45,10 @@ class Place(Protocol):
 
     def vault(self) -> Database:
         """The database of the vault."""
+        ...
+
+    def accounts(self) -> Database:
+        """The database in which users prove who they are."""
         ...
 
     def attempts(self) -> Database:
@@ -82,6 +86,10 @@ class Folder:
         """The database of the vault."""
         return SqliteDatabase(self._file(VAULT), VAULT_TABLES)
 
+    def accounts(self) -> Database:
+        """The database in which users prove who they are."""
+        return SqliteDatabase(self._file(ACCOUNTS), ACCOUNT_TABLES)
+
     def attempts(self) -> Database:
         """The database in which attempts are counted."""
         return SqliteDatabase(self._file(ATTEMPTS), ATTEMPT_TABLES)
@@ -104,7 +112,7 @@ class Folder:
 
     def forget(self) -> None:
         """Remove every file."""
-        for pattern in (*(f"{name}*" for name in (LOG, VAULT, VIEWS, ATTEMPTS)), "views-as-of-*"):
+        for pattern in (*(f"{name}*" for name in (LOG, VAULT, ACCOUNTS, VIEWS, ATTEMPTS)), "views-as-of-*"):
             for file in self.path.glob(pattern):
                 file.unlink()
 
@@ -127,6 +135,10 @@ class Server:
     def vault(self) -> Database:
         """The schema of the vault."""
         return PostgresDatabase(self._vault_url, "vault", VAULT_TABLES)
+
+    def accounts(self) -> Database:
+        """In the schema of the vault, whose role alone opens doors."""
+        return PostgresDatabase(self._vault_url, "vault", ACCOUNT_TABLES)
 
     def attempts(self) -> Database:
         """Beside the log, through connections of its own."""

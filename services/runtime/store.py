@@ -88,6 +88,20 @@ VAULT_TABLES = (
 )
 """The vault, in a database or schema of its own."""
 
+PASSWORDS = Table("passwords", (("name", "text"), ("hash", "text")), ("name",))
+ACCOUNT_TABLES = (
+    PASSWORDS,
+    Table("sessions", (("secret", "text"), ("name", "text"), ("ends", "integer")), ("secret",), (("name",),)),
+    Table(
+        "tokens",
+        (("secret", "text"), ("name", "text"), ("label", "text"), ("ends", "integer")),
+        ("secret",),
+        (("name",),),
+    ),
+    Table("guesses", (("what", "text"), ("n", "integer"), ("began", "integer")), ("what",)),
+)
+"""How users prove who they are; beside the vault, because it opens the same doors."""
+
 ATTEMPT_TABLES = (Table("attempts", (("what", "text"), ("n", "integer")), ("what",)),)
 """How often things were tried: durable at once, so never inside the transaction that tries."""
 

@@ -88,6 +88,12 @@ class Vault:
             found = cursor.execute("SELECT opened_at, who, purpose FROM openings WHERE stream=? ORDER BY n", (stream,))
             return [(row[0], row[1], row[2]) for row in found]
 
+    def newest_openings(self, limit: int) -> list[dict[str, str]]:
+        """Who opened words last, of which stream and what for, the newest first; times are UTC."""
+        sql = "SELECT opened_at, who, purpose, stream FROM openings ORDER BY n DESC LIMIT ?"
+        names = ("opened_at", "who", "purpose", "stream")
+        return [dict(zip(names, row, strict=True)) for row in self._database.look(sql, (limit,))]
+
     def stage_attachment(self, stream: str, content: bytes) -> None:
         """Encrypt bytes under the key of ``stream``; durable with the next `flush`, unless it is abandoned."""
         name = sha256(content).hexdigest()

@@ -25,6 +25,8 @@ from services.rules.book import CATCH_ALL, RuleBook
 from services.simulation.people import REPLY_MEDIAN_DAYS, REPLY_P90_DAYS, Dice
 from services.simulation.words import demo_words
 
+NAME = "simulation"
+
 MISSES_ACKNOWLEDGEMENT = 0.06
 SENT_BACK = 0.05
 REACHED = 0.75
@@ -48,7 +50,7 @@ def simulation(seed: int) -> Service:
         )
 
     def work(recorded: Recorded, fact: DepartmentsCalled, rules: RuleBook) -> tuple[Later, ...]:
-        return tuple(act for leg in fact.legs for act in _act(dice, recorded, fact, leg))
+        return tuple(act for leg in fact.legs for act in _act(dice, recorded, fact, leg, rules))
 
     def review(recorded: Recorded, fact: CaseResultSubmitted, rules: RuleBook) -> tuple[Later, ...]:
         share = 0.1 + 0.8 * dice.share("review", recorded.id)
@@ -72,7 +74,7 @@ def simulation(seed: int) -> Service:
         return (_after(recorded, minutes=dice.skewed(600, 2400, "disclose", recorded.id), request=request),)
 
     return Service(
-        name="simulation",
+        name=NAME,
         reactions={
             "case.triage-queued.v1": classify,
             "call.departments-called.v1": work,
@@ -84,7 +86,7 @@ def simulation(seed: int) -> Service:
     )
 
 
-def _act(dice: Dice, recorded: Recorded, fact: DepartmentsCalled, leg: Leg) -> list[Later]:
+def _act(dice: Dice, recorded: Recorded, fact: DepartmentsCalled, leg: Leg, rules: RuleBook) -> list[Later]:
     """Everything one department will do about a call, in order."""
     call, department = recorded.stream, leg.department
     about = (recorded.id, department)
@@ -95,6 +97,11 @@ def _act(dice: Dice, recorded: Recorded, fact: DepartmentsCalled, leg: Leg) -> l
 
     def will(at: datetime, request: Request) -> None:
         acts.append(Later(at, request))
+
+    def words(choices: tuple[str, ...], *what: str) -> str:
+        """Words with the department's name in them; which village it is, a call's departments are not told."""
+        name = rules.departments[department].zh if department in rules.departments else department
+        return dice.choose(choices, *what, *about).format(department=name, village="当地")
 
     late = dice.happens(MISSES_ACKNOWLEDGEMENT, "late", *about)
     share = dice.share("acknowledge", *about)
@@ -111,7 +118,7 @@ def _act(dice: Dice, recorded: Recorded, fact: DepartmentsCalled, leg: Leg) -> l
         will(contact, ContactReporter(call=call, department=department, by=by))
     result = latest + _until_result(dice, fact, leg, start, about)
     if dice.happens(0.3, "note", *about):
-        note = dice.choose(replies.notes, "words of note", *about)
+        note = words(replies.notes, "words of note")
         will(
             latest + 0.4 * (result - latest),
             NoteProgress(call=call, case=fact.case, department=department, by=by, note=note),
@@ -122,8 +129,8 @@ def _act(dice: Dice, recorded: Recorded, fact: DepartmentsCalled, leg: Leg) -> l
         department=department,
         by=by,
         solved="yes" if dice.happens(0.9, "solved", *about) else "partly",
-        account=dice.choose(replies.results, "account", *about),
-        reply=dice.choose(replies.public, "reply", *about) if leg.role == "lead" else None,
+        account=words(replies.results, "account"),
+        reply=words(replies.public, "reply") if leg.role == "lead" else None,
     )
     will(result, filed)
     return acts

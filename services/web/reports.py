@@ -148,6 +148,17 @@ class Reports:
         source = line.source or DEFAULT_SOURCE
         return house.desk.submission(line, source, house.ledger.rules, house.clock.now(), trace=trace)
 
+    async def decided(self, submission: Submission) -> Received:
+        """The receipt of a report once it is committed.
+
+        Raises:
+            HTTPException: with the status and the reason why nothing was taken.
+        """
+        try:
+            return await self._decided(submission)
+        except _REFUSED as error:
+            raise HTTPException(str(error), status_code=_status(error)) from error
+
     async def _decided(self, submission: Submission) -> Received:
         answer = await self._front.submit(submission)
         if answer.status == "rejected":

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from events import call, case, district, edge, outcome, report, reporter
+from events import call, case, district, edge, outcome, report, reporter, user
 from events.catalog import CATALOG
 from events.envelope import Fact, Meta, Request
 from events.private import Sealed
@@ -23,6 +23,7 @@ CASE = "019ab1c2d3e4" + "02" * 10
 CALL = "019ab1c2d3e4" + "03" * 10
 OTHER_CALL = "019ab1c2d3e4" + "04" * 10
 OUTCOME = "019ab1c2d3e4" + "05" * 10
+USER = "000000000000" + "07" * 10
 REPORTER = "019aabcdef00" + "06" * 10
 
 REPORTED = datetime(2026, 11, 23, 1, 0, tzinfo=UTC)
@@ -53,6 +54,8 @@ LEGS = (
         result=PROMISED,
     ),
 )
+
+UNIT = user.Unit(town="445303101000", village="445303101201", platform="P4", department="D15")
 
 META = Meta(
     recorded_at=CALLED,
@@ -296,6 +299,8 @@ FACTS: Mapping[str, Fact] = {
     ),
     "outcome.published.v1": outcome.OutcomePublished(case=CASE, by="publisher", reply=REPLY, late=True),
     "outcome.withheld.v1": outcome.OutcomeWithheld(case=CASE, by="publisher", ground="secret"),
+    "user.added.v1": user.UserAdded(name="li.min", person="李敏", roles=("department_officer",), unit=UNIT),
+    "user.disabled.v1": user.UserDisabled(name="li.min"),
 }
 
 REQUESTS: Mapping[str, Request] = {
@@ -377,6 +382,8 @@ REQUESTS: Mapping[str, Request] = {
     "district.configure.v1": district.ConfigureDistrict(
         stream="000000000000" + "08" * 10, hash="0123456789ab", district=DISTRICT
     ),
+    "user.add.v1": user.AddUser(user=USER, name="li.min", person="李敏", roles=("department_officer",), unit=UNIT),
+    "user.disable.v1": user.DisableUser(user=USER),
 }
 
 EDGE: Mapping[str, Struct] = {

@@ -657,7 +657,6 @@ def test_prometheus_asks_every_service_where_its_probe_answers() -> None:
         for service, variables in ENVIRONMENTS.items()
         if service in SERVICES
     }
-    assert targets["hujiao-window"] == {"web:8765"}
     assert jobs["rabbitmq-queues"]["metrics_path"] == "/metrics/detailed"
 
 

@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 import pytest
@@ -28,6 +28,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from events.district import District
 from events.edge import ReportLine
+from events.user import UserRole
 from services.intake.receipt import ALPHABET, _check, read_receipt
 from services.runtime.clock import ScaledClock, SystemClock
 from services.runtime.district import find_district, load_district
@@ -36,8 +37,10 @@ from services.runtime.front import Front
 from services.runtime.parking import Parking
 from services.runtime.seal import verify
 from services.serving import EngineThread
-from services.web.app import MAX_BODY_BYTES, MAX_SPEED, Window, create_app
+from services.web.app import MAX_BODY_BYTES, MAX_SPEED, create_app
+from services.web.window import Window
 from services.wiring import House
+from tests.system.users import token_of
 
 DISTRICT = load_district(find_district("yunan"))
 VILLAGE = DISTRICT.villages[0]
@@ -108,9 +111,9 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         engine = EngineThread(house.engine(front), front, lambda: house.clock, house.settle)
         engine.start()
         try:
-            with TestClient(
-                create_app(Window(house, front, engine.is_alive, demo=False)), raise_server_exceptions=False
-            ) as client:
+            app = create_app(Window(house, front, engine.is_alive, demo=False), lookups_a_minute=1_000_000)
+            with TestClient(app, raise_server_exceptions=False) as client:
+                client.headers["authorization"] = f"Bearer {token_of(house, 'everybody', get_args(UserRole))}"
                 yield Served(house, client, engine)
         finally:
             engine.stop()
@@ -668,11 +671,12 @@ def test_status_says_how_things_stand(served: Served) -> None:
 
     status = served.get("/api/status")
 
-    assert status["demo"] is False
+    about = served.get("/api/catalogue")
+    assert about["demo"] is False
+    assert about["district"]["zh"] == "云安区"
     assert status["clock"] == {"kind": "system", "speed": 1.0}
     assert status["position"] == served.house.log.head()
     assert status["parked"] == 0
-    assert status["district"]["zh"] == "云安区"
     assert abs(datetime.fromisoformat(status["now"]) - datetime.now(UTC)) < timedelta(minutes=1)
     assert status["figures"]["cases"] > 0
 
@@ -859,6 +863,7 @@ def demo(tmp_path: Path, district: District) -> Iterator[tuple[TestClient[Any], 
         house.configure(district)
         app = create_app(Window(house, Front(), lambda: True, demo=True))
         with TestClient(app, raise_server_exceptions=False) as client:
+            client.headers["authorization"] = f"Bearer {token_of(house, 'district', ['district_command'])}"
             yield client, clock
 
 

@@ -191,7 +191,7 @@ def test_whatever_is_watched_is_there(local: Local) -> None:
     ]
     samples += [("up", {"job": job["job_name"]}) for job in load(SCRAPES)["scrape_configs"]]
     shown = {job for _, labels in samples for job in (labels["job"],)}
-    assert shown == {"hujiao", "hujiao-window", "rabbitmq", "rabbitmq-queues"}
+    assert shown == {"hujiao", "rabbitmq", "rabbitmq-queues"}
 
     for name, expression in expressions().items():
         for chosen in asked(expression):
@@ -343,7 +343,6 @@ def scraped(local: Local) -> Iterator[tuple[str, list[Metric]]]:
     [node] = local.township.nodes
     places: dict[str, Callable[[], list[str]]] = {
         "hujiao": lambda: [local.ask(service, "metrics").text for service in USES],
-        "hujiao-window": lambda: [httpx.get(f"{local.first['console']}/metrics", trust_env=False).text],
     }
     for job in load(SCRAPES)["scrape_configs"]:
         asks = places.get(job["job_name"])

@@ -37,7 +37,7 @@ def _any(kind: inspect.Type, by_name: Mapping[str, Drawn]) -> Drawn:
             return st.one_of(*(_any(one, by_name) for one in kind.types))
         case inspect.VarTupleType():
             most = MOST_ITEMS if kind.max_length is None else min(MOST_ITEMS, kind.max_length)
-            return st.lists(_any(kind.item_type, by_name), max_size=most).map(tuple)
+            return st.lists(_any(kind.item_type, by_name), min_size=kind.min_length or 0, max_size=most).map(tuple)
         case inspect.TupleType():
             return st.tuples(*(_any(one, by_name) for one in kind.item_types))
         case inspect.LiteralType():

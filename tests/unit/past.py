@@ -15,11 +15,12 @@ from services.command_centre.service import SERVICE as COMMAND_CENTRE
 from services.decisions import Append, Handler, Rejected, SetTimer, Stream
 from services.disclosure.service import SERVICE as DISCLOSURE
 from services.intake.service import SERVICE as INTAKE
+from services.people.service import SERVICE as PEOPLE
 from services.platforms.service import SERVICE as PLATFORMS
 from services.rules.book import RuleBook
 from tests.unit.moments import at
 
-SERVICES = (INTAKE, COMMAND_CENTRE, PLATFORMS, DISCLOSURE)
+SERVICES = (PEOPLE, INTAKE, COMMAND_CENTRE, PLATFORMS, DISCLOSURE)
 HANDLERS: dict[type[Request], Handler] = {kind: handler for s in SERVICES for kind, handler in s.handlers.items()}
 STREAMS: dict[str, Stream] = {kind: stream for s in SERVICES for kind, stream in s.streams.items()}
 

@@ -9,7 +9,7 @@ import pytest
 
 from events.catalog import FACTS, REQUESTS
 from events.edge import ACTS, EDGE, RECEIVED, SENT
-from events.envelope import Meta
+from events.envelope import Meta, kind_of
 from events.schema import NEVER_TOLD, asyncapi, facts_of_parts, json_schemas, told_facts
 from services.messaging import topology
 from tests.golden import samples
@@ -18,7 +18,7 @@ TAGS = [str(request.__struct_config__.tag) for request in REQUESTS]
 REQUEST_NAMES = [f"{tag}.request" for tag in TAGS]
 REQUEST_SAMPLES = {f"{tag}.request": request for tag, request in samples.REQUESTS.items()}
 SAMPLES = {**samples.FACTS, **samples.EDGE, **REQUEST_SAMPLES}
-TOLD = {name: sample for name, sample in {**samples.FACTS, **samples.EDGE}.items() if name != "reporter.reported.v1"}
+TOLD = {name: sample for name, sample in {**samples.FACTS, **samples.EDGE}.items() if kind_of(name) not in NEVER_TOLD}
 
 
 @pytest.fixture(scope="module")
@@ -152,10 +152,10 @@ def test_requests_are_no_messages_because_no_channel_carries_them(document: dict
     assert document["components"]["messages"].keys().isdisjoint({*REQUEST_NAMES, *TAGS} - EDGE.keys())
 
 
-def test_nobody_outside_hears_which_reports_belong_to_one_pseudonym(document: dict[str, Any]) -> None:
+def test_nobody_outside_hears_which_reports_belong_to_one_pseudonym_or_who_may_log_in(document: dict[str, Any]) -> None:
     assert set(told_facts()) == {name for name in FACTS if name.split(".")[0] not in NEVER_TOLD}
-    assert "reporter.reported.v1" in FACTS.keys() - set(told_facts())
-    assert not [name for name in document["components"]["messages"] if name.startswith("reporter.")]
+    assert {"reporter.reported.v1", "user.added.v1"} <= FACTS.keys() - set(told_facts())
+    assert not [name for name in document["components"]["messages"] if name.startswith(("reporter.", "user."))]
 
 
 def test_a_department_hears_of_its_own_part_only(document: dict[str, Any]) -> None:

@@ -1,7 +1,11 @@
 // The page: polls the API, keeps the clock, opens cases by the address, sends reports and looks up receipts.
 
+import { clearActs, drawActs, pressed, startActs } from "./acts.js";
+import { ask, newKey, Refused } from "./api.js";
 import { isPaused, selectCase, startBoard, tickBoard, town, updateBoard, updateTicker, wordBoard, boardQuestion } from "./board.js";
 import { clearCase, missingCase, showCase, startCase, tickCase } from "./case.js";
+import { clearDesk, DESKS, startDesk, tickDesk, updateDesk } from "./desk.js";
+import { maySee, startSession, user, wordSession } from "./session.js";
 import { catalogue, code, figure, h, language, longTime, name, say, setCatalogue, setLanguage, shortTime, t } from "./i18n.js";
 
 const POLL = 1500;
@@ -9,25 +13,6 @@ const SPEEDS = [1, 10, 60, 300, 1800];
 const NOW_FIGURES = ["open", "overdue", "triage"];
 const FLOW_FIGURES = ["reports", "cases", "calls", "legs", "acknowledged", "reported_in", "closed", "disclosed"];
 const byId = (id) => document.getElementById(id);
-
-// ---- the API
-
-class Refused extends Error {
-  constructor(status, text) {
-    super(text);
-    this.status = status;
-  }
-}
-
-async function ask(path, body) {
-  const options = body === undefined ? {} : { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) };
-  const answer = await fetch(path, { ...options, cache: "no-store", signal: AbortSignal.timeout(10_000) });
-  const data = await answer.json().catch(() => null);
-  if (!answer.ok) throw new Refused(answer.status, plain(data?.detail) || `HTTP ${answer.status}`);
-  return data;
-}
-
-const plain = (found) => (Array.isArray(found) ? found.map((one) => one.msg ?? JSON.stringify(one)).join("; ") : found == null ? "" : String(found));
 
 // ---- the server's clock, running on between two polls
 
@@ -53,6 +38,7 @@ function tick() {
   say(byId("now-date"), date);
   say(byId("now-time"), text);
   tickBoard();
+  tickDesk();
   tickCase();
 }
 
@@ -62,26 +48,26 @@ let status = null;
 let timer = 0;
 let round = 0;
 let caseId = null;
+let desk = "board"; // or one of DESKS
 
 async function poll() {
   clearTimeout(timer);
   const mine = ++round;
+  if (!user()) return;
   try {
-    if (!catalogue.platforms.length) {
-      setCatalogue(await ask("/api/catalogue"));
-      word();
-    }
-    const where = town();
-    const [found, board, recent] = await Promise.all([
+    const [where, what] = [town(), desk];
+    const [found, board, recent, own] = await Promise.all([
       ask("/api/status"),
-      ask(`/api/board?${boardQuestion()}`),
+      what === "board" ? ask(`/api/board?${boardQuestion()}`) : null,
       isPaused() ? null : ask("/api/recent?limit=40"),
+      what === "board" ? null : ask(DESKS[what]),
       caseId ? readCase(caseId) : null,
     ]);
     if (mine !== round) return;
     setStatus(found);
-    if (where === town()) updateBoard(board);
+    if (board && where === town()) updateBoard(board);
     if (recent) updateTicker(recent.rows);
+    if (own && what === desk) updateDesk(desk, own);
     byId("lost").hidden = true;
   } catch (error) {
     if (mine !== round) return;
@@ -95,7 +81,10 @@ async function poll() {
 async function readCase(id) {
   try {
     const answer = await ask(`/api/cases/${encodeURIComponent(id)}`);
-    if (id === caseId) showCase(answer);
+    if (id !== caseId) return;
+    showCase(answer);
+    const suggested = answer.reports?.[0]?.suggested_matter;
+    drawActs(byId("acts"), answer.acts ?? [], answer.case, maySee("triage") || maySee("inbox") || maySee("review") || maySee("follow_up"), suggested);
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
     if (id === caseId) missingCase(error.status === 404 ? t("no_case") : error.message);
@@ -105,13 +94,17 @@ async function readCase(id) {
 function setStatus(found) {
   status = found;
   setClock(found);
-  byId("demo").hidden = byId("report-demo").hidden = !found.demo;
-  document.body.classList.toggle("is-demo", Boolean(found.demo));
-  say(byId("district"), name_of(found.district));
-  say(byId("demo-note"), note(found.district?.note ?? ""));
   for (const button of byId("speeds").children) button.setAttribute("aria-pressed", String(Number(button.value) === time.speed));
   drawFigures(found.figures ?? {});
   byId("figures").title = found.lag > 0 ? t("lag", { n: found.lag }) : "";
+}
+
+/** What is the same for everybody who looks here. */
+function wordPlace() {
+  byId("demo").hidden = byId("report-demo").hidden = !catalogue.demo;
+  document.body.classList.toggle("is-demo", Boolean(catalogue.demo));
+  say(byId("district"), name_of(catalogue.district));
+  say(byId("demo-note"), note(catalogue.district?.note ?? ""));
 }
 
 const name_of = (district) => (language() === "en" && district?.en) || district?.zh || "";
@@ -152,9 +145,10 @@ function followAddress() {
   if (wanted) {
     if (!before) opener = document.activeElement;
     clearCase();
+    clearActs(byId("acts"));
     byId("pane").scrollTop = 0;
     byId("pane-title").focus({ preventScroll: true });
-    if (catalogue.platforms.length) readCase(wanted).catch((error) => console.warn(error));
+    if (user()) readCase(wanted).catch((error) => console.warn(error));
   } else if (opener?.isConnected) {
     opener.focus({ preventScroll: true });
   }
@@ -163,6 +157,35 @@ function followAddress() {
 function closeCase() {
   history.pushState(null, "", location.pathname + location.search);
   followAddress();
+}
+
+// ---- the desks
+
+function wordTabs() {
+  const pages = ["board", ...Object.keys(DESKS)].filter(maySee);
+  byId("tabs").hidden = !user();
+  byId("tab-list").replaceChildren(...pages.map((page) => h("button", { type: "button", class: "tab", "aria-pressed": String(page === desk), onclick: () => openDesk(page), text: code("desk", page) })));
+  say(byId("desk-title"), code("desk", desk));
+  byId("own-desk").hidden = desk === "board";
+  byId("whole-board").hidden = desk !== "board";
+  document.body.classList.toggle("at-desk", desk !== "board");
+}
+
+function openDesk(page) {
+  desk = page;
+  clearDesk();
+  wordTabs();
+  poll();
+}
+
+/** Somebody else is here now: their own desk first, and nothing of what the one before saw. */
+function welcome(found) {
+  updateBoard({ rows: [], groups: {}, total: 0, overdue: 0 });
+  wordBoard();
+  clearDesk();
+  if (caseId) closeCase();
+  if (!found) return;
+  openDesk(Object.keys(DESKS).find(maySee) ?? "board");
 }
 
 // ---- words
@@ -178,6 +201,9 @@ function word() {
   byId("groups").setAttribute("aria-description", t("hint"));
   wordBoard();
   wordReport();
+  wordPlace();
+  wordSession();
+  wordTabs();
   if (status) setStatus(status);
 }
 
@@ -211,14 +237,12 @@ function showForm(show) {
   byId("report-error").hidden = true;
 }
 
-function newId() {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  return `web-${[...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("")}`;
-}
+/** The role in which whoever is here takes down reports for others, if it is one. */
+const byClerk = () => user()?.roles.find((role) => role === "intake_clerk" || role === "village_clerk");
 
 function readForm() {
   const text = (key) => field(key).value.trim();
-  const body = { title: text("title"), text: text("text"), channel: "web", town: text("town") };
+  const body = { title: text("title"), text: text("text"), channel: byClerk() === "village_clerk" ? "village" : byClerk() ? "hotline" : "web", town: text("town") };
   if (text("village")) body.village = text("village");
   if (text("place")) body.place = text("place");
   const contact = { name: text("name"), phone: text("phone") };
@@ -231,14 +255,14 @@ async function sendReport(event) {
   event.preventDefault();
   const body = readForm();
   const same = JSON.stringify(body);
-  if (same !== sent.body) sent = { body: same, id: newId(), time: status?.now ?? new Date().toISOString().replace("Z", "+00:00") };
+  if (same !== sent.body) sent = { body: same, id: newKey("web"), time: status?.now ?? new Date().toISOString().replace("Z", "+00:00") };
   const button = byId("report-send");
   button.disabled = true;
   say(button, t("sending"));
   for (const element of form.elements) element.removeAttribute("aria-invalid");
   byId("report-error").hidden = true;
   try {
-    showReceipt(await ask("/api/reports", { id: sent.id, time: sent.time, ...body }));
+    showReceipt(await ask(byClerk() ? "/api/desk/reports" : "/api/reports", { id: sent.id, time: sent.time, ...body }));
   } catch (error) {
     console.warn(error);
     const words = error instanceof Refused ? t("failed", { e: error.message }) : t("unreachable");
@@ -294,9 +318,11 @@ function openLookup(receipt) {
 
 // ---- everything is wired here
 
-function start() {
+async function start() {
   startBoard(now, poll);
   startCase(now);
+  startDesk(now);
+  startActs(poll);
   byId("speeds").append(...SPEEDS.map((speed) => h("button", { type: "button", value: speed, text: `${speed}×`, onclick: async () => {
     await ask("/api/clock", { speed }).catch((error) => console.warn(error));
     poll();
@@ -324,15 +350,31 @@ function start() {
     dialog.addEventListener("click", (event) => { if (event.target === dialog || event.target.closest("[data-close]")) dialog.close(); });
   }
   document.addEventListener("keydown", (event) => {
-    if (event.key === "Escape" && caseId && !document.querySelector("dialog[open]")) closeCase();
+    if (document.querySelector("dialog[open]")) return;
+    if (event.key === "Escape" && caseId) closeCase();
+    const typing = /^(INPUT|TEXTAREA|SELECT)$/.test(event.target.tagName);
+    if (caseId && !typing && !event.ctrlKey && !event.metaKey && !event.altKey && pressed(byId("acts"), event.key)) event.preventDefault();
   });
   document.addEventListener("visibilitychange", () => { if (!document.hidden) poll(); });
   addEventListener("hashchange", followAddress);
   addEventListener("popstate", followAddress);
-  word();
-  followAddress();
-  poll();
   setInterval(() => { if (!document.hidden) tick(); }, 200);
+  await begin();
+}
+
+/** The catalogue and who is here; asked again until the server answers. */
+async function begin() {
+  try {
+    setCatalogue(await ask("/api/catalogue"));
+    word();
+    await startSession(welcome);
+    followAddress();
+  } catch (error) {
+    console.warn(error);
+    say(byId("lost"), t("lost"));
+    byId("lost").hidden = false;
+    setTimeout(begin, POLL);
+  }
 }
 
 start();

@@ -87,6 +87,41 @@ const WORDS = {
   failed: ["提交不成功：{e}", "Not accepted: {e}"],
   unreachable: ["连接不上服务，请稍后重试。", "The service cannot be reached. Please try again."],
   demo_form: ["演示系统，请勿填写真实姓名、电话。", "This is a demo: please do not enter real names or telephone numbers."],
+  desks: ["工作台", "Desks"],
+  desk_sum: ["{n} 项待办，{m} 项逾期", "{n} waiting, {m} late"],
+  ring: ["提醒", "Ring"],
+  new_call: ["新到 {n} 件", "{n} new"],
+  waits_since: ["{d} 起等待", "waits since {d}"],
+  acts: ["我可以做", "What you can do"],
+  cancel: ["取消", "Cancel"],
+  open_words: ["查看原文", "Open the words"],
+  words_recorded: ["查阅已记录在案。", "That you opened them is recorded."],
+  words_erased: ["个人信息已删除，原文不可再读。", "The person was erased; nobody can read the words again."],
+  anonymous: ["匿名", "anonymous"],
+  act_people: ["到场人数", "People on the spot"],
+  act_note: ["进展", "Progress"],
+  act_solved: ["是否解决", "Solved?"],
+  act_account: ["办理情况（内部）", "What was done (internal)"],
+  act_reply: ["公开答复", "Public reply"],
+  act_matter: ["事项", "Matter"],
+  act_ground: ["依据", "Ground"],
+  act_advice: ["告知去处", "Where to go instead"],
+  act_reason: ["理由", "Reason"],
+  act_answer: ["群众答复", "The reporter's answer"],
+  login: ["登录", "Log in"],
+  leave: ["退出", "Leave"],
+  login_name: ["用户名", "User name"],
+  login_password: ["密码", "Password"],
+  login_wrong: ["用户名或密码不对。", "User name or password is wrong."],
+  login_locked: ["输错次数过多，请稍后再试。", "Too many wrong passwords; try again later."],
+  to_resident: ["群众上报与查询", "For residents"],
+  take_seat: ["入座", "Take a seat"],
+  seat_hint: ["挑一个角色坐下：您能办的事，模拟人员就让给您，时限照走。", "Pick a role: what you could do, the simulation leaves to you, and the clocks run on."],
+  seat_role: ["角色", "Role"],
+  seat_department: ["部门", "Department"],
+  sit: ["坐下", "Sit down"],
+  holder: ["现由", "With"],
+  promised: ["承诺期限", "Promised by"],
   hint: ["↑↓ 选择，回车打开，Esc 关闭", "↑↓ to move, Enter to open, Esc to close"],
 };
 
@@ -98,6 +133,28 @@ const FIGURES = {
 };
 
 const CODES = {
+  desk: {
+    board: ["看板", "Board"], inbox: ["收件箱", "Inbox"], triage: ["分派台", "Triage"], review: ["审核", "Review"],
+    follow_up: ["回访", "Follow-up"], notices: ["公开", "Disclosure"],
+  },
+  role_of: {
+    intake_clerk: ["话务员", "Intake clerk"], village_clerk: ["村网格员", "Village clerk"], command_centre: ["镇指挥中心", "Town command centre"],
+    platform_head: ["台长", "Platform head"], department_officer: ["部门值班员", "Department officer"], reviewer: ["审核员", "Reviewer"],
+    follow_up_clerk: ["回访员", "Follow-up clerk"], district_command: ["区指挥中心", "District command centre"], analyst: ["分析员", "Analyst"],
+    privacy_officer: ["隐私专员", "Privacy officer"], administrator: ["管理员", "Administrator"],
+  },
+  act: {
+    "call.acknowledge.v1": ["签收", "Acknowledge"], "call.report-in.v1": ["报到", "Report in"], "call.contact-reporter.v1": ["已联系群众", "Reporter contacted"],
+    "call.note.v1": ["进展", "Note"], "call.file-result.v1": ["反馈", "File the result"], "case.classify.v1": ["分类", "Classify"],
+    "report.refuse.v1": ["不予受理", "Refuse"], "case.approve-result.v1": ["审核通过", "Approve"], "case.send-back-result.v1": ["退回", "Send back"],
+    "case.explain.v1": ["解释说明结案", "Close with an explanation"], "case.follow-up.v1": ["回访", "Follow up"],
+    "outcome.publish.v1": ["公开", "Publish"], "outcome.withhold.v1": ["不公开", "Withhold"],
+  },
+  ground: {
+    court: ["诉讼仲裁", "before a court"], petition: ["信访事项", "a petition"], discipline: ["纪检监察", "discipline inspection"], secret: ["涉密", "secret"],
+    out_of_area: ["不在辖区", "outside the district"], not_genuine: ["不属实", "not genuine"], emergency_line: ["应拨 110、119、120", "for 110, 119 or 120"],
+  },
+  withheld: { personal_data: ["含个人信息", "personal data"], secret: ["涉密", "secret"], incorrect: ["内容有误", "incorrect"] },
   owes: {
     classify: ["待分类", "Classify"], acknowledge: ["待签收", "Acknowledge"], arrive: ["待报到", "Report in"],
     result: ["待反馈", "Result"], review: ["待审核", "Review"], follow_up: ["待回访", "Follow up"],
@@ -127,7 +184,7 @@ const CODES = {
   },
   solved: { yes: ["已解决", "solved"], partly: ["部分解决", "partly solved"], no: ["未解决", "not solved"] },
   reason: { solved: ["解决", "solved"], explained: ["解释说明", "explained"], refused: ["不予受理", "refused"] },
-  answer: { unreached: ["未联系上", "not reached"], solved: ["群众认可解决", "reporter: solved"], "not solved": ["群众认为未解决", "reporter: not solved"] },
+  answer: { unreached: ["未联系上", "not reached"], solved: ["群众认可解决", "reporter: solved"], dissatisfied: ["解决但不满意", "solved, not satisfied"], "not solved": ["群众认为未解决", "reporter: not solved"] },
   level: { town: ["镇级", "town level"], district: ["区级", "district level"] },
   visibility: { public: ["公开", "public"], statistics: ["仅统计", "statistics only"], confidential: ["保密", "confidential"] },
   who: {
@@ -195,7 +252,7 @@ export const figure = (key) => pick(FIGURES[key]);
 // ---- names of the catalogue
 
 const names = { town: new Map(), village: new Map(), platform: new Map(), department: new Map(), matter: new Map(), duty: new Map() };
-export const catalogue = { towns: [], villages: [], platforms: [], departments: [], matters: [] };
+export const catalogue = { towns: [], villages: [], platforms: [], departments: [], matters: [], demo: false, district: null };
 
 export function setCatalogue(loaded) {
   Object.assign(catalogue, loaded);

@@ -1,0 +1,48 @@
+"""What of the cases somebody may see: every question that is asked for a person is asked within their sight."""
+
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+
+class Sight(Struct, frozen=True):
+    """Cases of one unit; an empty part stands for all. A department or platform sees the cases it is called for.
+
+    Without ``confidential`` nothing shows that there is a confidential matter.
+    """
+
+    town: str = ""
+    village: str = ""
+    platform: str = ""
+    department: str = ""
+    confidential: bool = True
+
+
+_CONDITIONS = {
+    "town": "seen.town = :{0}",
+    "village": "seen.village = :{0}",
+    "platform": 'EXISTS (SELECT 1 FROM calls WHERE calls."case" = seen."case" AND calls.platform = :{0})',
+    "department": 'EXISTS (SELECT 1 FROM legs WHERE legs."case" = seen."case" AND legs.department = :{0})',
+}
+_NOT_CONFIDENTIAL = "(seen.visibility IS NULL OR seen.visibility <> 'confidential')"
+
+
+def within(sights: Sequence[Sight] | None, table: str) -> tuple[str, dict[str, str]]:
+    """A condition in SQL on the rows of ``table``, which have a case, and its values.
+
+    Any of the sights will do; of none at all nothing is seen, and ``None`` sees everything.
+    """
+    if sights is None:
+        return "1 = 1", {}
+    values: dict[str, str] = {}
+    any_of = []
+    for n, sight in enumerate(sights):
+        all_of = [] if sight.confidential else [_NOT_CONFIDENTIAL]
+        for part, condition in _CONDITIONS.items():
+            wanted = getattr(sight, part)
+            if wanted:
+                values[f"{part}{n}_"] = wanted
+                all_of.append(condition.format(f"{part}{n}_"))
+        any_of.append(" AND ".join(all_of) or "1 = 1")
+    seen = " OR ".join(f"({one})" for one in any_of) or "1 = 0"
+    return f'EXISTS (SELECT 1 FROM cases seen WHERE seen."case" = {table}."case" AND ({seen}))', values

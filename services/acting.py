@@ -1,0 +1,242 @@
+"""Acting: what a logged-in person asks for becomes a request in their own name, if their role and unit allow it.
+
+The one way from a person to the ledger, for the console, the API and the command line alike. Departments that write
+to their own exchange are known by it instead (`services.departments.door`).
+"""
+
+from typing import Any
+
+import msgspec
+import structlog
+from msgspec import structs
+
+from events.call import CallIssued
+from events.case import CaseOpened, CaseReportLinked
+from events.catalog import union_of
+from events.district import Visibility
+from events.edge import OpenedReport, ReportLine
+from events.envelope import Request, kind_of
+from events.ids import is_stream_id, outcome_of
+from events.private import Sealed
+from events.report import RefuseReport, ReportSubmitted, SubmitReport, Text
+from events.user import AddUser, DisableUser, Unit
+from projections.queries import Questions
+from services.decisions import Rejected
+from services.intake.line import placed
+from services.intake.words import open_report
+from services.people.authority import ACTS, Forbidden, may_act, may_read_words, sights_of
+from services.people.user import User, user_id
+from services.platforms.words import may_open
+from services.rules.book import CATCH_ALL
+from services.runtime.batch import Submission
+from services.runtime.errors import HujiaoError
+from services.wiring import House
+
+Asked = dict[str, Any]
+
+CLERKS = "clerks"
+"""The source of what clerks take down."""
+
+_OTHER_WAYS = ("report.submit.v1", "district.configure.v1", "report.erase.v1")
+"""What people do ask for, but not as an act: reports come as lines, configurations as files, and whoever erases must
+see to it that the keys are destroyed too (`House.erase`)."""
+
+PERSONAL: dict[str, type[Request]] = {
+    tag: act for act in ACTS if (tag := str(act.__struct_config__.tag)) not in _OTHER_WAYS
+}
+"""The acts by their wire names."""
+
+_ABOUT_CASES: dict[str, Asked] = {
+    "case.classify.v1": {"matter": CATCH_ALL},
+    "report.refuse.v1": {"ground": "out_of_area", "advice": "-"},
+    "case.approve-result.v1": {},
+    "case.send-back-result.v1": {"reason": "-"},
+    "case.explain.v1": {},
+    "outcome.publish.v1": {},
+    "outcome.withhold.v1": {"ground": "personal_data"},
+}
+_ABOUT_CALLS: dict[str, Asked] = {
+    "call.acknowledge.v1": {},
+    "call.report-in.v1": {"people": 1},
+    "call.contact-reporter.v1": {},
+    "call.note.v1": {"note": "-"},
+    "call.file-result.v1": {"solved": "yes", "account": "-", "reply": "-"},
+}
+_KNOWN = ("request", "case", "call", "department", "report")
+_NOTHING = Sealed("", b"")
+
+_DECODED = union_of(tuple(PERSONAL.values()))
+
+logger = structlog.get_logger()
+
+
+class BadAct(HujiaoError):
+    """Something that is no act. The text names the field, what was expected and what was found."""
+
+
+class Acting:
+    """What people ask of one house."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+        self._handlers = {act: handler for service in house.services for act, handler in service.handlers.items()}
+        self._streams = {kind: stream for service in house.services for kind, stream in service.streams.items()}
+
+    def submission(self, user: User, asked: Asked, record: str) -> Submission:
+        """The request of ``user`` for an act: its wire name under ``request``, and its fields.
+
+        Who acts, and what follows from the call or case that it is about, is filled in here. The same ``record`` is the
+        same act again.
+
+        Raises:
+            BadAct: when it is no act.
+            Forbidden: when the user may not ask for this.
+        """
+        act = PERSONAL.get(str(asked.get("request")))
+        if act is None:
+            raise BadAct(f"request: expected one of {', '.join(sorted(PERSONAL))}, found {asked.get('request')!r}")
+        fields = set(act.__struct_fields__)
+        if "by" in asked and asked["by"] != user.person:
+            raise Forbidden(f"by: expected {user.person}, who is logged in, found {asked['by']!r}")
+        about, known = self._about(act, asked)
+        may_act(user, act, about)
+        filled = {name: value for name, value in {**known, "by": user.person}.items() if name in fields}
+        given = {name: value for name, value in asked.items() if (act, name) != (DisableUser, "name")}
+        _check_words(act, given)
+        try:
+            request = msgspec.convert({**given, **filled}, _DECODED)
+        except msgspec.ValidationError as error:
+            raise BadAct(f"{error}") from error
+        return Submission(f"act/{user.name}/{record}", request, user.name)
+
+    def report(self, user: User, line: ReportLine) -> Submission:
+        """话务登记: a report that a clerk takes down for a resident, in the clerk's own name.
+
+        Raises:
+            BadLine: for a report that cannot be taken as it is.
+            Forbidden: when the user takes down no reports, or none from there.
+        """
+        house = self._house
+        rules, line = house.ledger.rules, structs.replace(placed(line), id=f"{user.name}:{line.id}", source=None)
+        submission = house.desk.submission(line, CLERKS, rules, house.clock.now())
+        request: Any = submission.request
+        may_act(user, SubmitReport, Unit(request.town, request.village))
+        return structs.replace(submission, actor=user.name)
+
+    def _about(self, act: type[Request], asked: Asked) -> tuple[Unit, Asked]:
+        """Which unit an act is about, and the fields of it that we know."""
+        if act in (AddUser, DisableUser):
+            return Unit(), {"user": user_id(str(asked.get("name", "")))}
+        if "call" in act.__struct_fields__:
+            issued = self._first(asked, "call", CallIssued)
+            department = str(asked.get("department", ""))
+            return Unit(issued.town, issued.village, issued.platform, department), {"case": issued.case}
+        if "case" in act.__struct_fields__:
+            opened = self._first(asked, "case", CaseOpened)
+            known = {"outcome": outcome_of(asked["case"])}
+            return Unit(opened.town, opened.village), known | ({"report": opened.report} if act is RefuseReport else {})
+        submitted = self._first(asked, "report", ReportSubmitted)
+        return Unit(submitted.town, submitted.village), {}
+
+    def _first(self, asked: Asked, field: str, form: type[Any]) -> Any:
+        named = str(asked.get(field, ""))
+        found = self._house.log.first(named) if is_stream_id(named) else None
+        if found is None or not isinstance(found.fact, form):
+            raise BadAct(f"{field}: expected the id of one, found none such: {named[:40]!r}")
+        return found.fact
+
+    def may(self, user: User, request: Request) -> bool:
+        """Whether the user may ask for a request as it is, whoever asks for it now."""
+        try:
+            about, _ = self._about(type(request), structs.asdict(request))
+            may_act(user, type(request), about)
+        except (Forbidden, BadAct):
+            return False
+        return True
+
+    def possible(self, user: User, found: dict[str, Any]) -> list[Asked]:
+        """What ``user`` could do now about a case as `Questions.case` found it: acts that are allowed and would matter.
+
+        Each has the fields that are known already, as `submission` wants them.
+        """
+        case = found["case"]["case"]
+        of_case: list[Asked] = [{"request": tag, "case": case, **filler} for tag, filler in _ABOUT_CASES.items()]
+        asking = {"request": "case.follow-up.v1", "case": case, "contacted": True, "solved": True}
+        of_case += [{**asking, "report": report["report"]} for report in found["reports"]]
+        mine = [leg["call"] for leg in found["legs"] if leg["department"] == user.unit.department]
+        return self._those_possible(user, of_case) + [act for call in mine for act in self.possible_of_call(user, call)]
+
+    def possible_of_call(self, user: User, call: str) -> list[Asked]:
+        """What an officer could do now about one call of the department."""
+        known = {"call": call, "department": user.unit.department}
+        return self._those_possible(user, [{"request": tag, **known, **filler} for tag, filler in _ABOUT_CALLS.items()])
+
+    def _those_possible(self, user: User, asked: list[Asked]) -> list[Asked]:
+        return [{name: act[name] for name in act if name in _KNOWN} for act in asked if self._possible(user, act)]
+
+    def _possible(self, user: User, asked: Asked) -> bool:
+        try:
+            request = self.submission(user, asked, "").request
+            handler = self._handlers[type(request)]
+            states = tuple(self._state(stream) for stream in handler.streams(request))
+            return bool(handler.decide(states, _encrypted(request), self._house.clock.now(), self._house.ledger.rules))
+        except (Rejected, BadAct):
+            return False
+
+    def _state(self, stream: str) -> Any:
+        state: Any = None
+        for recorded in self._house.log.stream(stream):
+            state = self._streams[kind_of(recorded.name)].evolve(state, recorded.fact)
+        return state
+
+    def open_words(self, user: User, case: str) -> list[OpenedReport]:
+        """What residents said of a case, oldest first; that the user opened it is recorded.
+
+        Raises:
+            Rejected: when the user may not now, or never; also when there is no such case in their sight.
+        """
+        house = self._house
+        found = Questions(house.views.database, sights_of(user)).case(case)
+        if found is None:
+            raise Forbidden("case: expected one that the user may see, found none")
+        try:
+            self._may_open(user, found)
+        except Rejected as refused:
+            logger.warning("words_refused", user=user.name, case=case, reason=str(refused))
+            raise
+        reports = [
+            recorded.fact.report
+            for recorded in house.log.stream(case)
+            if isinstance(recorded.fact, CaseOpened | CaseReportLinked)
+        ]
+        who, now = f"{user.person} ({user.name})", house.clock.now()
+        return [open_report(house.log, house.vault, report, who, f"case {case}", now) for report in reports]
+
+    def _may_open(self, user: User, found: dict[str, Any]) -> None:
+        row = found["case"]
+        visibility: Visibility = row["visibility"] or "statistics"
+        mine = [leg["call"] for leg in found["legs"] if leg["department"] == user.unit.department]
+        if "department_officer" in user.roles and row["town"] == user.unit.town and mine:
+            may_open(self._state(mine[-1]), user.unit.department, user.person, visibility)
+            return
+        about = Unit(row["town"], row["village"] or "")
+        may_read_words(user, row["phase"], about, confidential=visibility == "confidential")
+
+
+def _check_words(act: type[Request], given: Asked) -> None:
+    """Words come in clear and bounded: whoever could send encrypted ones could have others' words opened as their own.
+
+    Raises:
+        BadAct: naming the field.
+    """
+    for field in act.PRIVATE:
+        try:
+            msgspec.convert(given.get(field), Text | None)
+        except msgspec.ValidationError as error:
+            raise BadAct(f"{field}: {error}") from error
+
+
+def _encrypted(request: Request) -> Request:
+    """A request as the ledger decides it, with nothing in its words."""
+    words = [field for field in request.PRIVATE if getattr(request, field) is not None]
+    return structs.replace(request, **dict.fromkeys(words, _NOTHING))

@@ -1,0 +1,170 @@
+"""Who may do and see what: one table for the console, the API, the departments' queues and the command line.
+
+Source of the roles and of what keeps them apart: the city hotline rules (12345), and article 25 of the personal
+information protection law for what may become public.
+"""
+
+from collections.abc import Mapping
+from typing import Literal
+
+from events.call import AcknowledgeCall, ContactReporter, FileResult, NoteProgress, ReportIn
+from events.case import ApproveResult, ClassifyCase, ExplainCase, FollowUp, SendBackResult
+from events.district import ConfigureDistrict
+from events.envelope import Request
+from events.outcome import PublishOutcome, WithholdOutcome
+from events.report import EraseReport, RefuseReport, SubmitReport
+from events.user import AddUser, DisableUser, Unit, UserRole
+from projections.sight import Sight
+from services.decisions import Rejected
+from services.people.user import User
+
+Page = Literal["board", "triage", "inbox", "review", "follow_up", "notices", "openings", "users", "figures", "clock"]
+"""看板、分派、收件、审核、回访、公开、查阅记录、用户、数字、演示时钟."""
+
+
+class Forbidden(Rejected):
+    """Not allowed to this user, whatever the state of things. The text says who may."""
+
+
+ABOUT: Mapping[UserRole, tuple[str, ...]] = {
+    "intake_clerk": ("town",),
+    "village_clerk": ("town", "village"),
+    "command_centre": ("town",),
+    "platform_head": ("town", "platform"),
+    "department_officer": ("town", "department"),
+    "reviewer": ("town",),
+    "follow_up_clerk": ("town",),
+    "district_command": (),
+    "analyst": (),
+    "privacy_officer": (),
+    "administrator": (),
+}
+"""Which parts of a unit bind a role: in these, what is acted on must be of the user's own unit."""
+
+_DEPARTMENT: tuple[UserRole, ...] = ("department_officer",)
+_TRIAGE: tuple[UserRole, ...] = ("intake_clerk", "command_centre")
+_REVIEW: tuple[UserRole, ...] = ("reviewer",)
+_HANDLING: tuple[UserRole, ...] = ("intake_clerk", "command_centre", "platform_head", "department_officer")
+
+ACTS: Mapping[type[Request], tuple[UserRole, ...]] = {
+    SubmitReport: ("intake_clerk", "village_clerk"),
+    ClassifyCase: _TRIAGE,
+    RefuseReport: _TRIAGE,
+    AcknowledgeCall: _DEPARTMENT,
+    ReportIn: _DEPARTMENT,
+    ContactReporter: _DEPARTMENT,
+    NoteProgress: _DEPARTMENT,
+    FileResult: _DEPARTMENT,
+    ApproveResult: _REVIEW,
+    SendBackResult: _REVIEW,
+    ExplainCase: _REVIEW,
+    FollowUp: ("follow_up_clerk",),
+    PublishOutcome: ("reviewer", "privacy_officer"),
+    WithholdOutcome: ("reviewer", "privacy_officer"),
+    EraseReport: ("privacy_officer",),
+    ConfigureDistrict: ("administrator",),
+    AddUser: ("administrator",),
+    DisableUser: ("administrator",),
+}
+"""What a person may ask for, and in which roles. Every other request is the services' own."""
+
+PAGES: Mapping[Page, tuple[UserRole, ...]] = {
+    "board": (
+        *_HANDLING,
+        "village_clerk",
+        "reviewer",
+        "follow_up_clerk",
+        "district_command",
+        "analyst",
+        "privacy_officer",
+    ),
+    "triage": _TRIAGE,
+    "inbox": _DEPARTMENT,
+    "review": _REVIEW,
+    "follow_up": ("follow_up_clerk",),
+    "notices": ("reviewer", "privacy_officer"),
+    "openings": ("privacy_officer",),
+    "users": ("administrator",),
+    "figures": ("command_centre", "district_command", "analyst", "administrator"),
+    "clock": ("command_centre", "district_command", "administrator"),
+}
+"""What a person may look at, and in which roles."""
+
+SEES_CONFIDENTIAL: frozenset[UserRole] = frozenset({*_HANDLING, *_REVIEW, "follow_up_clerk", "privacy_officer"})
+"""Whose work brings them to confidential matters at all; the others do not learn that there is one."""
+
+WORDS: Mapping[UserRole, tuple[str, ...]] = {
+    "intake_clerk": ("registered", "triage"),
+    "command_centre": ("triage",),
+    "reviewer": ("in_review",),
+    "follow_up_clerk": ("resolved",),
+}
+"""In which phases of a case a role may read the resident's words. Departments: `services.platforms.words`."""
+
+
+def may_act(user: User, act: type[Request], about: Unit) -> None:
+    """Whether ``user`` may ask for ``act`` about something that is of the unit ``about``.
+
+    Raises:
+        Forbidden: saying in which roles, or for which unit, it is allowed.
+    """
+    roles = ACTS.get(act, ())
+    mine = _roles(user, roles, str(act.__struct_config__.tag))
+    if not any(not _foreign(user.unit, role, about) for role in mine):
+        raise Forbidden("; ".join(found for role in mine for found in _foreign(user.unit, role, about)))
+
+
+def may_look(user: User, page: Page) -> None:
+    """Whether ``user`` may look at ``page``.
+
+    Raises:
+        Forbidden: saying in which roles it is allowed.
+    """
+    _roles(user, PAGES[page], page)
+
+
+def may_read_words(user: User, phase: str, about: Unit, *, confidential: bool) -> None:
+    """Whether ``user`` may read what residents said of a case in ``phase``, outside any department.
+
+    A confidential matter's words open to intake alone here: its named handler opens them as a department.
+
+    Raises:
+        Forbidden: saying when it is allowed.
+    """
+    mine = _roles(user, tuple(WORDS), "words")
+    if confidential and "intake_clerk" not in mine:
+        raise Forbidden("expected intake or the named handler of a confidential matter, found another")
+    fitting = [role for role in mine if phase in WORDS[role] and (role == "intake_clerk" or not confidential)]
+    if not fitting:
+        when = ", ".join(f"{role} while {' or '.join(WORDS[role])}" for role in mine)
+        raise Forbidden(f"expected a case whose words are open to the user ({when}), found one in phase {phase}")
+    if not any(not _foreign(user.unit, role, about) for role in fitting):
+        raise Forbidden("; ".join(found for role in fitting for found in _foreign(user.unit, role, about)))
+
+
+def sights_of(user: User) -> tuple[Sight, ...]:
+    """What of the cases ``user`` may see: something for each of the roles that look at cases at all."""
+    return tuple(
+        Sight(**{part: getattr(user.unit, part) for part in ABOUT[role]}, confidential=role in SEES_CONFIDENTIAL)
+        for role in user.roles
+        if role in PAGES["board"]
+    )
+
+
+def _roles(user: User, allowed: tuple[UserRole, ...], what: str) -> list[UserRole]:
+    if user.disabled:
+        raise Forbidden(f"expected a user who is not disabled, found {user.name}")
+    mine = [role for role in user.roles if role in allowed]
+    if not mine:
+        listed = " or ".join(allowed) or "no person"
+        raise Forbidden(f"{what}: expected the role {listed}, found {', '.join(user.roles)}")
+    return mine
+
+
+def _foreign(own: Unit, role: UserRole, about: Unit) -> list[str]:
+    """In which parts of the unit ``about`` is not the user's own."""
+    return [
+        f"{part}: expected {mine}, whom the user acts for, found {found or 'none'}"
+        for part in ABOUT[role]
+        if (mine := getattr(own, part)) and (found := getattr(about, part)) != mine
+    ]

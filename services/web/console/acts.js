@@ -1,0 +1,131 @@
+// What the person who is logged in can do about a case: the acts that the server offers, each with its few fields.
+
+import { ask, newKey, Refused } from "./api.js";
+import { catalogue, code, h, name, say, shortTime, t } from "./i18n.js";
+
+const SOLVED = ["yes", "partly", "no"];
+const REFUSALS = ["court", "petition", "discipline", "secret", "out_of_area", "not_genuine", "emergency_line"];
+const WITHHELD = ["personal_data", "secret", "incorrect"];
+const ANSWERS = { solved: { contacted: true, solved: true, satisfied: true }, dissatisfied: { contacted: true, solved: true, satisfied: false }, "not solved": { contacted: true, solved: false, satisfied: false }, unreached: { contacted: false } };
+
+const words = (key, { required = true } = {}) => ({ key, make: (id) => h("textarea", { id, name: key, rows: 3, required, maxlength: 20000 }), read: (text) => text.trim() || undefined });
+const choice = (key, kind, values) => ({ key, make: (id) => h("select", { id, name: key, required: true }, values().map((value) => h("option", { value, text: kind === "matter" ? `${value} ${name("matter", value)}` : code(kind, value) }))), read: (text) => text });
+const number = (key) => ({ key, make: (id) => h("input", { id, name: key, type: "number", min: 1, max: 5000, value: 1, required: true, inputmode: "numeric" }), read: Number });
+
+/** Every act: its key on the keyboard, its fields, and whether it is the one that is hoped for. */
+const FORMS = {
+  "call.acknowledge.v1": { key: "a", main: true, fields: [] },
+  "call.report-in.v1": { key: "r", main: true, fields: [number("people")] },
+  "call.contact-reporter.v1": { key: "c", fields: [] },
+  "call.note.v1": { key: "n", fields: [words("note")] },
+  "call.file-result.v1": { key: "f", main: true, fields: [choice("solved", "solved", () => SOLVED), words("account"), words("reply", { required: false })] },
+  "case.classify.v1": { key: "t", main: true, fields: [choice("matter", "matter", () => catalogue.matters.map((entry) => entry.code))] },
+  "report.refuse.v1": { key: "x", fields: [choice("ground", "ground", () => REFUSALS), words("advice")] },
+  "case.approve-result.v1": { key: "p", main: true, fields: [] },
+  "case.send-back-result.v1": { key: "b", fields: [words("reason")] },
+  "case.explain.v1": { key: "e", fields: [] },
+  "case.follow-up.v1": { key: "u", main: true, fields: [{ key: "answer", make: (id) => choice("answer", "answer", () => Object.keys(ANSWERS)).make(id), read: (text) => ANSWERS[text] }] },
+  "outcome.publish.v1": { key: "o", main: true, fields: [words("reply", { required: false })] },
+  "outcome.withhold.v1": { key: "w", fields: [choice("ground", "withheld", () => WITHHELD)] },
+};
+
+let done = () => {};
+let shownAs = "";
+let opened = null; // the case whose words were opened here
+const busy = new Set();
+
+export function startActs(whenDone) {
+  done = whenDone;
+}
+
+export const keyOf = (act) => FORMS[act.request]?.key;
+export const isOneStep = (act) => FORMS[act.request]?.fields.length === 0;
+export const isMain = (act) => Boolean(FORMS[act.request]?.main);
+
+/** Do an act; tells what went wrong beside `near`. */
+export async function perform(act, fields, near) {
+  const what = JSON.stringify([act, fields]);
+  if (busy.has(what)) return false;
+  busy.add(what);
+  try {
+    const { answer, ...rest } = fields;
+    await ask("/api/acts", { ...act, ...rest, ...answer }, { key: newKey("act") });
+    done(act);
+    return true;
+  } catch (error) {
+    const text = error instanceof Refused ? t("failed", { e: error.message }) : t("unreachable");
+    near.replaceChildren(h("p", { class: "error", role: "alert", text }));
+    return false;
+  } finally {
+    busy.delete(what);
+  }
+}
+
+/** The part of a case's pane in which one acts; a form that is being filled in stays as it is. */
+export function drawActs(place, acts, row, mayOpen, suggested) {
+  const same = JSON.stringify([acts, row.case, mayOpen, document.documentElement.lang]);
+  if (same === shownAs) return;
+  shownAs = same;
+  if (opened !== row.case) opened = null;
+  const trouble = h("div", { "aria-live": "polite" });
+  const form = h("div", { class: "act-form" });
+  const buttons = acts.filter((act) => FORMS[act.request]).map((act) => {
+    const { key, main, fields } = FORMS[act.request];
+    const label = [code("act", act.request), h("kbd", { "aria-hidden": "true", text: key.toUpperCase() })];
+    return h("button", { type: "button", class: main ? "primary" : "", "data-key": key, "aria-keyshortcuts": key,
+      onclick: () => (fields.length ? fillIn(form, act, fields, trouble, suggested) : perform(act, {}, trouble)) }, label);
+  });
+  const read = mayOpen ? h("button", { type: "button", "data-key": "y", "aria-keyshortcuts": "y", onclick: () => openWords(row.case, texts, trouble) }, t("open_words"), h("kbd", { "aria-hidden": "true", text: "Y" })) : null;
+  const texts = h("div", { class: "words" });
+  place.hidden = !buttons.length && !read;
+  place.replaceChildren(h("h3", { text: t("acts") }), h("div", { class: "act-buttons" }, buttons, read), form, trouble, texts);
+}
+
+export function clearActs(place) {
+  shownAs = "";
+  place.replaceChildren();
+  place.hidden = true;
+}
+
+function fillIn(place, act, fields, trouble, suggested) {
+  trouble.replaceChildren();
+  const inputs = fields.map((field) => field.make(`act-${field.key}`));
+  const form = h("form", { onsubmit: async (event) => {
+    event.preventDefault();
+    const values = Object.fromEntries(fields.map((field, n) => [field.key, field.read(inputs[n].value)]));
+    if (await perform(act, values, trouble)) place.replaceChildren();
+  } },
+  fields.map((field, n) => h("label", { for: `act-${field.key}` }, h("span", { text: t(`act_${field.key}`) }), inputs[n])),
+  h("div", { class: "ends" }, h("button", { type: "button", onclick: () => place.replaceChildren(), text: t("cancel") }), h("button", { class: "primary", text: code("act", act.request) })));
+  const matter = inputs.find((input) => input.name === "matter");
+  if (matter && suggested) matter.value = suggested;
+  place.replaceChildren(form);
+  inputs[0].focus();
+}
+
+async function openWords(id, place, trouble) {
+  try {
+    const reports = await ask(`/api/cases/${encodeURIComponent(id)}/words`, {});
+    opened = id;
+    place.replaceChildren(h("p", { class: "hush", text: t("words_recorded") }), ...reports.map(told));
+  } catch (error) {
+    trouble.replaceChildren(h("p", { class: "error", role: "alert", text: error instanceof Refused ? t("failed", { e: error.message }) : t("unreachable") }));
+  }
+}
+
+function told(report) {
+  if (report.erased) return h("article", { class: "told" }, h("p", { class: "hush", text: t("words_erased") }));
+  const { contact } = report;
+  return h("article", { class: "told" },
+    h("p", { class: "hush", text: [report.receipt, shortTime(report.reported_at), report.anonymous ? t("anonymous") : ""].filter(Boolean).join(" · ") }),
+    h("h4", { text: report.title }), h("p", { class: "told-text", text: report.text }),
+    report.place ? h("p", { text: report.place }) : null,
+    contact && (contact.name || contact.phone) ? h("p", {}, contact.name ?? "", " ", contact.phone ? h("a", { href: `tel:${contact.phone}`, text: contact.phone }) : null) : null);
+}
+
+/** A key that was pressed while a case is open: the act with that key, if there is one. */
+export function pressed(place, key) {
+  const button = place.hidden ? null : place.querySelector(`button[data-key="${CSS.escape(key)}"]`);
+  button?.click();
+  return Boolean(button);
+}

@@ -1,0 +1,177 @@
+"""The desks: what each role looks at, and the one door through which people act."""
+
+import asyncio
+import secrets
+from typing import Annotated, Any
+
+import structlog
+from litestar import Request, Response, get, post
+from litestar.exceptions import HTTPException
+from litestar.params import PathParameter, QueryParameter
+from litestar.types import ControllerRouterHandler
+from msgspec import Struct
+
+from events.edge import OpenedReport
+from events.user import DisableUser
+from services.acting import BadAct
+from services.intake.line import BadLine, read_placed_line
+from services.people.user import User
+from services.runtime.errors import Conflict, Erased
+from services.runtime.front import Closed, Overloaded
+from services.web.gate import body_of, page, personal, read
+from services.web.reports import TAKEN, Received
+from services.web.window import Window
+
+InPath = Annotated[str, PathParameter()]
+Asked = Annotated[str, QueryParameter()]
+Limit = Annotated[int, QueryParameter()]
+
+Asking = Request[User, str, Any]
+
+REJECTED = 422
+_KEY_HEADER = "idempotency-key"
+_LONGEST_KEY = 100
+
+logger = structlog.get_logger()
+
+
+class Done(Struct):
+    """An act was taken; ``facts`` says how many facts it made, 0 when all of it had been done before."""
+
+    facts: int
+    repeated: bool
+
+
+def desk_routes(window: Window) -> list[ControllerRouterHandler]:
+    """What people see who are logged in."""
+
+    @get("/api/status", sync_to_thread=True, **page("board"))
+    def status() -> dict[str, Any]:
+        """Clock, position and the key figures."""
+        return window.status()
+
+    @get("/api/board", sync_to_thread=True, **page("board"))
+    def board(
+        request: Asking,
+        town: Asked = "",
+        classes: Asked = "",
+        overdue: Annotated[bool, QueryParameter()] = False,
+        limit: Limit = 60,
+    ) -> dict[str, Any]:
+        """What is open and who owes what until when: overdue first, at most ``limit`` of each platform."""
+        now, wanted = window.house.clock.now(), [name for name in classes.split() if name]
+        return {
+            "now": now.isoformat(),
+            **window.seen_by(request.user).board(now, town, wanted, overdue, at_most(limit)),
+        }
+
+    @get("/api/recent", sync_to_thread=True, **page("board"))
+    def recent(request: Asking, limit: Limit = 40) -> dict[str, Any]:
+        """What happened last."""
+        return {"rows": window.seen_by(request.user).recent(at_most(limit))}
+
+    @get("/api/cases", sync_to_thread=True, **page("board"))
+    def cases(request: Asking, phase: Asked = "", town: Asked = "", limit: Limit = 100) -> dict[str, Any]:
+        """Cases, newest first."""
+        return {"rows": window.seen_by(request.user).cases(phase, town, at_most(limit))}
+
+    @get("/api/cases/{case:str}", sync_to_thread=True, **page("board"))
+    def case(request: Asking, case: InPath) -> dict[str, Any]:
+        """One case with its calls, departments, timeline and reasons, and what you could do about it now."""
+        return window.case(case, request.user)
+
+    @get("/api/triage", sync_to_thread=True, **page("triage"))
+    def triage(request: Asking) -> dict[str, Any]:
+        """分派台: cases that wait for an operator."""
+        return {"now": window.house.clock.now().isoformat(), "rows": window.seen_by(request.user).triage()}
+
+    @get("/api/inbox", sync_to_thread=True, **page("inbox"))
+    def inbox(request: Asking) -> dict[str, Any]:
+        """部门收件箱: what your department owes, with what you could do now."""
+        return {"now": window.house.clock.now().isoformat(), "rows": window.inbox(request.user)}
+
+    @get("/api/review", sync_to_thread=True, **page("review"))
+    def review(request: Asking) -> dict[str, Any]:
+        """审核: results that wait for a reviewer."""
+        return _owing(request, "review")
+
+    @get("/api/follow-ups", sync_to_thread=True, **page("follow_up"))
+    def follow_ups(request: Asking) -> dict[str, Any]:
+        """回访: cases whose reporters wait to be asked."""
+        return _owing(request, "follow_up")
+
+    @get("/api/drafts", sync_to_thread=True, **page("notices"))
+    def drafts(request: Asking) -> dict[str, Any]:
+        """公开: notices that wait for a second person."""
+        return _owing(request, "disclose")
+
+    def _owing(request: Asking, *owes: str) -> dict[str, Any]:
+        now = window.house.clock.now()
+        return {"now": now.isoformat(), "rows": window.seen_by(request.user).owing(now, owes)}
+
+    @get("/api/workload", sync_to_thread=True, **page("board"))
+    def workload(request: Asking) -> dict[str, Any]:
+        """How busy each department is, as far as you may see."""
+        unit = request.user.unit
+        return {"rows": window.questions.workload(unit.town, unit.department)}
+
+    @get("/api/openings", sync_to_thread=True, **page("openings"))
+    def openings(limit: Limit = 200) -> dict[str, Any]:
+        """查阅记录: who opened whose words, and what for, the newest first."""
+        return {"rows": window.house.vault.newest_openings(at_most(limit))}
+
+    return [status, board, recent, cases, case, triage, inbox, review, follow_ups, drafts, workload, openings]
+
+
+def act_routes(window: Window) -> list[ControllerRouterHandler]:
+    """What people do who are logged in: opening words, and every act."""
+
+    @post("/api/cases/{case:str}/words", status_code=200, **page("board"))
+    async def words(request: Asking, case: InPath) -> list[OpenedReport]:
+        """Open what residents said of a case; that you did is recorded."""
+        return await asyncio.to_thread(window.acting.open_words, request.user, case)
+
+    @post("/api/acts", status_code=200, **personal())
+    async def act(request: Asking) -> Response[Done]:
+        """Do something: an act's wire name under ``request``, and its fields. Who acts is who is logged in.
+
+        With an ``idempotency-key`` header the same act sent again is done once.
+        """
+        asked = read(await body_of(request), dict[str, Any])
+        key = request.headers.get(_KEY_HEADER) or secrets.token_hex(16)
+        if len(key) > _LONGEST_KEY or not key.isprintable():
+            raise HTTPException(f"{_KEY_HEADER}: expected at most {_LONGEST_KEY} printable characters", status_code=400)
+        try:
+            submission = await asyncio.to_thread(window.acting.submission, request.user, asked, key)
+            answer = await window.front.submit(submission)
+        except BadAct as error:
+            raise HTTPException(str(error), status_code=400) from error
+        except Conflict as error:
+            raise HTTPException(str(error), status_code=409) from error
+        except Erased as error:
+            raise HTTPException(str(error), status_code=410) from error
+        except (Overloaded, Closed) as error:
+            raise HTTPException(str(error), status_code=503) from error
+        logger.info("acted", user=request.user.name, act=asked.get("request"), status=answer.status)
+        if answer.status == "rejected":
+            raise HTTPException(answer.reason, status_code=REJECTED)
+        if isinstance(submission.request, DisableUser):
+            await asyncio.to_thread(window.house.accounts.forget, str(asked["name"]))
+        return Response(Done(answer.facts, answer.repeated))
+
+    @post("/api/desk/reports", status_code=TAKEN, **personal())
+    async def take_down(request: Asking) -> Received:
+        """话务登记: take down a report for a resident, as a report line, in your own name."""
+        try:
+            line = read_placed_line(await body_of(request))
+            submission = await asyncio.to_thread(window.acting.report, request.user, line)
+        except BadLine as error:
+            raise HTTPException(str(error), status_code=400) from error
+        return await window.reports.decided(submission)
+
+    return [words, act, take_down]
+
+
+def at_most(limit: int) -> int:
+    """How many rows somebody gets who asks for so many."""
+    return max(1, min(limit, 1000))

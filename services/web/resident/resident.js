@@ -1,0 +1,166 @@
+// The resident's page: a report is kept in this phone until the server has given its receipt, however poor the line.
+
+import { ask, newKey, Refused } from "../console/api.js";
+import { catalogue, code, h, language, name, owner, readStored, say, setCatalogue, setLanguage, shortTime, store } from "../console/i18n.js";
+
+const WORDS = {
+  title: ["群众上报", "Report to the township"], report: ["我要上报", "Report"], danger: ["有人身危险请先拨 110、119、120。", "If anybody is in danger, call 110, 119 or 120 first."],
+  demo: ["演示系统，请勿填写真实姓名、电话。", "This is a demo: please do not enter real names or telephone numbers."],
+  text: ["发生了什么", "What happened"], village: ["村、社区", "Village or community"], place: ["具体地点（可不填）", "Exact place (optional)"],
+  phone: ["电话（可不填，留了才能回访）", "Telephone (optional; without it nobody can ask you)"], send: ["提交", "Send"],
+  waiting: ["信号不好：已存在本机，会自动重发。", "Poor line: kept in this phone, and sent again by itself."],
+  sent: ["已收到。回执号：", "Received. Your receipt:"], mine: ["我的回执", "My receipts"], lookup: ["查进展", "See progress"], receipt: ["回执号", "Receipt"], find: ["查询", "Find"],
+  stage: ["进展", "Stage"], matter: ["事项", "Matter"], promised: ["承诺期限", "Promised by"], holder: ["现由", "With"], reported: ["上报时间", "Reported"], reply: ["答复", "Reply"],
+  unknown: ["没有这个回执号，请核对。", "There is no such receipt; please check it."], often: ["查询太频繁，请过一分钟再试。", "Too many look-ups; try again in a minute."],
+  unreachable: ["连接不上服务，请稍后重试。", "The service cannot be reached. Please try again."], which: ["请从列表里选一个村、社区。", "Please choose a village from the list."],
+  notices: ["办理结果公开", "Published outcomes"], search: ["搜索", "Search"], nothing: ["没有相符的结果。", "Nothing fits."], staff: ["工作人员登录", "Staff log-in"],
+};
+const PENDING = "hujiao.pending";
+const RECEIPTS = "hujiao.receipts";
+const AGAIN = 10_000;
+const MOST = 20;
+
+const byId = (id) => document.getElementById(id);
+const t = (key) => WORDS[key][language() === "en" ? 1 : 0];
+const kept = (key) => JSON.parse(readStored(key) ?? "[]");
+
+let published = [];
+let sending = false;
+
+// ---- reporting
+
+/** A village's code from what was typed: its name with its town, its short name, or its code. */
+function villageOf(typed) {
+  const wanted = typed.trim();
+  const fits = catalogue.villages.filter((entry) => [entry.code, labelOf(entry), name("village", entry.code), entry.zh, entry.en].includes(wanted));
+  return fits.length === 1 ? fits[0] : null;
+}
+
+const labelOf = (entry) => `${name("town", entry.town)} ${name("village", entry.code)}`;
+
+function report(event) {
+  event.preventDefault();
+  const form = event.target;
+  const value = (key) => form.elements[key].value.trim();
+  const village = villageOf(value("village"));
+  byId("report-error").hidden = Boolean(village);
+  if (!village) {
+    say(byId("report-error"), t("which"));
+    form.elements.village.focus();
+    return;
+  }
+  const line = { id: newKey("web"), time: new Date().toISOString().replace("Z", "+00:00"), channel: "web", title: "", text: value("text"), town: village.town, village: village.code };
+  if (catalogue.demo) line.time = catalogue.now;
+  if (value("place")) line.place = value("place");
+  if (value("phone")) line.contact = { phone: value("phone") };
+  store(PENDING, JSON.stringify([...kept(PENDING), line]));
+  form.reset();
+  deliver();
+}
+
+/** Hand in what waits, the oldest first; the same line again gets the same receipt. */
+async function deliver() {
+  if (sending) return;
+  sending = true;
+  try {
+    for (let [line] = kept(PENDING); line; [line] = kept(PENDING)) {
+      byId("waiting").hidden = false;
+      say(byId("waiting"), t("waiting"));
+      const answer = await ask("/api/reports", line);
+      store(RECEIPTS, JSON.stringify([answer.receipt, ...kept(RECEIPTS)].slice(0, MOST)));
+      done();
+    }
+  } catch (error) {
+    console.warn(error);
+    if (error instanceof Refused && error.status < 500 && error.status !== 429) {
+      done();
+      say(byId("report-error"), error.message);
+      byId("report-error").hidden = false;
+    }
+  }
+  sending = false;
+  drawMine();
+}
+
+function done() {
+  store(PENDING, JSON.stringify(kept(PENDING).slice(1)));
+  byId("waiting").hidden = true;
+}
+
+function drawMine() {
+  const receipts = kept(RECEIPTS);
+  byId("mine").replaceChildren(...(receipts.length ? [h("p", { text: t("sent") }), h("p", {}, h("output", { class: "receipt", text: receipts[0] }))] : []),
+    ...(receipts.length ? [h("p", { class: "hush", text: t("mine") }), h("ul", {}, receipts.map((receipt) => h("li", {}, h("button", { type: "button", class: "inline", onclick: () => show(receipt), text: receipt }))))] : []));
+}
+
+// ---- progress
+
+function show(receipt) {
+  byId("lookup").elements.receipt.value = receipt;
+  byId("lookup").requestSubmit();
+}
+
+async function lookUp(event) {
+  event.preventDefault();
+  const receipt = event.target.elements.receipt.value.replace(/\s/g, "").toUpperCase();
+  try {
+    const found = await ask(`/api/receipts/${encodeURIComponent(receipt)}`);
+    const line = (label, text) => (text ? [h("dt", { text: t(label) }), h("dd", { text })] : []);
+    byId("found").replaceChildren(h("dl", {}, line("receipt", found.receipt), line("stage", code("phase", found.stage)), line("matter", name("matter", found.matter)),
+      line("reported", shortTime(found.reported_at)), line("promised", found.stage === "closed" ? "" : shortTime(found.result_due)),
+      line("holder", found.holders.map(owner).join("、")), line("reply", found.reply)));
+  } catch (error) {
+    const words = error instanceof Refused ? (error.status === 429 ? t("often") : t("unknown")) : t("unreachable");
+    byId("found").replaceChildren(h("p", { class: "error", text: words }));
+  }
+  byId("found").scrollIntoView({ block: "nearest" });
+}
+
+// ---- published outcomes
+
+function drawNotices() {
+  const wanted = byId("search").value.trim().toLowerCase();
+  const told = (row) => [name("matter", row.matter), name("town", row.town), name("village", row.village), row.reply ?? ""];
+  const fitting = published.filter((row) => told(row).join(" ").toLowerCase().includes(wanted)).slice(0, MOST);
+  byId("notices").replaceChildren(...fitting.map((row) => {
+    const [matter, town, village, reply] = told(row);
+    return h("li", {}, h("strong", { text: matter }), h("p", { class: "hush", text: [town, village, shortTime(row.decided_at)].filter(Boolean).join(" · ") }), reply ? h("p", { text: reply }) : null);
+  }));
+  byId("no-notices").hidden = fitting.length > 0;
+}
+
+// ---- words
+
+function word() {
+  document.documentElement.lang = language() === "en" ? "en" : "zh-CN";
+  for (const element of document.querySelectorAll("[data-t]")) say(element, t(element.dataset.t));
+  say(byId("language"), language() === "en" ? "中文" : "English");
+  byId("language").lang = language() === "en" ? "zh-CN" : "en";
+  document.title = t("title");
+  const { district } = catalogue;
+  say(byId("district"), district ? (language() === "en" && district.en) || district.zh : "");
+  byId("demo").hidden = !catalogue.demo;
+  byId("villages").replaceChildren(...catalogue.villages.map((entry) => h("option", { value: labelOf(entry) })));
+  drawMine();
+  drawNotices();
+}
+
+async function begin() {
+  try {
+    setCatalogue(await ask("/api/catalogue"));
+    published = (await ask("/api/notices?limit=200")).rows;
+  } catch (error) {
+    console.warn(error);
+    setTimeout(begin, AGAIN);
+  }
+  word();
+  deliver();
+}
+
+byId("report").addEventListener("submit", report);
+byId("lookup").addEventListener("submit", lookUp);
+byId("search").addEventListener("input", drawNotices);
+byId("language").addEventListener("click", () => { setLanguage(language() === "en" ? "zh" : "en"); word(); });
+addEventListener("online", deliver);
+setInterval(deliver, AGAIN);
+begin();

@@ -1,0 +1,302 @@
+"""A case walked through six people's screens in a real browser, from the resident's words to the published outcome."""
+
+import re
+import shutil
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import uvicorn
+from selenium.common.exceptions import StaleElementReferenceException
+from selenium.webdriver import Chrome, ChromeOptions
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.support.ui import Select
+
+from tests.servers import need
+from tests.system.gated import DISTRICT, VILLAGE, Gated, gated
+
+PASSWORD = "a long enough password"  # noqa: S105  # of users who live as long as the test
+DESKTOP, PHONE = (1440, 900), (390, 844)
+PATIENCE_S = 20.0
+HOST = "127.0.0.1"
+
+pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
+"""The driver's own sockets are closed by its own time."""
+
+
+class Screen:
+    """One person's browser. ``presses`` counts the keys pressed since the last look."""
+
+    def __init__(self, driver: Chrome, url: str) -> None:
+        self._driver, self._url = driver, url
+        self.presses = 0
+
+    def open(self, path: str) -> None:
+        self._driver.get(self._url + path)
+
+    def log_in(self, user: str) -> None:
+        """Log in at the console, which ends whoever's session was there."""
+        self._driver.delete_all_cookies()
+        self.open("/console/")
+        self.type("#login [name=name]", user)
+        self.type("#login [name=password]", PASSWORD)
+        self.tap("#login button.primary")
+        self.until(lambda: not self.all("#login[open]"), f"{user} to be logged in")
+
+    def all(self, css: str) -> list[WebElement]:
+        return [found for found in self._driver.find_elements(By.CSS_SELECTOR, css) if found.is_displayed()]
+
+    def the(self, css: str) -> WebElement:
+        """The first element that can be seen, once there is one."""
+        self.until(lambda: bool(self.all(css)), f"{css} to be seen")
+        return self.all(css)[0]
+
+    def text(self, css: str) -> str:
+        return self.the(css).text
+
+    def tap(self, css: str) -> None:
+        def tapped() -> bool:
+            found = self.all(css)
+            if found:
+                found[0].click()
+            return bool(found)
+
+        self.until(tapped, f"{css} to tap")
+
+    def type(self, css: str, words: str) -> None:
+        self.the(css).send_keys(words)
+
+    def choose(self, css: str, value: str) -> None:
+        Select(self.the(css)).select_by_value(value)
+
+    def press(self, key: str) -> None:
+        self.presses += 1
+        ActionChains(self._driver).send_keys(key).perform()
+
+    def until(self, found: Callable[[], bool], what: str) -> None:
+        give_up = time.monotonic() + PATIENCE_S
+        while True:
+            try:
+                if found():
+                    return
+            except StaleElementReferenceException:
+                pass  # the page was drawn anew while we looked
+            body = self._driver.find_element(By.TAG_NAME, "body").text
+            assert time.monotonic() < give_up, f"expected {what}, found {body[:2000]}"
+            time.sleep(0.05)
+
+    def scrolls_sideways(self) -> bool:
+        return bool(self._driver.execute_script("return document.documentElement.scrollWidth > innerWidth"))
+
+    def complaints(self) -> list[str]:
+        """What the browser's own log holds, but for answers that say no."""
+        return [entry["message"] for entry in self._driver.get_log("browser") if " 401 " not in entry["message"]]
+
+    def size(self, width: int, height: int, *, dark: bool = False) -> None:
+        metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < height}
+        self._driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+        scheme = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
+        self._driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": scheme})
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gated]:
+    need("chromium-driver", there=shutil.which("chromedriver") is not None)
+    with gated(tmp_path_factory.mktemp("browser")) as house:
+        yield house
+
+
+@pytest.fixture(scope="module")
+def url(house: Gated) -> Iterator[str]:
+    with socket.create_server((HOST, 0)) as listening:
+        server = uvicorn.Server(uvicorn.Config(house.app, log_level="warning"))
+        serving = threading.Thread(target=server.run, args=([listening],), daemon=True)
+        serving.start()
+        yield f"http://{HOST}:{listening.getsockname()[1]}"
+        server.should_exit = True
+        serving.join(timeout=PATIENCE_S)
+
+
+@contextmanager
+def browser(url: str, folder: Path) -> Iterator[Screen]:
+    options = ChromeOptions()
+    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", f"--user-data-dir={folder}"):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    driver = Chrome(options=options, service=Service(shutil.which("chromedriver")))
+    try:
+        yield Screen(driver, url)
+    finally:
+        driver.quit()
+
+
+@pytest.fixture(scope="module")
+def screen(url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Screen]:
+    with browser(url, tmp_path_factory.mktemp("profile")) as screen:
+        screen.size(*DESKTOP)
+        yield screen
+
+
+def someone(house: Gated, *roles: str, **unit: str) -> str:
+    """A new user with a password; gives the name."""
+    name = house.user(*roles, **unit)
+    house.house.accounts.set_password(name, PASSWORD)
+    return name
+
+
+def reported(house: Gated, screen: Screen) -> str:
+    """A resident reports a road on a phone, and gets a receipt."""
+    screen.size(*PHONE)
+    screen.open("/resident/")
+    screen.type("#report [name=text]", "村口路面塌陷了一个大坑，摩托车都过不去，请派人修路。")
+    screen.type("#report [name=village]", VILLAGE.code)
+    screen.type("#report [name=phone]", "13800000000")
+    screen.tap("#report button")
+    receipt = screen.text("#mine output")
+    screen.size(*DESKTOP)
+    house.settled()
+    return receipt
+
+
+def legs(house: Gated, case: str) -> list[dict[str, str]]:
+    found = house.window.questions.case(case)
+    assert found is not None
+    return sorted(found["legs"], key=lambda leg: leg["role"] != "lead")
+
+
+def test_a_case_goes_from_a_residents_words_to_the_published_outcome_through_everybodys_screens(
+    house: Gated, screen: Screen
+) -> None:
+    receipt = reported(house, screen)
+    found = house.window.questions.receipt(receipt)
+    assert found is not None
+    case = found["case"]
+
+    if house.phase(case) == "triage":
+        screen.log_in(someone(house, "command_centre"))
+        screen.tap(f"#desk-rows a[href='#case={case}']")
+        screen.tap("#acts [data-key=t]")
+        screen.choose("#act-matter", "602")
+        screen.tap(".act-form button.primary")
+        screen.until(lambda: house.phase(case) != "triage", "the case to be classified")
+        house.settled()
+
+    lead, *others = legs(house, case)
+    for leg in (*others, lead):  # the lead's result ends the case's handling
+        if progress(house, case, leg) != "released":
+            by_hand(house, screen, case, leg)
+    screen.until(lambda: house.phase(case) == "in_review", "the result to be in review")
+    house.settled()
+
+    screen.log_in(someone(house, "reviewer"))
+    screen.tap(f"#desk-rows a[href='#case={case}']")
+    screen.the("#acts [data-key=p]")
+    screen.press("p")
+    screen.until(lambda: house.phase(case) == "resolved", "the result to be approved")
+    house.settled()
+
+    screen.log_in(someone(house, "follow_up_clerk"))
+    screen.tap(f"#desk-rows a[href='#case={case}']")
+    screen.tap("#acts [data-key=y]")
+    assert "13800000000" in screen.text(".told")
+    screen.tap("#acts [data-key=u]")
+    screen.choose("#act-answer", "solved")
+    screen.tap(".act-form button.primary")
+    screen.until(lambda: house.phase(case) == "closed", "the case to be closed")
+    house.settled()
+
+    screen.log_in(someone(house, "privacy_officer"))
+    screen.tap(f"#desk-rows a[href='#case={case}']")
+    screen.tap("#acts [data-key=o]")
+    screen.tap(".act-form button.primary")
+    house.until(lambda: bool(house.window.questions.published()))
+
+    screen.open("/resident/")
+    screen.type("#lookup [name=receipt]", receipt)
+    screen.tap("#lookup button")
+    screen.until(lambda: "路面已修复" in screen.text("#found"), "the resident to read the reply")
+    assert "路面已修复" in screen.text("#notices")
+    assert screen.complaints() == []
+
+
+def by_hand(house: Gated, screen: Screen, case: str, leg: dict[str, str]) -> None:
+    """What a department's officer does: acknowledges and reports in with few keys, and files the result."""
+    screen.log_in(someone(house, "department_officer", department=leg["department"]))
+    screen.the("#desk-rows a:focus")
+    screen.presses = 0
+    screen.press("a")
+    house.until(lambda: progress(house, case, leg) == "acknowledged")
+    assert screen.presses <= 3
+
+    screen.tap(f"#desk-rows a[href='#case={case}']")
+    if leg["arrive_due"]:
+        screen.the("#acts [data-key=r]")
+        screen.presses = 0
+        screen.press("r")
+        screen.the("#act-people")
+        screen.press(Keys.ENTER)
+        house.until(lambda: progress(house, case, leg) == "reported_in")
+        assert screen.presses <= 3
+    screen.tap("#acts [data-key=f]")
+    screen.type("#act-account", "已修好，现场照片存档。")
+    if leg["role"] == "lead":
+        screen.type("#act-reply", "路面已修复，请放心通行。")
+    screen.tap(".act-form button.primary")
+    house.until(lambda: progress(house, case, leg) in ("filed", "released"))
+    house.settled()
+
+
+def progress(house: Gated, case: str, leg: dict[str, str]) -> str:
+    return next(now["progress"] for now in legs(house, case) if now["department"] == leg["department"])
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_every_desk_fits_its_screen_in_both_languages_by_day_and_by_night(
+    house: Gated, screen: Screen, size: tuple[int, int], dark: bool, language: str
+) -> None:
+    house.report()
+    everything = ["command_centre", "department_officer", "reviewer", "follow_up_clerk"]
+    department = next(matter.lead for matter in DISTRICT.matters if matter.code == "602")
+    name = someone(house, *everything, department=department)
+    screen.size(*size, dark=dark)
+
+    screen.log_in(name)
+    if language == "en":
+        screen.tap("#language")
+    for tab in range(len(screen.all(".tab"))):
+        screen.all(".tab")[tab].click()
+        screen.until(lambda: not screen.scrolls_sideways(), "a desk that fits")
+    screen.all(".tab")[1].click()
+    screen.tap("#desk-rows a")
+    screen.the("#acts button")
+
+    assert not screen.scrolls_sideways()
+    if language == "en":
+        assert not re.search(r"[\u4e00-\u9fff]", screen.text("#acts"))
+        screen.tap("#pane-close")
+        screen.tap("#language")
+    assert screen.complaints() == []
+
+
+def test_who_is_thrown_out_is_asked_to_log_in_again_and_sees_nothing_more(house: Gated, screen: Screen) -> None:
+    screen.size(*DESKTOP)
+    house.report()
+    department = next(matter.lead for matter in DISTRICT.matters if matter.code == "602")
+    name = someone(house, "department_officer", department=department)
+    screen.log_in(name)
+    screen.the("#desk-rows li")
+
+    house.house.accounts.forget(name)
+
+    screen.the("#login[open]")
+    screen.until(lambda: not screen.all("#desk-rows li"), "nothing to be left on the screen")

@@ -76,9 +76,12 @@ def desk_routes(window: Window) -> list[ControllerRouterHandler]:
         return {"rows": window.seen_by(request.user).cases(phase, town, at_most(limit))}
 
     @get("/api/cases/{case:str}", sync_to_thread=True, **page("board"))
-    def case(request: Asking, case: InPath) -> dict[str, Any]:
-        """One case with its calls, departments, timeline and reasons, and what you could do about it now."""
-        return window.case(case, request.user)
+    def case(request: Asking, case: InPath, position: Limit = 0) -> dict[str, Any]:
+        """One case with its calls, departments, timeline and reasons, and what you could do about it now.
+
+        With a ``position`` of its timeline: as it stood then.
+        """
+        return window.case(case, request.user, position)
 
     @get("/api/triage", sync_to_thread=True, **page("triage"))
     def triage(request: Asking) -> dict[str, Any]:

@@ -1,16 +1,19 @@
 """What the window shows of a house, without the web."""
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 import msgspec
 from litestar.exceptions import HTTPException
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
+from events.envelope import Recorded
 from events.private import Sealed
 from projections.queries import Found, Questions
+from projections.view import Row, moment_text
 from services.acting import Acting
-from services.history import explain, facts_of_case
+from services.history import case_as_of, explain, facts_of_case
 from services.intake.receipt import read_receipt
 from services.people.authority import sights_of
 from services.people.user import User
@@ -73,15 +76,23 @@ class Window:
             "matters": matters,
         }
 
-    def case(self, case: str, user: User) -> dict[str, Any]:
-        """Everything about one case, with the reasons, and what ``user`` could do about it now."""
+    def case(self, case: str, user: User, position: int = 0) -> dict[str, Any]:
+        """Everything about one case, with the reasons, and what ``user`` could do about it now.
+
+        With a ``position`` in the log: as it stood there, when nobody can do anything about it any more.
+        """
         found = self.seen_by(user).case(case)
         if found is None:
             raise HTTPException(f"case: expected a known case, found none with id {case!r}", status_code=404)
         log = self.house.log
-        reasons = explain(log, facts_of_case(log, case, log.head()))
-        acts = self.acting.possible(user, found)
-        return {"now": self.house.clock.now().isoformat(), **found, "explain": reasons, "acts": acts}
+        facts = facts_of_case(log, case, position or log.head())
+        if position:
+            now, found, acts = facts[-1].meta.recorded_at if facts else None, _as_it_was(facts, case), []
+        else:
+            now, acts = self.house.clock.now(), self.acting.possible(user, found)
+        if now is None or not found:
+            raise HTTPException(f"position: expected one after the case began, found {position}", status_code=404)
+        return {"now": now.isoformat(), **found, "explain": explain(log, facts), "acts": acts}
 
     def inbox(self, user: User) -> list[Found]:
         """What a department owes, the most urgent first, each with what its officer could do now."""
@@ -141,3 +152,15 @@ class Window:
         Gauge("hujiao_view_lag", "Facts that the slowest view has not seen.", registry=registry).set(status["lag"])
         Gauge("hujiao_parked", "Facts and requests that wait for an operator.", registry=registry).set(status["parked"])
         return generate_latest(registry)
+
+
+def _as_it_was(facts: list[Recorded], case: str) -> dict[str, Any]:
+    """What `Questions.case` would have found when these facts were all there was; empty before the case began."""
+    rows = {view: [_plain(row) for row in found] for view, found in case_as_of(facts).items()}
+    own = [row for row in rows["cases"] if row["case"] == case]
+    parts = ("reports", "calls", "legs", "board", "timeline")
+    return {"case": own[0], **{part: rows[part] for part in parts}} if own else {}
+
+
+def _plain(row: Row) -> dict[str, Any]:
+    return {name: moment_text(value) if isinstance(value, datetime) else value for name, value in row.items()}

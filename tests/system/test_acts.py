@@ -335,3 +335,31 @@ def test_every_act_that_is_offered_is_one_that_is_taken(served: Gated, officer: 
     after = served.get(officer, f"/api/cases/{case}").json()["acts"]
     assert "call.acknowledge.v1" not in {act["request"] for act in after}
     assert "call.note.v1" in {act["request"] for act in after}
+
+
+def test_a_case_is_shown_as_it_stood_at_a_position_and_then_nobody_can_act_on_it(served: Gated) -> None:
+    case, _ = served.report()
+    lead = ROADS.lead
+    officer = served.user("department_officer", department=lead)
+    before = served.house.log.head()
+    served.act(officer, "call.acknowledge.v1", call=served.call(case, lead), department=lead)
+
+    now = served.get(officer, f"/api/cases/{case}").json()
+    then = served.get(officer, f"/api/cases/{case}", position=before).json()
+
+    assert now["legs"][0].keys() == then["legs"][0].keys()
+    assert {leg["department"]: leg["progress"] for leg in then["legs"]}[lead] == "called"
+    assert {leg["department"]: leg["progress"] for leg in now["legs"]}[lead] == "acknowledged"
+    assert then["timeline"] == [row for row in now["timeline"] if row["position"] <= before]
+    assert (bool(now["acts"]), then["acts"]) == (True, [])
+
+
+@pytest.mark.parametrize("position", [1, -5])
+def test_a_case_that_had_not_begun_then_is_not_found(served: Gated, position: int) -> None:
+    case, _ = served.report()
+    reviewer = served.user("reviewer")
+
+    answer = served.get(reviewer, f"/api/cases/{case}", position=position)
+
+    assert answer.status_code == 404
+    assert "expected one after the case began" in answer.json()["detail"]

@@ -300,3 +300,25 @@ def test_who_is_thrown_out_is_asked_to_log_in_again_and_sees_nothing_more(house:
 
     screen.the("#login[open]")
     screen.until(lambda: not screen.all("#desk-rows li"), "nothing to be left on the screen")
+
+
+def test_a_case_can_be_seen_as_it_was_at_each_of_its_facts(house: Gated, screen: Screen) -> None:
+    case, _ = house.report()
+    department = next(matter.lead for matter in DISTRICT.matters if matter.code == "602")
+    officer = someone(house, "department_officer", department=department)
+    house.act(officer, "call.acknowledge.v1", call=house.call(case, department), department=department)
+    screen.size(*DESKTOP)
+    screen.log_in(officer)
+    screen.open(f"/console/#case={case}")
+    screen.until(lambda: screen.text("#when-text") == "现在", "the case as it is now")
+    assert screen.all("#acts button")
+    whole = len(screen.all(".timeline time"))
+
+    screen.the("#when-at").click()  # in its middle
+    screen.until(lambda: screen.text("#when-text") != "现在", "the case as it was")
+
+    screen.until(lambda: 0 < len(screen.all(".timeline time")) < whole, "only what had happened then")
+    assert not screen.all("#acts button[data-key=f]")
+    screen.type("#when-at", Keys.END)
+    screen.until(lambda: screen.text("#when-text") == "现在", "the present again")
+    assert len(screen.all(".timeline time")) == whole

@@ -92,6 +92,8 @@ const WORDS = {
   ring: ["提醒", "Ring"],
   new_call: ["新到 {n} 件", "{n} new"],
   waits_since: ["{d} 起等待", "waits since {d}"],
+  as_it_was: ["看当时", "As it was"],
+  as_it_is: ["现在", "now"],
   acts: ["我可以做", "What you can do"],
   cancel: ["取消", "Cancel"],
   open_words: ["查看原文", "Open the words"],

@@ -19,7 +19,7 @@ from services.runtime.district import find_district, load_district
 from services.runtime.places import Folder, Place, Server
 from services.wiring import SERVICES, House
 
-pytest_plugins = ["tests.servers", "tests.system.edges"]
+pytest_plugins = ["tests.servers", "tests.system.commands", "tests.system.edges"]
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 MONDAY_MORNING = datetime(2026, 11, 23, 1, 0, tzinfo=UTC)

@@ -5,9 +5,9 @@ set -u
 cd "$(dirname "$0")/.."
 told=$(mktemp)
 trap 'rm -f "$told"' EXIT
-"$BIN/pytest" tests/unit tests/contract tests/flow tests/system/test_replay.py >"$told" 2>&1 &
+"$BIN/pytest" --durations 12 tests/unit tests/contract tests/flow tests/system/test_replay.py >"$told" 2>&1 &
 parts=$!
-"$BIN/pytest" tests/system --ignore tests/system/test_replay.py
+"$BIN/pytest" --durations 12 tests/system --ignore tests/system/test_replay.py
 system=$?
 wait "$parts"
 parts=$?

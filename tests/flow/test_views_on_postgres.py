@@ -230,9 +230,8 @@ def every_answer(questions: Questions, played: House, town: str) -> dict[str, An
         "reported": [questions.reported_at(report["source"], report["record"]) for report in reports],
         "nothing reported": questions.reported_at("nobody", "\0"),
     }
-    return asked | {
-        view.name: questions.table(view.name, ", ".join(f'"{name}"' for name in view.key)) for view in VIEWS
-    }
+    keys = {view.name: ", ".join(f'"{name}"' for name in view.key) for view in VIEWS}
+    return asked | {name: questions.sql(f"SELECT * FROM {name} ORDER BY {key}") for name, key in keys.items()}
 
 
 def leaves(value: Any) -> Iterator[Any]:

@@ -9,18 +9,17 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 import pytest
 
 from events.catalog import CATALOG
 from projections.all_views import VIEWS
-from services.cli.main import _explain, app
+from services.cli.main import app
 from services.intake.receipt import read_receipt
 from services.rules.book import RuleBook
 from services.runtime.clock import SystemClock
@@ -28,6 +27,7 @@ from services.runtime.district import find_district, load_district
 from services.simulation.people import Dice
 from services.simulation.residents import invented_reports
 from services.wiring import House
+from tests.system.commands import Hujiao
 
 RULES = RuleBook(load_district(find_district("yunan")))
 VILLAGE = RULES.district.villages[0].code
@@ -53,38 +53,6 @@ FIGURES = {
     "seconds",
     "facts_per_second",
 }
-
-
-class Said(NamedTuple):
-    """What a command said, and its exit status."""
-
-    status: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        """The one line of JSON that it must be."""
-        assert self.out.endswith("\n")
-        assert self.out.count("\n") == 1
-        return json.loads(self.out)
-
-
-Hujiao = Callable[..., Said]
-
-
-@pytest.fixture
-def hujiao(capsys: pytest.CaptureFixture[str]) -> Hujiao:
-    def run(*tokens: object) -> Said:
-        capsys.readouterr()
-        try:
-            status = int(app([str(token) for token in tokens], exit_on_error=False) or 0)
-        except Exception as error:  # noqa: BLE001  # what the command line does with it is under test
-            status = int(_explain(error))
-        said = capsys.readouterr()
-        return Said(status, said.out, said.err)
-
-    return run
 
 
 @pytest.fixture(scope="module")

@@ -1,55 +1,24 @@
 """The commands over PostgreSQL: they say what they say over a data directory, and find what is wrong with a log."""
 
-import json
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 import psycopg
 import pytest
 
 from deploy.servers import PostgresServer
-from services.cli.main import _explain, app
 from services.rules.book import RuleBook
 from services.simulation.people import Dice
 from services.simulation.residents import invented_reports
+from tests.system.commands import Hujiao
 
 MONDAY = datetime(2026, 3, 2, 1, tzinfo=UTC)
 REPORTS = 20
 OWN = {"receipt", "seconds", "facts_per_second", "reporter"}
 """What each place has of its own: receipts and pseudonyms are made with the vault's own keys, and time passes."""
-
-
-class Said(NamedTuple):
-    """What a command said, and its exit status."""
-
-    status: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-
-Hujiao = Callable[..., Said]
-
-
-@pytest.fixture
-def hujiao(capsys: pytest.CaptureFixture[str]) -> Hujiao:
-    def run(*tokens: object) -> Said:
-        capsys.readouterr()
-        try:
-            status = int(app([str(token) for token in tokens], exit_on_error=False) or 0)
-        except Exception as error:  # noqa: BLE001  # what the command line does with it is under test
-            status = int(_explain(error))
-        said = capsys.readouterr()
-        return Said(status, said.out, said.err)
-
-    return run
 
 
 @pytest.fixture

@@ -1,20 +1,18 @@
 """`hujiao topology` against a RabbitMQ of its own: drifts are seen and mended, and what is foreign is left alone."""
 
 import contextlib
-import json
 import stat
 import threading
 import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import httpx
 import pytest
 
 from deploy.servers import RabbitServer, free_ports
-from services.cli.main import _explain, app
+from services.cli.main import app
 from services.cli.topology import wanted_topology
 from services.messaging.topology import Topology
 from services.provisioning.management import (
@@ -28,6 +26,7 @@ from services.provisioning.management import (
 from services.provisioning.secret import Secret, read_secret
 from services.runtime.errors import HujiaoError
 from tests.servers import need
+from tests.system.commands import Hujiao, Said
 
 VHOST = "town/hall"
 """A name that has to be quoted everywhere."""
@@ -37,35 +36,6 @@ COUNTED_S = 30.0
 PASSWORD = "open sesame"  # noqa: S105 - of a server that lives as long as these tests
 
 Break = Callable[[RabbitServer], None]
-
-
-class Said(NamedTuple):
-    """What a command said, and its exit status."""
-
-    status: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-
-Hujiao = Callable[..., Said]
-
-
-@pytest.fixture
-def hujiao(capsys: pytest.CaptureFixture[str]) -> Hujiao:
-    def run(*tokens: object) -> Said:
-        capsys.readouterr()
-        try:
-            status = int(app([str(token) for token in tokens], exit_on_error=False) or 0)
-        except Exception as error:  # noqa: BLE001  # what the command line does with it is under test
-            status = int(_explain(error))
-        said = capsys.readouterr()
-        return Said(status, said.out, said.err)
-
-    return run
 
 
 @pytest.fixture(scope="module")

@@ -1,21 +1,18 @@
 """`hujiao user` and, once there are users, `hujiao act`: only in the name of one who may, and else nothing changes."""
 
-import io
-import json
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
 from events.call import CallAcknowledged
 from events.user import Unit, UserAdded
-from services.cli.main import _explain, app
 from services.people.user import user_id
 from services.runtime.clock import SystemClock
 from services.runtime.district import find_district, load_district
 from services.wiring import House
+from tests.system.commands import Hujiao, Said
 
 DISTRICT = load_district(find_district("yunan"))
 VILLAGE = DISTRICT.villages[0]
@@ -24,36 +21,6 @@ OTHER_TOWN = next(town for town in DISTRICT.towns if town.code != VILLAGE.town)
 ROADS = next(matter for matter in DISTRICT.matters if matter.code == "602")
 PASSWORD, OTHER = "correct horse battery", "staple correct horse"
 HERE = "192.0.2.1"
-
-
-class Said(NamedTuple):
-    """What a command said, and its exit status."""
-
-    status: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-
-Hujiao = Callable[..., Said]
-
-
-@pytest.fixture
-def hujiao(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Hujiao:
-    def run(*tokens: object, typed: str = "") -> Said:
-        capsys.readouterr()
-        monkeypatch.setattr("sys.stdin", io.StringIO(typed))
-        try:
-            status = int(app([str(token) for token in tokens], exit_on_error=False) or 0)
-        except Exception as error:  # noqa: BLE001  # what the command line does with it is under test
-            status = int(_explain(error))
-        said = capsys.readouterr()
-        return Said(status, said.out, said.err)
-
-    return run
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 // What the person who is logged in can do about a case: the acts that the server offers, each with its few fields.
 
 import { ask, newKey, Refused } from "./api.js";
-import { catalogue, code, h, name, say, shortTime, t } from "./i18n.js";
+import { catalogue, code, h, name, shortTime, t } from "./i18n.js";
 
 const SOLVED = ["yes", "partly", "no"];
 const REFUSALS = ["court", "petition", "discipline", "secret", "out_of_area", "not_genuine", "emergency_line"];

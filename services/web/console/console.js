@@ -7,7 +7,7 @@ import { clearCase, missingCase, showCase, startCase, tickCase } from "./case.js
 import { clearDesk, DESKS, startDesk, tickDesk, updateDesk } from "./desk.js";
 import { startReport, wordReport } from "./report.js";
 import { maySee, startSession, user, wordSession } from "./session.js";
-import { catalogue, code, figure, h, language, longTime, name, say, setCatalogue, setLanguage, shortTime, t } from "./i18n.js";
+import { catalogue, code, figure, h, language, longTime, say, setCatalogue, setLanguage, shortTime, t } from "./i18n.js";
 
 const POLL = 1500;
 const SPEEDS = [1, 10, 60, 300, 1800];

@@ -6,6 +6,7 @@ A password is kept as its argon2 hash; tokens and sessions are random, and kept 
 import secrets
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from hashlib import sha256
 from typing import NamedTuple
 
@@ -58,7 +59,11 @@ class Accounts:
     def __init__(self, database: Database, now: Callable[[], datetime], hasher: PasswordHasher | None = None) -> None:
         self._database, self._now = database, now
         self._hasher = hasher or PasswordHasher()
-        self._nobodys = self._hasher.hash(secrets.token_urlsafe())
+
+    @cached_property
+    def _nobodys(self) -> str:
+        """What the password of a user who does not exist is compared with."""
+        return self._hasher.hash(secrets.token_urlsafe())
 
     def close(self) -> None:
         """Close the database."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from litestar import Litestar, Request, Response, Router, get, post
+from litestar.datastructures import MutableScopeHeaders
 from litestar.exceptions import HTTPException
 from litestar.middleware import DefineMiddleware
 from litestar.middleware.rate_limit import RateLimitConfig
@@ -17,7 +18,7 @@ from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.response import Redirect
 from litestar.static_files import create_static_files_router
-from litestar.types import ControllerRouterHandler
+from litestar.types import ControllerRouterHandler, Message, Scope
 from msgspec import Struct
 from prometheus_client import CONTENT_TYPE_LATEST
 
@@ -37,6 +38,13 @@ from services.web.window import Window
 CONSOLE, RESIDENT = (Path(__file__).parent / name for name in ("console", "resident"))
 MAX_BODY_BYTES = 32 * 1024 * 1024
 MAX_SPEED = 3600
+GUARDS = {
+    "content-security-policy": "default-src 'self'; img-src 'self' data:; frame-ancestors 'none'; form-action 'self'",
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+}
+"""What browsers are told of every answer: nothing of another site runs here, and no other site shows us in a frame."""
+
 LOOKUPS_A_MINUTE = 60
 """So often may one address look up receipts: a resident needs a few, whoever tries them out needs very many."""
 
@@ -73,6 +81,7 @@ def create_app(window: Window, lookups_a_minute: int = LOOKUPS_A_MINUTE) -> Lite
             openapi_router=Router(path="/schema", route_handlers=[], opt={PUBLIC: True}, include_in_schema=False),
         ),
         request_max_body_size=MAX_BODY_BYTES,
+        before_send=[_guard],
         exception_handlers={
             Forbidden: _explain_refusal(403),
             Rejected: _explain_refusal(REJECTED),
@@ -154,6 +163,11 @@ def keeper_routes(window: Window) -> list[ControllerRouterHandler]:
         return window.house.users()
 
     return [clock, metrics, users]
+
+
+async def _guard(message: Message, scope: Scope) -> None:
+    if message["type"] == "http.response.start":
+        MutableScopeHeaders.from_message(message).update(GUARDS)
 
 
 def _explain_refusal(status: int) -> Any:

@@ -262,6 +262,17 @@ def test_a_wrong_token_does_not_fall_back_on_the_cookie(served: Gated, clerk: st
     assert answer.status_code == 401
 
 
+@pytest.mark.parametrize(
+    "path", ["/resident/", "/console/index.html", "/console/console.js", "/api/catalogue", "/health"]
+)
+def test_browsers_are_told_to_run_nothing_of_another_site(served: Gated, path: str) -> None:
+    headers = served.client.get(path).headers
+
+    assert "default-src 'self'" in headers["content-security-policy"]
+    assert "frame-ancestors 'none'" in headers["content-security-policy"]
+    assert headers["x-content-type-options"] == "nosniff"
+
+
 # Every route
 
 

@@ -24,7 +24,8 @@ _CONDITIONS = {
     "platform": 'EXISTS (SELECT 1 FROM calls WHERE calls."case" = seen."case" AND calls.platform = :{0})',
     "department": 'EXISTS (SELECT 1 FROM legs WHERE legs."case" = seen."case" AND legs.department = :{0})',
 }
-_NOT_CONFIDENTIAL = "(seen.visibility IS NULL OR seen.visibility <> 'confidential')"
+_NOT_CONFIDENTIAL = "seen.visibility <> 'confidential'"
+"""What is not classified yet may turn out to be: it is not seen either."""
 
 
 def within(sights: Sequence[Sight] | None, table: str) -> tuple[str, dict[str, str]]:

@@ -12,7 +12,8 @@ from rich.text import Text
 
 from events.report import ReportSubmitted, ReportWords
 from projections.queries import Questions
-from services.cli.houses import DEFAULT_DATA, Data, Json, existing_house, find_case
+from services.acting import Acting
+from services.cli.houses import DEFAULT_DATA, Data, Json, existing_house, find_case, known_user
 from services.cli.screen import Exit, as_text, out, print_json, progress, table
 from services.history import case_as_of, facts_of_case, position_at, views_as_of
 from services.history import explain as explain_case
@@ -25,6 +26,7 @@ At = Annotated[str, Parameter(help="A time with offset (2026-03-31T23:59:59+08:0
 
 Limit = Annotated[int, Parameter(validator=Number(gte=1, lte=100_000), help="At most so many rows of each platform.")]
 
+_TOLD = ("receipt", "title", "text", "place", "erased")
 _CASE_FACTS = ("case", "phase", "town", "village", "matter", "handling_class", "reports", "attempt", "solved")
 _CLOCKS = (("acknowledge", "acknowledged"), ("arrive", "reported_in"), ("contact", "contacted"), ("result", "filed"))
 
@@ -53,13 +55,17 @@ def case(
     reference
         A receipt, a case's id or its beginning.
     words_for
-        Open the resident's words for this person; that they were opened is recorded.
+        Open the resident's words for this user, who may; for this person, as long as there is none. It is recorded.
     """
     if words_for is not None and not words_for.strip():
         raise HujiaoError("--words-for: expected who will read the words, found nobody")
     with existing_house(data) as house:
-        found = Questions(house.views.database).case(find_case(house, reference)) or {}
-        if words_for is not None:
+        known = find_case(house, reference)
+        found = Questions(house.views.database).case(known) or {}
+        if words_for is not None and house.users():
+            opened = Acting(house).open_words(known_user(house, words_for), known)
+            found["words"] = [{name: getattr(report, name) for name in _TOLD} for report in opened]
+        elif words_for is not None:
             found["words"] = [_words(house, report["report"], words_for) for report in found["reports"]]
     if as_json:
         for notice in found["reports"]:

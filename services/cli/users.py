@@ -68,6 +68,8 @@ def add(
         answer = house.ledger.decide(Submission(f"user/{name}", request, getpass.getuser(), remembered=False))
         if answer.status == "rejected":
             raise Rejected(answer.reason)
+        if answer.facts:
+            house.accounts.forget(name)  # whoever had the name before has no way in any more
         house.accounts.set_password(name, password)
     if as_json:
         print_json({"user": name, "facts": answer.facts})

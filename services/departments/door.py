@@ -19,7 +19,6 @@ from events.call import (
     ReportIn,
 )
 from events.carried import edge_of
-from events.case import CaseOpened, CaseReportLinked
 from events.cloudevents import CloudEvent
 from events.edge import (
     ACTS,
@@ -35,7 +34,7 @@ from events.edge import (
 )
 from events.envelope import Request
 from services.decisions import Rejected
-from services.intake.words import open_report
+from services.intake.words import open_case
 from services.messaging.counter import Asked, Unwelcome
 from services.messaging.topology import LocalDepartment, senders_of
 from services.platforms import call as calls
@@ -101,13 +100,8 @@ class Acts:
         except Rejected as rejected:
             logger.warning("words_refused", user=user, call=act.call, reason=str(rejected))
             raise
-        reports = [
-            recorded.fact.report
-            for recorded in self._log.stream(issued.case)
-            if isinstance(recorded.fact, CaseOpened | CaseReportLinked)
-        ]
-        who, purpose, at = f"{act.by} ({user})", f"call {act.call}", self._clock.now()
-        opened = tuple(open_report(self._log, self._vault, report, who, purpose, at) for report in reports)
+        who, purpose = f"{act.by} ({user})", f"call {act.call}"
+        opened = open_case(self._log, self._vault, issued.case, who, purpose, self._clock.now())
         return WordsOpened(call=act.call, case=issued.case, reports=opened, event=event)
 
 

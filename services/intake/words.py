@@ -4,11 +4,22 @@ from datetime import datetime
 
 from msgspec import structs
 
+from events.case import CaseOpened, CaseReportLinked
 from events.edge import OpenedReport
 from events.report import ReportSubmitted, ReportWords
 from services.runtime.errors import Erased
 from services.runtime.log import Log
 from services.runtime.vault import Vault
+
+
+def open_case(log: Log, vault: Vault, case: str, who: str, purpose: str, at: datetime) -> tuple[OpenedReport, ...]:
+    """Every report of a case with its words, the first that told of it first."""
+    reports = [
+        recorded.fact.report
+        for recorded in log.stream(case)
+        if isinstance(recorded.fact, CaseOpened | CaseReportLinked)
+    ]
+    return tuple(open_report(log, vault, report, who, purpose, at) for report in reports)
 
 
 def open_report(log: Log, vault: Vault, report: str, who: str, purpose: str, at: datetime) -> OpenedReport:

@@ -1,4 +1,4 @@
-"""Who may do and see what: one table for the console, the API, the departments' queues and the command line.
+"""Who may do and see what: one table for the console, the API and the command line.
 
 Source of the roles and of what keeps them apart: the city hotline rules (12345), and article 25 of the personal
 information protection law for what may become public.

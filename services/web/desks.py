@@ -158,7 +158,7 @@ def act_routes(window: Window) -> list[ControllerRouterHandler]:
         logger.info("acted", user=request.user.name, act=asked.get("request"), status=answer.status)
         if answer.status == "rejected":
             raise HTTPException(answer.reason, status_code=REJECTED)
-        if isinstance(submission.request, DisableUser):
+        if isinstance(submission.request, DisableUser) and not answer.repeated:
             await asyncio.to_thread(window.house.accounts.forget, str(asked["name"]))
         return Response(Done(answer.facts, answer.repeated))
 

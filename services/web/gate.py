@@ -1,6 +1,7 @@
 """The gate: who is asking, by a browser's session or a program's token, and what they may look at.
 
-Every route either is public or names the page that it belongs to; there is no third kind.
+Every route is public, or names the page that it belongs to, or is for everybody who is logged in and decides by itself
+what each may do there; there is no other kind.
 """
 
 import asyncio

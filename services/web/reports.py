@@ -28,6 +28,7 @@ from events.cloudevents import (
 )
 from events.edge import ReportLine
 from services.intake.line import BadLine, read_event, read_placed_line
+from services.messaging.topology import senders_of
 from services.runtime.batch import Submission
 from services.runtime.errors import Conflict, Erased
 from services.runtime.front import Closed, Front, Overloaded
@@ -144,9 +145,11 @@ class Reports:
         return self._of_line(read_event(event), trace_of(event))
 
     def _of_line(self, line: ReportLine, trace: str = "") -> Submission:
-        house = self._house
-        source = line.source or DEFAULT_SOURCE
-        return house.desk.submission(line, source, house.ledger.rules, house.clock.now(), trace=trace)
+        house, rules = self._house, self._house.ledger.rules
+        source, senders = line.source or DEFAULT_SOURCE, senders_of(rules)
+        if senders.who(source) or senders.terminal(source):  # here nobody proves who they are
+            raise BadLine(f"source: expected the sender's own name, found {source}, who hands in over the broker")
+        return house.desk.submission(line, source, rules, house.clock.now(), trace=trace)
 
     async def decided(self, submission: Submission) -> Received:
         """The receipt of a report once it is committed.

@@ -1,27 +1,32 @@
 """入座: in the demo anybody may take a role. The simulation then leaves to them whatever they could do themselves."""
 
+import asyncio
 import secrets
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from threading import Lock
+from typing import Literal
 
 from litestar import Request, Response, post
 from litestar.exceptions import HTTPException
 from litestar.types import ControllerRouterHandler
 from msgspec import Struct
 
-from events.user import AddUser, Unit, UserRole
+from events.user import AddUser, Unit
 from services.acting import Acting
 from services.people.authority import ABOUT
 from services.people.user import User, user_id
 from services.runtime.batch import Submission
-from services.runtime.front import Front
+from services.runtime.front import Closed, Front, Overloaded
 from services.simulation.service import NAME
 from services.web.gate import Here, body_of, let_in, public, read
 from services.wiring import House
 
 EMPTY_AFTER = timedelta(minutes=5)
-"""A seat from which nobody has asked for anything for so long is empty; the simulation plays it again."""
+"""A seat from which nobody has asked for anything for so long is empty; the simulation plays what comes from then on.
+
+What it left to whoever sat there stays undone, and its clocks run out.
+"""
 
 _PREFIX = "seat."
 
@@ -58,7 +63,7 @@ class Seats:
 class Seat(Struct, forbid_unknown_fields=True):
     """The role that somebody wants to play, and for which unit, in the district's codes."""
 
-    role: UserRole
+    role: Literal["department_officer", "command_centre", "reviewer", "follow_up_clerk", "district_command"]
     unit: Unit = Unit()
 
 
@@ -74,10 +79,13 @@ def seat_routes(house: House, front: Front, seats: Seats) -> list[ControllerRout
         name = _PREFIX + "-".join(part.lower().replace("_", "-") for part in parts if part)
         user = User(name, f"入座 {wanted.role}", (wanted.role,), unit)
         add = AddUser(user=user_id(name), name=name, person=user.person, roles=user.roles, unit=unit)
-        answer = await front.submit(Submission(f"act/{name}/{secrets.token_hex(16)}", add, "demo"))
+        try:
+            answer = await front.submit(Submission(f"act/{name}/{secrets.token_hex(16)}", add, "demo"))
+        except (Overloaded, Closed) as error:
+            raise HTTPException(str(error), status_code=503) from error
         if answer.status == "rejected":
             raise HTTPException(answer.reason, status_code=422)
         seats.seen(user)
-        return let_in(request, house, user, demo=True)
+        return await asyncio.to_thread(let_in, request, house, user, demo=True)
 
     return [sit]

@@ -665,6 +665,23 @@ def test_no_answer_holds_words_of_residents(served: Served) -> None:
         assert marker not in told
 
 
+@pytest.mark.parametrize(
+    "source",
+    [DISTRICT.hotlines[0].name, DISTRICT.terminals[0].name, "dept.ld.d07"],
+    ids=["hotline", "terminal", "department"],
+)
+def test_nobody_speaks_over_http_as_one_who_proves_himself_at_the_broker(
+    served: Served, stored: Callable[[], tuple[Any, ...]], source: str
+) -> None:
+    before = stored()
+
+    status, answer = served.post(served.good(source=source))
+
+    assert status == 400
+    assert f"source: expected the sender's own name, found {source}" in answer["detail"]
+    assert stored() == before
+
+
 def test_status_says_how_things_stand(served: Served) -> None:
     served.post(served.good())
     served.settled()

@@ -23,6 +23,18 @@ PASSWORD, OTHER = "correct horse battery", "staple correct horse"
 HERE = "192.0.2.1"
 
 
+def test_words_open_on_the_command_line_by_the_table_too(data: Path, case: str, hujiao: Hujiao) -> None:
+    hujiao(
+        "user", "add", "reviewer.one", "张三", "--role", "reviewer", "--password-stdin", "--data", data, typed=PASSWORD
+    )
+
+    said = hujiao("case", case, "--words-for", "reviewer.one", "--data", data, "--json")
+
+    assert said.status == 4
+    assert "expected a case whose words are open to the user" in said.err
+    assert "路面塌了" not in said.out
+
+
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
     """A district in which nothing has happened yet."""

@@ -1,7 +1,7 @@
 // What the person who is logged in can do about a case: the acts that the server offers, each with its few fields.
 
 import { ask, newKey, Refused } from "./api.js";
-import { catalogue, code, h, name, shortTime, t } from "./i18n.js";
+import { catalogue, code, h, name, say, shortTime, t } from "./i18n.js";
 
 const SOLVED = ["yes", "partly", "no"];
 const REFUSALS = ["court", "petition", "discipline", "secret", "out_of_area", "not_genuine", "emergency_line"];
@@ -31,7 +31,7 @@ const FORMS = {
 
 let done = () => {};
 let shownAs = "";
-let opened = null; // the case whose words were opened here
+const sent = new Map(); // what was done without an answer yet -> its key: the same again is the same act
 const busy = new Set();
 
 export function startActs(whenDone) {
@@ -49,10 +49,13 @@ export async function perform(act, fields, near) {
   busy.add(what);
   try {
     const { answer, ...rest } = fields;
-    await ask("/api/acts", { ...act, ...rest, ...answer }, { key: newKey("act") });
+    if (!sent.has(what)) sent.set(what, newKey("act"));
+    await ask("/api/acts", { ...act, ...rest, ...answer }, { key: sent.get(what) });
+    sent.delete(what);
     done(act);
     return true;
   } catch (error) {
+    if (error instanceof Refused && error.status < 500) sent.delete(what);
     const text = error instanceof Refused ? t("failed", { e: error.message }) : t("unreachable");
     near.replaceChildren(h("p", { class: "error", role: "alert", text }));
     return false;
@@ -61,14 +64,17 @@ export async function perform(act, fields, near) {
   }
 }
 
-/** The part of a case's pane in which one acts; a form that is being filled in stays as it is. */
+/** The part of a case's pane in which one acts; what is being filled in, and words that were opened, stay as they are. */
 export function drawActs(place, acts, row, mayOpen, suggested) {
-  const same = JSON.stringify([acts, row.case, mayOpen, document.documentElement.lang]);
-  if (same === shownAs) return;
+  const same = JSON.stringify([acts, mayOpen, document.documentElement.lang]);
+  if (same === shownAs && place.dataset.case === row.case) return;
   shownAs = same;
-  if (opened !== row.case) opened = null;
-  const trouble = h("div", { "aria-live": "polite" });
-  const form = h("div", { class: "act-form" });
+  if (place.dataset.case !== row.case) {
+    place.dataset.case = row.case;
+    place.replaceChildren(h("h3"), h("div", { class: "act-buttons" }), h("div", { class: "act-form" }), h("div", { "aria-live": "polite" }), h("div", { class: "words" }));
+  }
+  const [title, list, form, trouble, texts] = place.children;
+  say(title, t("acts"));
   const buttons = acts.filter((act) => FORMS[act.request]).map((act) => {
     const { key, main, fields } = FORMS[act.request];
     const label = [code("act", act.request), h("kbd", { "aria-hidden": "true", text: key.toUpperCase() })];
@@ -76,13 +82,13 @@ export function drawActs(place, acts, row, mayOpen, suggested) {
       onclick: () => (fields.length ? fillIn(form, act, fields, trouble, suggested) : perform(act, {}, trouble)) }, label);
   });
   const read = mayOpen ? h("button", { type: "button", "data-key": "y", "aria-keyshortcuts": "y", onclick: () => openWords(row.case, texts, trouble) }, t("open_words"), h("kbd", { "aria-hidden": "true", text: "Y" })) : null;
-  const texts = h("div", { class: "words" });
   place.hidden = !buttons.length && !read;
-  place.replaceChildren(h("h3", { text: t("acts") }), h("div", { class: "act-buttons" }, buttons, read), form, trouble, texts);
+  list.replaceChildren(...[...buttons, read].filter(Boolean));
 }
 
 export function clearActs(place) {
   shownAs = "";
+  delete place.dataset.case;
   place.replaceChildren();
   place.hidden = true;
 }
@@ -106,7 +112,6 @@ function fillIn(place, act, fields, trouble, suggested) {
 async function openWords(id, place, trouble) {
   try {
     const reports = await ask(`/api/cases/${encodeURIComponent(id)}/words`, {});
-    opened = id;
     place.replaceChildren(h("p", { class: "hush", text: t("words_recorded") }), ...reports.map(told));
   } catch (error) {
     trouble.replaceChildren(h("p", { class: "error", role: "alert", text: error instanceof Refused ? t("failed", { e: error.message }) : t("unreachable") }));

@@ -26,6 +26,7 @@ const kept = (key) => JSON.parse(readStored(key) ?? "[]");
 
 let published = [];
 let sending = false;
+let unsent = null;
 
 // ---- reporting
 
@@ -54,6 +55,7 @@ function report(event) {
   if (value("place")) line.place = value("place");
   if (value("phone")) line.contact = { phone: value("phone") };
   store(PENDING, JSON.stringify([...kept(PENDING), line]));
+  unsent = kept(PENDING).some((one) => one.id === line.id) ? null : line; // a phone that keeps nothing sends from here
   form.reset();
   deliver();
 }
@@ -62,18 +64,21 @@ function report(event) {
 async function deliver() {
   if (sending) return;
   sending = true;
+  let under = null; // what is on its way
   try {
-    for (let [line] = kept(PENDING); line; [line] = kept(PENDING)) {
+    for (let line = next(); line; line = next()) {
+      under = line;
       byId("waiting").hidden = false;
       say(byId("waiting"), t("waiting"));
       const answer = await ask("/api/reports", line);
       store(RECEIPTS, JSON.stringify([answer.receipt, ...kept(RECEIPTS)].slice(0, MOST)));
-      done();
+      done(line);
     }
   } catch (error) {
     console.warn(error);
     if (error instanceof Refused && error.status < 500 && error.status !== 429) {
-      done();
+      done(under);
+      byId("report").elements.text.value ||= under.text; // nothing of it was taken: it can be mended and sent again
       say(byId("report-error"), error.message);
       byId("report-error").hidden = false;
     }
@@ -82,8 +87,12 @@ async function deliver() {
   drawMine();
 }
 
-function done() {
-  store(PENDING, JSON.stringify(kept(PENDING).slice(1)));
+const next = () => kept(PENDING)[0] ?? unsent;
+
+/** This one is settled; another window may have settled it too. */
+function done(line) {
+  store(PENDING, JSON.stringify(kept(PENDING).filter((one) => one.id !== line.id)));
+  if (unsent?.id === line.id) unsent = null;
   byId("waiting").hidden = true;
 }
 

@@ -28,6 +28,9 @@ EMPTY_AFTER = timedelta(minutes=5)
 What it left to whoever sat there stays undone, and its clocks run out.
 """
 
+SeatRole = Literal["department_officer", "command_centre", "reviewer", "follow_up_clerk", "district_command"]
+"""Which roles can be played: nobody who could lock the others out of the demo."""
+
 _PREFIX = "seat."
 
 
@@ -63,7 +66,7 @@ class Seats:
 class Seat(Struct, forbid_unknown_fields=True):
     """The role that somebody wants to play, and for which unit, in the district's codes."""
 
-    role: Literal["department_officer", "command_centre", "reviewer", "follow_up_clerk", "district_command"]
+    role: SeatRole
     unit: Unit = Unit()
 
 

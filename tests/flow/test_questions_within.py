@@ -49,7 +49,7 @@ def seen(house: House, cases: dict[str, str], sights: Sequence[Sight] | None) ->
         (None, {"open", "confidential", "triage", "elsewhere"}),
         ((), set()),
         ((Sight(),), {"open", "confidential", "triage", "elsewhere"}),
-        ((Sight(confidential=False),), {"open", "triage", "elsewhere"}),
+        ((Sight(confidential=False),), {"open", "elsewhere"}),
         ((Sight(town=LIUDU),), {"open", "confidential", "triage"}),
         ((Sight(town=LIUDU, village=IN_GAOCUN),), set()),
         ((Sight(village=IN_GAOCUN, confidential=False),), {"elsewhere"}),
@@ -93,4 +93,4 @@ def test_the_board_counts_nothing_that_is_out_of_sight(house: House, cases: dict
     board = Questions(house.views.database, (Sight(town=LIUDU, confidential=False),)).board(house.clock.now())
 
     assert board["total"] == len(board["rows"]) == sum(group["total"] for group in board["groups"].values())
-    assert {one["case"] for one in board["rows"]} == {cases["open"], cases["triage"]}
+    assert {one["case"] for one in board["rows"]} == {cases["open"]}

@@ -295,7 +295,7 @@ def test_an_event_gets_the_receipt_that_its_line_would_have_got_alone(
 def test_a_report_in_an_event_is_taken_with_its_attachments_and_its_case_can_be_found(
     mode: str, served: Served
 ) -> None:
-    report = served.good(source="hotline-12345", channel="hotline", attachments=[attachment(mode.encode())])
+    report = served.good(source="call-desk", channel="hotline", attachments=[attachment(mode.encode())])
 
     if mode == "structured":
         status, taken = served.post(event(report), **as_type(STRUCTURED))

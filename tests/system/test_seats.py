@@ -15,7 +15,7 @@ from services.people.user import NEEDS, User
 from services.runtime.batch import Submission
 from services.simulation.service import NAME, simulation
 from services.web.gate import COOKIE, CSRF_HEADER
-from services.web.seats import EMPTY_AFTER, Seats
+from services.web.seats import EMPTY_AFTER, SeatRole, Seats
 from services.wiring import SERVICES
 from tests.system.gated import DISTRICT, OTHER_VILLAGE, ROADS, VILLAGE, Gated, gated
 
@@ -84,14 +84,22 @@ def simulated(demo: Gated, case: str, kind: type[Request]) -> Submission:
 # Sitting down
 
 
-@pytest.mark.parametrize("role", ROLES)
-def test_everybody_may_sit_down_in_any_role_and_is_logged_in_then(demo: Gated, role: UserRole) -> None:
+@pytest.mark.parametrize("role", get_args(SeatRole))
+def test_everybody_may_sit_down_and_is_logged_in_then(demo: Gated, role: UserRole) -> None:
     status, body, headers = sit(demo, role, **unit_of(role))
 
     assert status == 201
     assert body["user"]["roles"] == [role]
     here = demo.client.get("/api/session", headers=headers).json()
     assert (here["demo"], here["user"]) == (True, body["user"])
+
+
+@pytest.mark.parametrize("role", sorted({*ROLES} - {*get_args(SeatRole)}))
+def test_nobody_sits_where_he_could_lock_the_others_out(demo: Gated, role: UserRole) -> None:
+    status, body, _ = sit(demo, role, **unit_of(role))
+
+    assert status == 400
+    assert f"Invalid enum value '{role}'" in body["detail"]
 
 
 def test_who_sits_down_again_has_the_same_seat(demo: Gated) -> None:
@@ -122,7 +130,7 @@ def test_who_sits_acts_as_whoever_has_the_role(demo: Gated) -> None:
 @pytest.mark.parametrize(
     ("role", "unit", "reason"),
     [
-        ("village_clerk", {"town": VILLAGE.town}, "village: expected one for the role village_clerk"),
+        ("department_officer", {"town": VILLAGE.town}, "department: expected one for the role department_officer"),
         ("command_centre", {"town": "nowhere"}, "town: expected one of"),
         ("department_officer", {"town": VILLAGE.town, "department": "D99"}, "department: expected one of"),
     ],

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from events.call import CallAcknowledged
-from events.user import Unit, UserAdded
+from events.user import DisableUser, Unit, UserAdded
 from services.people.user import user_id
+from services.runtime.batch import Submission
 from services.runtime.clock import SystemClock
 from services.runtime.district import find_district, load_district
 from services.wiring import House
@@ -21,18 +22,6 @@ OTHER_TOWN = next(town for town in DISTRICT.towns if town.code != VILLAGE.town)
 ROADS = next(matter for matter in DISTRICT.matters if matter.code == "602")
 PASSWORD, OTHER = "correct horse battery", "staple correct horse"
 HERE = "192.0.2.1"
-
-
-def test_words_open_on_the_command_line_by_the_table_too(data: Path, case: str, hujiao: Hujiao) -> None:
-    hujiao(
-        "user", "add", "reviewer.one", "张三", "--role", "reviewer", "--password-stdin", "--data", data, typed=PASSWORD
-    )
-
-    said = hujiao("case", case, "--words-for", "reviewer.one", "--data", data, "--json")
-
-    assert said.status == 4
-    assert "expected a case whose words are open to the user" in said.err
-    assert "路面塌了" not in said.out
 
 
 @pytest.fixture
@@ -346,3 +335,31 @@ def test_the_same_act_under_the_same_number_is_done_once_for_each_user(data: Pat
     first, again, others = note("wang"), note("wang"), note("li")
 
     assert (again - first, others - again) == (0, 1)
+
+
+def test_words_open_on_the_command_line_by_the_table_too(data: Path, case: str, hujiao: Hujiao) -> None:
+    hujiao(
+        "user", "add", "reviewer.one", "张三", "--role", "reviewer", "--password-stdin", "--data", data, typed=PASSWORD
+    )
+
+    said = hujiao("case", case, "--words-for", "reviewer.one", "--data", data, "--json")
+
+    assert said.status == 4
+    assert "expected a case whose words are open to the user" in said.err
+    assert "路面塌了" not in said.out
+
+
+def test_who_gets_a_name_that_another_had_gets_nothing_else_of_his(data: Path, hujiao: Hujiao) -> None:
+    add = ("user", "add", "duty", "--role", "reviewer", "--password-stdin", "--data", data)
+    hujiao(*add[:3], "张三", *add[3:], typed=PASSWORD)
+    token = hujiao("user", "token", "duty", "phone", "--data", data, "--json").json["token"]
+    with House(data, SystemClock()) as house:  # the process ended between the fact and forgetting the secrets
+        house.ledger.decide(Submission("user/duty", DisableUser(user=user_id("duty")), "test", remembered=False))
+
+    said = hujiao(*add[:3], "李四", *add[3:], typed=OTHER)
+
+    assert said.status == 0, said.err
+    with House(data, SystemClock()) as house:
+        assert house.accounts.token(token) is None
+        assert not house.accounts.check("duty", PASSWORD, HERE)
+        assert house.accounts.check("duty", OTHER, HERE)

@@ -11,7 +11,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -146,7 +146,7 @@ def strange(values: Sequence[tuple[Any, ...]]) -> View:
                 "real": real,
                 "flag": flag,
                 "bytes": raw,
-                "moment": moment and recorded.meta.recorded_at + moment,
+                "moment": None if moment is None else recorded.meta.recorded_at + moment,
             }
         )
 
@@ -180,6 +180,7 @@ ROWS = st.tuples(
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(values=st.lists(ROWS, min_size=1, max_size=30))
+@example(values=[("nothing at all", "", 0, 0.0, False, b"", timedelta(0))])
 def test_any_values_have_the_same_order_and_digest_in_a_file_and_on_postgresql(
     values: list[tuple[Any, ...]], log: Listed, tmp_path: Path, postgres_url: str, opened: Callable[..., Views]
 ) -> None:

@@ -109,6 +109,16 @@ class Questions:
         with self._database.reading() as connection:
             return _rows(connection, sql, limit=limit, **values)
 
+    def happened(self, after: int, upto: int, limit: int) -> list[Found]:
+        """What happened after one position up to another, inclusive, in order."""
+        seen, values = within(self._sights, "t")
+        sql = (
+            'SELECT t.*, c.town, c.matter FROM timeline t LEFT JOIN cases c ON c."case" = t."case"'
+            f" WHERE t.position > :after AND t.position <= :upto AND {seen} ORDER BY t.position LIMIT :limit"
+        )
+        with self._database.reading() as connection:
+            return _rows(connection, sql, after=after, upto=upto, limit=limit, **values)
+
     def cases(self, phase: str = "", town: str = "", limit: int = 100) -> list[Found]:
         """Cases, newest first."""
         seen, values = within(self._sights, "cases")

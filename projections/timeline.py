@@ -100,7 +100,7 @@ _OF_OUTCOME = "drafted published withheld"
 
 TIMELINE = View(
     name="timeline",
-    version=1,
+    version=2,
     purpose="everything that happened to a case, in order 时间线",
     key=("case", "stream", "version"),
     columns={
@@ -120,6 +120,7 @@ TIMELINE = View(
         "position": INTEGER,
     },
     opaque=frozenset({"position"}),
+    indexes=(("position",),),
     folds={
         **{f"case.{name}.v1": of_case for name in _OF_CASE.split()},
         **{f"call.{name}.v1": of_call for name in _OF_CALL.split()},

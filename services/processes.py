@@ -329,6 +329,7 @@ def web(port: int, host: str = LOOPBACK) -> Serve:
             try:
                 await asyncio.shield(serving)
             finally:
+                window.live.end()
                 server.should_exit = True
                 await serving
 

@@ -144,6 +144,7 @@ def _serve(house: House, front: Front, feed: Feed | None, port: int, *, demo: bo
     server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning"))
 
     def end() -> None:
+        window.live.end()
         server.should_exit = True
 
     for told in (signal.SIGINT, signal.SIGTERM):

@@ -82,6 +82,7 @@ def create_app(window: Window, lookups_a_minute: int = LOOKUPS_A_MINUTE) -> Lite
         ),
         request_max_body_size=MAX_BODY_BYTES,
         before_send=[_guard],
+        lifespan=[window.live.looking],
         exception_handlers={
             Forbidden: _explain_refusal(403),
             Rejected: _explain_refusal(REJECTED),

@@ -8,6 +8,7 @@ import structlog
 from litestar import Request, Response, get, post
 from litestar.exceptions import HTTPException
 from litestar.params import PathParameter, QueryParameter
+from litestar.response import ServerSentEvent
 from litestar.types import ControllerRouterHandler
 from msgspec import Struct
 
@@ -18,7 +19,8 @@ from services.intake.line import BadLine, read_placed_line
 from services.people.user import User
 from services.runtime.errors import Conflict, Erased
 from services.runtime.front import Closed, Overloaded
-from services.web.gate import body_of, page, personal, read
+from services.web.gate import body_of, page, personal, read, who
+from services.web.live import stream
 from services.web.reports import TAKEN, Received
 from services.web.window import Window
 
@@ -29,6 +31,8 @@ Limit = Annotated[int, QueryParameter()]
 Asking = Request[User, str, Any]
 
 REJECTED = 422
+_DIGITS = 18
+_FURTHEST = 10**_DIGITS - 1
 _KEY_HEADER = "idempotency-key"
 _LONGEST_KEY = 100
 
@@ -49,6 +53,31 @@ def desk_routes(window: Window) -> list[ControllerRouterHandler]:
     def status() -> dict[str, Any]:
         """Clock, position and the key figures."""
         return window.status()
+
+    @get("/api/live", sync_to_thread=False, **page("board"))
+    def live(
+        request: Asking, after: Annotated[int | None, QueryParameter(ge=0, le=_FURTHEST)] = None
+    ) -> ServerSentEvent:
+        """实时: what happens in your sight as server-sent events, each ``news`` with the position up to which it tells.
+
+        It begins with now; with a ``last-event-id``, or ``after`` a position, with what has happened since.
+        """
+        seen = request.headers.get("last-event-id", "")
+        heard = int(seen) if seen.isascii() and seen.isdigit() and len(seen) <= _DIGITS else after
+        if heard is not None and heard > window.house.log.head():
+            heard = None  # of another log, which was here before
+        return ServerSentEvent(
+            stream(
+                window.live, heard, window.seen_by(request.user).happened, window.time, lambda: _still_there(request)
+            )
+        )
+
+    def _still_there(request: Asking) -> bool:
+        found = who(window.house, request)
+        if found is None or found[0] != request.user:
+            return False
+        window.seats.seen(request.user)
+        return True
 
     @get("/api/board", sync_to_thread=True, **page("board"))
     def board(
@@ -123,7 +152,7 @@ def desk_routes(window: Window) -> list[ControllerRouterHandler]:
         """查阅记录: who opened whose words, and what for, the newest first."""
         return {"rows": window.house.vault.newest_openings(at_most(limit))}
 
-    return [status, board, recent, cases, case, triage, inbox, review, follow_ups, drafts, workload, openings]
+    return [status, live, board, recent, cases, case, triage, inbox, review, follow_ups, drafts, workload, openings]
 
 
 def act_routes(window: Window) -> list[ControllerRouterHandler]:

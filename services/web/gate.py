@@ -73,7 +73,7 @@ class Gate(AbstractAuthenticationMiddleware):
         Raises:
             HTTPException: 401 without a user, 403 when another site may have sent this.
         """
-        found = await asyncio.to_thread(_who, self._house, connection)
+        found = await asyncio.to_thread(who, self._house, connection)
         if found is None:
             raise HTTPException("expected a user who is logged in, found none: POST /api/session", status_code=401)
         user, session = found
@@ -85,7 +85,7 @@ class Gate(AbstractAuthenticationMiddleware):
         return AuthenticationResult(user=user, auth=session)
 
 
-def _who(house: House, connection: Connection) -> tuple[User, str] | None:
+def who(house: House, connection: Connection) -> tuple[User, str] | None:
     """The user, and their session unless they came with a token."""
     given = connection.headers.get("authorization", "")
     if given.lower().startswith(_BEARER):
@@ -134,7 +134,7 @@ def session_routes(house: House, demo: bool, left: Callable[[User], None]) -> li
     @get("/api/session", **public())  # three handlers of one path: the library wraps a sync one once for each
     async def here(request: Request[Any, Any, Any]) -> Here:
         """Who is logged in."""
-        found = await asyncio.to_thread(_who, house, request)
+        found = await asyncio.to_thread(who, house, request)
         return Here(demo, _person(found[0], csrf_of(found[1]) if found[1] else "") if found else None)
 
     @post("/api/session", **public())

@@ -20,6 +20,7 @@ from services.people.user import User
 from services.runtime.clock import ScaledClock, SystemClock
 from services.runtime.errors import Erased
 from services.runtime.front import Front
+from services.web.live import Live
 from services.web.reports import Reports
 from services.web.seats import Seats
 from services.wiring import House
@@ -34,6 +35,7 @@ class Window:
         self.reports = Reports(house, front)
         self.acting = Acting(house)
         self.seats = Seats(house, self.acting, SystemClock().now)
+        self.live = Live(self._shown_up_to, self.status)
         self._replies: dict[tuple[str, bytes], str] = {}
 
     def seen_by(self, user: User) -> Questions:
@@ -44,20 +46,21 @@ class Window:
         """How things stand as a whole."""
         position = self.house.log.head()
         return {
-            "now": self.house.clock.now().isoformat(),
-            "clock": self.clock(),
+            **self.time(),
             "position": position,
-            "lag": position - min(self.house.views.positions().values()),
+            "lag": position - self._shown_up_to(),
             "parked": self.house.parked(),
             "figures": self.questions.figures(),
         }
 
-    def clock(self) -> dict[str, Any]:
-        """How fast time passes here."""
+    def _shown_up_to(self) -> int:
+        return min(self.house.views.positions().values())
+
+    def time(self) -> dict[str, Any]:
+        """What time it is, and how fast it passes here."""
         clock = self.house.clock
-        if isinstance(clock, ScaledClock):
-            return {"kind": "scaled", "speed": clock.speed}
-        return {"kind": "system", "speed": 1.0}
+        kind, speed = ("scaled", clock.speed) if isinstance(clock, ScaledClock) else ("system", 1.0)
+        return {"now": clock.now().isoformat(), "clock": {"kind": kind, "speed": speed}}
 
     def catalogue(self) -> dict[str, Any]:
         """The names of everything, for screens."""

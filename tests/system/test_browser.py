@@ -117,7 +117,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gated]:
 @pytest.fixture(scope="module")
 def url(house: Gated) -> Iterator[str]:
     with socket.create_server((HOST, 0)) as listening:
-        server = uvicorn.Server(uvicorn.Config(house.app, log_level="warning"))
+        server = uvicorn.Server(uvicorn.Config(house.app, log_level="warning", lifespan="off"))
         serving = threading.Thread(target=server.run, args=([listening],), daemon=True)
         serving.start()
         yield f"http://{HOST}:{listening.getsockname()[1]}"

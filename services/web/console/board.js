@@ -55,14 +55,13 @@ export function wordBoard() {
     chip.title = code("class", key);
     chip.setAttribute("aria-label", `${key} ${code("class", key)}`);
   }
+  wordTicker();
   pauseTicker(paused);
   shown.clear();
   sections.clear();
   byId("groups").replaceChildren();
   byId("tiles").replaceChildren();
   draw();
-  facts.clear();
-  byId("ticker").replaceChildren();
 }
 
 export function updateBoard(answer) {
@@ -231,7 +230,8 @@ function moveFocus(event) {
 
 // ---- the ticker
 
-const facts = new Map(); // what identifies a fact -> its line
+const TICKER = 40;
+const facts = new Map(); // position -> its row and its line, the newest first
 let paused = false;
 
 function pauseTicker(next) {
@@ -239,33 +239,37 @@ function pauseTicker(next) {
   const button = byId("ticker-pause");
   say(button, t(paused ? "resume" : "pause"));
   button.setAttribute("aria-pressed", String(paused));
+  drawTicker();
 }
 
-export const isPaused = () => paused;
+export function clearTicker() {
+  facts.clear();
+  drawTicker();
+}
 
-/** Show the newest facts on top; those not seen before slide in. */
-export function updateTicker(rows) {
+/** Show these facts too, each once; while it is paused they wait. */
+export function addToTicker(rows) {
+  const fresh = facts.size > 0;
+  for (const row of rows) if (!facts.has(row.position)) facts.set(row.position, { row, fresh, line: null });
+  const keep = [...facts.keys()].sort((a, b) => b - a).slice(0, TICKER);
+  for (const position of facts.keys()) if (!keep.includes(position)) facts.delete(position);
+  drawTicker();
+}
+
+function drawTicker() {
   if (paused) return;
   const list = byId("ticker");
-  const first = facts.size === 0;
-  const seen = new Map();
-  const wanted = rows.map((row) => {
-    const base = [row.at, row.what, row.case, row.department, row.platform, row.detail, row.who].join("|");
-    const again = (seen.get(base) ?? 0) + 1;
-    seen.set(base, again);
-    const id = `${base}|${again}`;
-    if (!facts.has(id)) facts.set(id, tickerLine(row, !first));
-    return [id, facts.get(id)];
-  });
-  const keep = new Set(wanted.map(([id]) => id));
-  for (const [id, element] of facts) {
-    if (keep.has(id)) continue;
-    element.remove();
-    facts.delete(id);
-  }
-  wanted.forEach(([, element], index) => {
+  const wanted = [...facts.entries()].sort(([a], [b]) => b - a).map(([, entry]) => (entry.line ??= tickerLine(entry.row, entry.fresh)));
+  wanted.forEach((element, index) => {
     if (list.children[index] !== element) list.insertBefore(element, list.children[index] ?? null);
   });
+  while (list.children.length > wanted.length) list.lastChild.remove();
+}
+
+/** The same facts in another language. */
+function wordTicker() {
+  for (const entry of facts.values()) Object.assign(entry, { line: null, fresh: false });
+  byId("ticker").replaceChildren();
 }
 
 function tickerLine(row, fresh) {

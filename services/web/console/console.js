@@ -1,21 +1,24 @@
-// The page: polls the API, keeps the clock, opens desks, and cases by the address.
+// The page: hears what happens, keeps the clock, opens desks, and cases by the address.
 
 import { clearActs, drawActs, pressed, startActs } from "./acts.js";
 import { ask, Refused } from "./api.js";
-import { isPaused, selectCase, startBoard, tickBoard, town, updateBoard, updateTicker, wordBoard, boardQuestion } from "./board.js";
+import { addToTicker, boardQuestion, clearTicker, selectCase, startBoard, tickBoard, town, updateBoard, wordBoard } from "./board.js";
 import { clearCase, missingCase, showCase, startCase, tickCase } from "./case.js";
-import { clearDesk, DESKS, startDesk, tickDesk, updateDesk } from "./desk.js";
+import { clearDesk, DESKS, isRinging, startDesk, tickDesk, updateDesk } from "./desk.js";
+import { listen, startLive, stopListening } from "./live.js";
 import { startReport, wordReport } from "./report.js";
 import { maySee, startSession, user, wordSession } from "./session.js";
 import { catalogue, code, figure, h, language, longTime, say, setCatalogue, setLanguage, shortTime, t } from "./i18n.js";
 
-const POLL = 1500;
+const REST = 400; // between two rounds of questions
+const AGAIN = 2000;
+const SLOWLY = 30_000; // what needs no fact to change, such as what falls due, is asked for so often
 const SPEEDS = [1, 10, 60, 300, 1800];
 const NOW_FIGURES = ["open", "overdue", "triage"];
 const FLOW_FIGURES = ["reports", "cases", "calls", "legs", "acknowledged", "reported_in", "closed", "disclosed"];
 const byId = (id) => document.getElementById(id);
 
-// ---- the server's clock, running on between two polls
+// ---- the server's clock, running on between two events
 
 const time = { server: Date.now(), here: performance.now(), speed: 1, shown: 0 };
 
@@ -43,40 +46,71 @@ function tick() {
   tickCase();
 }
 
-// ---- polling
+// ---- what happens
 
 let status = null;
-let timer = 0;
-let round = 0;
 let caseId = null;
 let desk = "board"; // or one of DESKS
+let asking = null; // the round that is under way
+let again = false;
 
-async function poll() {
-  clearTimeout(timer);
-  const mine = ++round;
-  if (!user()) return;
+/** Ask anew for what is on the screen; however often this is called, one round at a time. */
+async function refresh() {
+  again = true;
+  if (asking) return asking;
+  asking = (async () => {
+    while (again && user()) {
+      again = false;
+      await round();
+      await new Promise((rest) => setTimeout(rest, REST));
+    }
+    asking = null;
+  })();
+  return asking;
+}
+
+async function round() {
+  const [where, what, id, whose] = [town(), desk, caseId, user()];
+  const still = () => user() === whose && what === desk;
   try {
-    const [where, what] = [town(), desk];
-    const [found, board, recent, own] = await Promise.all([
-      ask("/api/status"),
-      what === "board" ? ask(`/api/board?${boardQuestion()}`) : null,
-      isPaused() ? null : ask("/api/recent?limit=40"),
-      what === "board" ? null : ask(DESKS[what]),
-      caseId ? readCase(caseId) : null,
-    ]);
-    if (mine !== round) return;
-    setStatus(found);
-    if (board && where === town()) updateBoard(board);
-    if (recent) updateTicker(recent.rows);
-    if (own && what === desk) updateDesk(desk, own);
+    const question = what === "board" ? `/api/board?${boardQuestion()}` : DESKS[what];
+    const [found] = await Promise.all([question ? ask(question) : null, id ? readCase(id) : null]);
+    if (!still()) return;
+    if (what === "board" && where === town()) updateBoard(found);
+    else if (what !== "board") updateDesk(desk, found);
     byId("lost").hidden = true;
   } catch (error) {
-    if (mine !== round) return;
-    say(byId("lost"), t("lost"));
-    byId("lost").hidden = false;
+    if (error instanceof Refused && error.status === 401) return;
+    lost();
+    console.warn(error);
+    if (still()) setTimeout(refresh, AGAIN);
+  }
+}
+
+function lost() {
+  say(byId("lost"), t("lost"));
+  byId("lost").hidden = false;
+}
+
+/** One event of the stream: how things stand as a whole, and what has happened since the one before. */
+function told(news) {
+  byId("lost").hidden = true;
+  setStatus(news.status);
+  if (!news.facts.length) return;
+  addToTicker(news.facts);
+  refresh();
+}
+
+/** Listen in the name of whoever is here now, from what happened last. */
+async function tune() {
+  stopListening();
+  if (!maySee("board")) return;
+  listen();
+  try {
+    addToTicker((await ask("/api/recent?limit=40")).rows);
+  } catch (error) {
     console.warn(error);
   }
-  if (!document.hidden) timer = setTimeout(poll, POLL);
 }
 
 async function readCase(id) {
@@ -202,15 +236,17 @@ function openDesk(page) {
   desk = page;
   clearDesk();
   wordTabs();
-  poll();
+  refresh();
 }
 
 /** Somebody else is here now: their own desk first, and nothing of what the one before saw. */
 function welcome(found) {
   updateBoard({ rows: [], groups: {}, total: 0, overdue: 0 });
   wordBoard();
+  clearTicker();
   clearDesk();
   if (caseId) closeCase();
+  tune();
   if (!found) return;
   openDesk(Object.keys(DESKS).find(maySee) ?? "board");
 }
@@ -237,18 +273,18 @@ function word() {
 // ---- everything is wired here
 
 async function start() {
-  startBoard(now, poll);
+  startBoard(now, refresh);
   startCase(now);
   startDesk(now);
-  startActs(poll);
+  startActs(refresh);
+  startLive({ news: told, lost, refused: () => { ask("/api/status").catch((error) => console.warn(error)); }, asleep: () => document.hidden && !isRinging() });
   byId("speeds").append(...SPEEDS.map((speed) => h("button", { type: "button", value: speed, text: `${speed}×`, onclick: async () => {
-    await ask("/api/clock", { speed }).catch((error) => console.warn(error));
-    poll();
+    await ask("/api/clock", { speed }).then(tune, (error) => console.warn(error));
   } })));
   byId("language").addEventListener("click", () => {
     setLanguage(language() === "en" ? "zh" : "en");
     word();
-    poll();
+    refresh();
   });
   byId("when-at").addEventListener("input", () => { if (caseId) readCase(caseId).catch((error) => console.warn(error)); });
   byId("pane-close").addEventListener("click", closeCase);
@@ -262,7 +298,8 @@ async function start() {
     const typing = /^(INPUT|TEXTAREA|SELECT)$/.test(event.target.tagName);
     if (caseId && !typing && !event.ctrlKey && !event.metaKey && !event.altKey && pressed(byId("acts"), event.key)) event.preventDefault();
   });
-  document.addEventListener("visibilitychange", () => { if (!document.hidden) poll(); });
+  document.addEventListener("visibilitychange", () => { if (!document.hidden) refresh(); });
+  setInterval(() => { if (!document.hidden) refresh(); }, SLOWLY);
   addEventListener("hashchange", followAddress);
   addEventListener("popstate", followAddress);
   setInterval(() => { if (!document.hidden) tick(); }, 200);
@@ -278,9 +315,8 @@ async function begin() {
     followAddress();
   } catch (error) {
     console.warn(error);
-    say(byId("lost"), t("lost"));
-    byId("lost").hidden = false;
-    setTimeout(begin, POLL);
+    lost();
+    setTimeout(begin, AGAIN);
   }
 }
 

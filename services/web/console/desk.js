@@ -110,6 +110,8 @@ function keys(event) {
 
 let rings = false;
 
+export const isRinging = () => rings;
+
 async function ring() {
   rings = !rings;
   byId("desk-ring").setAttribute("aria-pressed", String(rings));

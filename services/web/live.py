@@ -1,0 +1,108 @@
+"""实时: what happens, told to every open desk as it happens, within the sight of whoever sits there.
+
+A stream carries every fact in somebody's sight once, in order, its position as the event's id. A browser that comes
+back names the last id that it has seen and hears of everything since. Of a case that comes into sight only later,
+such as when a department is called for it, one hears from then on. A desk's rows are not sent: whoever hears of
+something asks for them, so that no desk can drift away from what is.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import msgspec
+import structlog
+from litestar.response.sse import ServerSentEventMessage
+from msgspec import Struct
+
+from projections.queries import Found
+from projections.store import Unavailable as ViewsUnavailable
+from services.runtime.store import Unavailable
+
+LOOK_S = 0.2
+"""So often one look is taken whether something has happened, however many desks are open."""
+
+SIGN_OF_LIFE_S = 5.0
+"""A stream that has nothing to tell says so, and asks at least so often whether its user may still listen."""
+
+COME_BACK_MS = 1000
+MOST = 500
+"""At most so many facts in one event; the next follows at once."""
+
+logger = structlog.get_logger()
+
+
+class News(Struct):
+    """How things stand as a whole, and the facts since the event before, in order."""
+
+    status: dict[str, Any]
+    facts: list[Found]
+
+
+class Live:
+    """How far the views of one house have come, looked at once for all streams, of which there may be many."""
+
+    def __init__(self, shown_up_to: Callable[[], int], status: Callable[[], dict[str, Any]]) -> None:
+        self._shown_up_to, self._status = shown_up_to, status
+        self.position = 0
+        self.status: dict[str, Any] = {}
+        self.ended = False
+
+    @asynccontextmanager
+    async def looking(self, app: object) -> AsyncIterator[None]:
+        """Look on while the application runs."""
+        task = asyncio.create_task(self._look_on(), name="live")
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.wait([task])
+
+    def end(self) -> None:
+        """Let every stream end: whoever serves is about to stop."""
+        self.ended = True
+
+    async def _look_on(self) -> None:
+        while True:
+            try:
+                position = await asyncio.to_thread(self._shown_up_to)
+                if position != self.position or not self.status:
+                    self.status = await asyncio.to_thread(self._status)
+                    self.position = position
+            except (Unavailable, ViewsUnavailable) as error:
+                logger.warning("not_live", error=str(error))
+            await asyncio.sleep(LOOK_S)
+
+    async def moved_from(self, position: int) -> None:
+        """Wait until the views stand elsewhere than at ``position``, or for a sign of life."""
+        for _ in range(int(SIGN_OF_LIFE_S / LOOK_S)):
+            if self.position != position or self.ended:
+                return
+            await asyncio.sleep(LOOK_S)
+
+
+async def stream(
+    live: Live,
+    after: int | None,
+    happened: Callable[[int, int, int], list[Found]],
+    now: Callable[[], dict[str, Any]],
+    may_listen: Callable[[], bool],
+) -> AsyncIterator[ServerSentEventMessage]:
+    """What one person hears from the position ``after`` on, or from now.
+
+    ``happened`` finds what they may see between two positions, ``now`` is merged into every status, and the stream
+    ends as soon as it sees that they may no longer listen.
+    """
+    yield ServerSentEventMessage(retry=COME_BACK_MS, data=None)
+    if not live.status:
+        await live.moved_from(live.position)
+    told = live.position if after is None else after
+    while not live.ended and await asyncio.to_thread(may_listen):
+        upto = live.position
+        facts = await asyncio.to_thread(happened, told, upto, MOST) if told < upto else []
+        told = facts[-1]["position"] if len(facts) == MOST else max(told, upto)
+        news = News(live.status | now(), facts)
+        yield ServerSentEventMessage(event="news", id=told, data=msgspec.json.encode(news).decode())
+        if told >= upto:
+            await live.moved_from(upto)

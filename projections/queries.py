@@ -1,7 +1,7 @@
 """Questions that the screens and the command line ask of the views; analysts ask their own in SQL."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, text
@@ -32,6 +32,10 @@ FIGURES = {
 """The figures of `hujiao status`, each with the question that it answers."""
 
 
+SOON = timedelta(hours=1)
+"""What falls due within so long is approaching its due time."""
+
+_MOST_OF_A_NIGHT = 500
 _URGENT = 'late DESC, due IS NULL, due, "case", owner'
 
 
@@ -55,7 +59,8 @@ class Questions:
     ) -> Found:
         """What is open: overdue first, then by due time; at most ``limit`` rows of each platform, all counted.
 
-        Overdue is what is late at ``now``, whether or not its clock has been recorded as missed.
+        Overdue is what is late at ``now``, whether or not its clock has been recorded as missed; soon is what will be
+        within the hour.
         """
         conditions = (
             ("town = :town", town),
@@ -63,23 +68,25 @@ class Questions:
             ("late = 1", overdue),
         )
         chosen = " AND ".join(condition for condition, wanted in conditions if wanted) or "1 = 1"
-        values = {"now": moment_text(now), "town": town, "limit": limit}
+        values = {"now": moment_text(now), "soon": moment_text(now + SOON), "town": town, "limit": limit}
         values |= {f"class{n}": name for n, name in enumerate(classes)}
         seen, mine = within(self._sights, "board")
         values |= mine
         late = "CASE WHEN overdue OR due < :now THEN 1 ELSE 0 END"
-        every = f"SELECT *, coalesce(platform, owner) AS grp, {late} AS late FROM board WHERE {seen}"
+        soon = f"CASE WHEN {late} = 0 AND due < :soon THEN 1 ELSE 0 END"
+        every = f"SELECT *, coalesce(platform, owner) AS grp, {late} AS late, {soon} AS soon FROM board WHERE {seen}"
         some = f"SELECT * FROM ({every}) AS owed WHERE {chosen}"
         ranked = f"SELECT *, row_number() OVER (PARTITION BY grp ORDER BY {_URGENT}) AS rank FROM ({some}) AS chosen"
         first = f"SELECT * FROM ({ranked}) AS ranked WHERE rank <= :limit ORDER BY {_URGENT}"
-        counted = f"SELECT grp, count(*) AS total, sum(late) AS overdue FROM ({some}) AS chosen GROUP BY grp"
+        counting = "grp, count(*) AS total, sum(late) AS overdue, sum(soon) AS soon"
+        counted = f"SELECT {counting} FROM ({some}) AS chosen GROUP BY grp"
         with self._database.reading() as connection:
             rows = _rows(connection, first, **values)
             counts = _rows(connection, f"{counted} ORDER BY grp", **values)
+        sums = ("total", "overdue", "soon")
         return {
-            "total": sum(count["total"] for count in counts),
-            "overdue": sum(count["overdue"] for count in counts),
-            "groups": {count["grp"]: {"total": count["total"], "overdue": count["overdue"]} for count in counts},
+            **{name: sum(count[name] for count in counts) for name in sums},
+            "groups": {count["grp"]: {name: count[name] for name in sums} for count in counts},
             "rows": [{**row, "overdue": row["late"]} for row in rows],
         }
 
@@ -213,6 +220,29 @@ class Questions:
         sql = f"SELECT * FROM notices WHERE phase = 'published' {chosen} ORDER BY decided_at DESC LIMIT :limit"
         with self._database.reading() as connection:
             return _rows(connection, sql, town=town, limit=limit)
+
+    def night(self, town: str, since: datetime, until: datetime, ends: datetime) -> Found:
+        """What a town's morning begins with: the cases of the night, the clocks missed in it, and what is due by then.
+
+        The night is from ``since`` to ``until``, the day lasts until ``ends``.
+        """
+        of_cases, values = within(self._sights, "cases")
+        of_board, mine = within(self._sights, "board")
+        in_night = "BETWEEN :since AND :until"
+        parts = {
+            "cases": f"SELECT * FROM cases WHERE town = :town AND opened_at {in_night} AND {of_cases}"
+            ' ORDER BY handling_class IS NULL, handling_class, "case" LIMIT :limit',
+            "missed": "SELECT t.*, cases.matter, cases.handling_class, cases.village FROM timeline t"
+            ' JOIN cases ON cases."case" = t."case" WHERE cases.town = :town AND t.what = :missed'
+            f" AND t.at {in_night} AND {of_cases} ORDER BY t.position LIMIT :limit",
+            "due": f"SELECT * FROM board WHERE town = :town AND due <= :ends AND {of_board}"
+            " ORDER BY due, owner LIMIT :limit",
+        }
+        moments = {"since": since, "until": until, "ends": ends}
+        values |= mine | {name: moment_text(moment) for name, moment in moments.items()}
+        values |= {"town": town, "missed": "call.clock-missed.v1"}
+        with self._database.reading() as connection:
+            return {name: _rows(connection, sql, limit=_MOST_OF_A_NIGHT, **values) for name, sql in parts.items()}
 
     def figure(self, name: str) -> int:
         """One of the figures."""

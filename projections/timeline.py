@@ -120,7 +120,7 @@ TIMELINE = View(
         "position": INTEGER,
     },
     opaque=frozenset({"position"}),
-    indexes=(("position",),),
+    indexes=(("position",), ("what", "at")),
     folds={
         **{f"case.{name}.v1": of_case for name in _OF_CASE.split()},
         **{f"call.{name}.v1": of_call for name in _OF_CALL.split()},

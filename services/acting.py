@@ -5,12 +5,14 @@ to their own exchange are known by it instead (`services.departments.door`).
 """
 
 from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
 import msgspec
 import structlog
-from msgspec import structs
+from msgspec import Struct, structs
 
 from events.call import CallIssued
 from events.case import CaseOpened
@@ -20,11 +22,12 @@ from events.envelope import Request, kind_of
 from events.ids import is_stream_id, outcome_of
 from events.private import Sealed
 from events.report import RefuseReport, ReportSubmitted, SubmitReport, Text
+from events.reporter import ReporterReported
 from events.user import AddUser, DisableUser, Unit
 from projections.queries import Questions
 from services.command_centre.case import Case
 from services.decisions import Rejected
-from services.intake.line import placed
+from services.intake.line import BadLine, placed
 from services.intake.words import open_case
 from services.people.authority import ACTS, WORDS, Forbidden, may_act, may_read_words, sights_of
 from services.people.user import User, user_id
@@ -66,10 +69,23 @@ _ABOUT_CALLS: dict[str, Asked] = {
 }
 _KNOWN = ("request", "case", "call", "department", "report")
 _NOTHING = Sealed("", b"")
+_TWO_MONTHS = timedelta(days=31)
+_SHORTEST_PHONE, _LONGEST_PHONE = 3, 20
 
 _DECODED = union_of(tuple(PERSONAL.values()))
 
 logger = structlog.get_logger()
+
+
+class Told(Struct, frozen=True):
+    """A report that a caller made before, and how its case stands."""
+
+    receipt: str
+    case: str
+    matter: str | None
+    village: str
+    phase: str
+    reported_at: datetime
 
 
 class BadAct(HujiaoError):
@@ -119,11 +135,34 @@ class Acting:
             Forbidden: when the user takes down no reports, or none from there.
         """
         house = self._house
-        rules, line = house.ledger.rules, structs.replace(placed(line), id=f"{user.name}:{line.id}", source=None)
+        reporter = None
+        if line.contact is not None and line.contact.phone and not line.anonymous:
+            with suppress(BadLine):  # what cannot be dialled is kept as it was said, and recognises nobody
+                reporter = caller(line.contact.phone)
+        line = structs.replace(placed(line), id=f"{user.name}:{line.id}", source=None, reporter=reporter)
+        rules = house.ledger.rules
         submission = house.desk.submission(line, CLERKS, rules, house.clock.now())
         request: Any = submission.request
         may_act(user, SubmitReport, Unit(request.town, request.village))
         return structs.replace(submission, actor=user.name)
+
+    def told_by(self, user: User, phone: str) -> list[Told]:
+        """What a caller told our clerks this month and last, as far as ``user`` may see the cases; the newest first.
+
+        Raises:
+            BadLine: when this is no telephone number.
+        """
+        house = self._house
+        streams = house.desk.pseudonyms(CLERKS, caller(phone), house.clock.now(), _TWO_MONTHS)
+        questions = Questions(house.views.database, sights_of(user))
+        facts = [recorded.fact for stream in streams for recorded in house.log.stream(stream)]
+        told = []
+        for fact in sorted((f for f in facts if isinstance(f, ReporterReported)), key=lambda f: f.reported_at):
+            found = questions.case(fact.case) or {"reports": ()}
+            for receipt in (report["receipt"] for report in found["reports"] if report["report"] == fact.report):
+                case = found["case"]
+                told.append(Told(receipt, fact.case, case["matter"], fact.village, case["phase"], fact.reported_at))
+        return told[::-1]
 
     def _about(self, act: type[Request], asked: Asked) -> tuple[Unit, Asked]:
         """Which unit an act is about, and the fields of it that we know."""
@@ -226,6 +265,18 @@ class Acting:
                 return
         about = Unit(case.town, case.village)
         may_read_words(user, case.phase, about, confidential=case.visibility == "confidential")
+
+
+def caller(phone: str) -> str:
+    """By what a caller is recognised: the digits of the telephone number.
+
+    Raises:
+        BadLine: when this is no telephone number.
+    """
+    digits = "".join(sign for sign in phone if sign.isascii() and sign.isdigit())
+    if not _SHORTEST_PHONE <= len(digits) <= _LONGEST_PHONE:
+        raise BadLine(f"phone: expected {_SHORTEST_PHONE} to {_LONGEST_PHONE} digits, found {len(digits)}")
+    return f"tel:{digits}"
 
 
 def _check_words(act: type[Request], given: Asked) -> None:

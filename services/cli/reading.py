@@ -16,7 +16,7 @@ from services.acting import Acting
 from services.cli.houses import DEFAULT_DATA, Data, Json, existing_house, find_case, known_user
 from services.cli.screen import Exit, as_text, out, print_json, progress, table
 from services.history import case_as_of, facts_of_case, position_at, views_as_of
-from services.history import explain as explain_case
+from services.reasons import explain as explain_case
 from services.runtime.batch import EPOCH
 from services.runtime.clock import SystemClock
 from services.runtime.errors import Erased, HujiaoError

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from events.edge import Attachment, ReportLine
 from events.ids import stream_id
-from events.report import MAX_ATTACHMENT_BYTES, AttachmentNote, ReportWords, SubmitReport
+from events.report import MAX_ATTACHMENT_BYTES, AttachmentNote, ReportWords, SubmitReport, Suggestion
 from services.intake.line import BadLine, check_line
 from services.intake.matching import Matcher
 from services.intake.receipt import make_receipt
@@ -71,11 +71,11 @@ class Desk:
                 contact=None if line.anonymous else line.contact,
                 attachments=tuple(AttachmentNote(a.name, a.media_type, a.sha256, len(c)) for a, c in contents),
             ),
-            reporters=self._pseudonyms(source, line) if line.reporter and not line.anonymous else (),
+            reporters=self.pseudonyms(source, line.reporter, line.time) if line.reporter and not line.anonymous else (),
             anonymous=line.anonymous,
             appeal=line.appeal,
             matter=line.matter or "",
-            suggestions=() if line.matter else self._matcher(rules).suggest(title, text),
+            suggestions=() if line.matter else self.suggestions(title, text, rules),
             attachments=len(line.attachments),
         )
         kept = tuple(content for _, content in contents)
@@ -92,6 +92,10 @@ class Desk:
             self._vault.destroy_pseudonyms_before(oldest)
             self._oldest_month = oldest
 
+    def suggestions(self, title: str, text: str, rules: RuleBook) -> tuple[Suggestion, ...]:
+        """Which matters the words speak for, as `Matcher.suggest` finds them."""
+        return self._matcher(rules).suggest(title, text)
+
     def _matcher(self, rules: RuleBook) -> Matcher:
         matcher = self._matchers.get(rules.hash)
         if matcher is None:
@@ -102,16 +106,20 @@ class Desk:
     def _keyed(self, source: str, reporter: str) -> str:
         return hmac.digest(self._vault.receipt_key(source), f"reporter/{reporter}".encode(), "sha256").hex()
 
-    def _pseudonyms(self, source: str, line: ReportLine) -> tuple[str, ...]:
-        """The reporter's streams this month and, while a window may reach back into it, last month."""
-        assert line.reporter is not None, "only a named reporter has a pseudonym"
-        first, last_month = _months(line.time)
-        months = [first] if line.time - first > LOOKS_BACK else [first, last_month]
+    def pseudonyms(
+        self, source: str, reporter: str, at: datetime, looks_back: timedelta = LOOKS_BACK
+    ) -> tuple[str, ...]:
+        """The reporter's streams in the month of ``at`` and, while somebody looks back into it, the month before.
+
+        Months whose key is destroyed have none: nobody can say any more who reported what in them.
+        """
+        first, last_month = _months(at)
+        months = [first] if at - first > looks_back else [first, last_month]
         pseudonyms = []
         for month in months:
             key = self._vault.pseudonym_key(f"{month:%Y-%m}")
             if key is not None:
-                digest = hmac.digest(key, f"{source}/{line.reporter}".encode(), "sha256").hex()
+                digest = hmac.digest(key, f"{source}/{reporter}".encode(), "sha256").hex()
                 pseudonyms.append(stream_id("reporter", month)[:12] + digest[:PSEUDONYM_DIGITS])
         return tuple(pseudonyms)
 

@@ -18,8 +18,10 @@ from projections.sight import Sight
 from services.decisions import Rejected
 from services.people.user import User
 
-Page = Literal["board", "triage", "inbox", "review", "follow_up", "notices", "openings", "users", "figures", "clock"]
-"""看板、分派、收件、审核、回访、公开、查阅记录、用户、数字、演示时钟."""
+Page = Literal[
+    "board", "intake", "triage", "inbox", "review", "follow_up", "notices", "openings", "users", "figures", "clock"
+]
+"""看板、登记、分派、收件、审核、回访、公开、查阅记录、用户、数字、演示时钟."""
 
 
 class Forbidden(Rejected):
@@ -78,6 +80,7 @@ PAGES: Mapping[Page, tuple[UserRole, ...]] = {
         "analyst",
         "privacy_officer",
     ),
+    "intake": ("intake_clerk", "village_clerk"),
     "triage": _TRIAGE,
     "inbox": _DEPARTMENT,
     "review": _REVIEW,

@@ -65,6 +65,16 @@ class WorkingCalendar:
         """Minutes of office time between two moments; negative when ``end`` is before ``start``."""
         return self._passed(end) - self._passed(start)
 
+    def night_before(self, day: date) -> tuple[datetime, datetime]:
+        """From the close of business of the last working day before ``day`` to the hour at which offices open."""
+        last = day - timedelta(days=1)
+        while not self.is_working_day(last):
+            last -= timedelta(days=1)
+        return self._at(last, self._slots[-1][1]), self._at(day, self._slots[0][0])
+
+    def _at(self, day: date, minute: float) -> datetime:
+        return (datetime.combine(day, time(), SHANGHAI) + timedelta(minutes=minute)).astimezone(UTC)
+
     def _passed(self, at: datetime) -> float:
         """Minutes of office time from the beginning of the table to ``at``."""
         local = at.astimezone(UTC) + _OFFSET
@@ -79,10 +89,10 @@ class WorkingCalendar:
         index, rest = divmod(passed, self._per_day)
         if rest == 0 and index > 0:
             index, rest = index - 1, float(self._per_day)
-        midnight = datetime.combine(date.fromordinal(self._days[int(index)]), time(), SHANGHAI)
+        day = date.fromordinal(self._days[int(index)])
         for start, end in self._slots:
             if rest <= end - start:
-                return (midnight + timedelta(minutes=start + rest)).astimezone(UTC)
+                return self._at(day, start + rest)
             rest -= end - start
         raise AssertionError("a day's office hours are used up before its minutes")
 

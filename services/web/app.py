@@ -4,10 +4,13 @@ Nobody need log in to hand in a report, to look up a receipt and to read public 
 asks who it is, and one table says what they may do and see (`services.people.authority`).
 """
 
+import asyncio
+import secrets
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import structlog
 from litestar import Litestar, Request, Response, Router, get, post
 from litestar.datastructures import MutableScopeHeaders
 from litestar.exceptions import HTTPException
@@ -31,6 +34,7 @@ from services.runtime.errors import HujiaoError
 from services.runtime.store import Unavailable
 from services.web.desks import REJECTED, Asked, InPath, Limit, act_routes, at_most, desk_routes
 from services.web.gate import PUBLIC, Gate, body_of, page, public, read, session_routes
+from services.web.intake_desk import intake_routes
 from services.web.reports import TAKEN, Outcome, Received, ReportOperation
 from services.web.seats import seat_routes
 from services.web.window import Window
@@ -49,10 +53,21 @@ LOOKUPS_A_MINUTE = 60
 """So often may one address look up receipts: a resident needs a few, whoever tries them out needs very many."""
 
 
+_PASSWORD_BYTES = 12
+
+logger = structlog.get_logger()
+
+
 class Speed(Struct):
     """How many seconds of the demo's clock pass in one of ours."""
 
     speed: float
+
+
+class Given(Struct):
+    """A password that was made up for a user."""
+
+    password: str
 
 
 def create_app(window: Window, lookups_a_minute: int = LOOKUPS_A_MINUTE) -> Litestar:
@@ -69,6 +84,7 @@ def create_app(window: Window, lookups_a_minute: int = LOOKUPS_A_MINUTE) -> Lite
             *session_routes(window.house, window.demo, window.seats.left),
             *desk_routes(window),
             *act_routes(window),
+            *intake_routes(window),
             *keeper_routes(window),
             *(seat_routes(window.house, window.front, window.seats) if window.demo else ()),
             *pages,
@@ -163,7 +179,18 @@ def keeper_routes(window: Window) -> list[ControllerRouterHandler]:
         """Every user there ever was, with roles and unit."""
         return window.house.users()
 
-    return [clock, metrics, users]
+    @post("/api/users/{name:str}/password", status_code=200, **page("users"))
+    async def password(request: Request[User, str, Any], name: InPath) -> Given:
+        """Give a user a new password, which can be seen here and never again; all their sessions end."""
+        user = await asyncio.to_thread(window.house.user, name)
+        if user is None or user.disabled:
+            raise HTTPException(f"name: expected a user who is not disabled, found {name[:40]!r}", status_code=404)
+        given = Given(secrets.token_urlsafe(_PASSWORD_BYTES))
+        await asyncio.to_thread(window.house.accounts.set_password, name, given.password)
+        logger.info("password_given", user=name, by=request.user.name)
+        return given
+
+    return [clock, metrics, users, password]
 
 
 async def _guard(message: Message, scope: Scope) -> None:

@@ -2,8 +2,11 @@
 
 import asyncio
 import secrets
+from datetime import date
+from io import BytesIO
 from typing import Annotated, Any
 
+import segno
 import structlog
 from litestar import Request, Response, get, post
 from litestar.exceptions import HTTPException
@@ -13,15 +16,14 @@ from litestar.types import ControllerRouterHandler
 from msgspec import Struct
 
 from events.edge import OpenedReport
+from events.ids import is_stream_id
 from events.user import DisableUser
 from services.acting import BadAct
-from services.intake.line import BadLine, read_placed_line
 from services.people.user import User
 from services.runtime.errors import Conflict, Erased
 from services.runtime.front import Closed, Overloaded
 from services.web.gate import body_of, page, personal, read, who
 from services.web.live import stream
-from services.web.reports import TAKEN, Received
 from services.web.window import Window
 
 InPath = Annotated[str, PathParameter()]
@@ -147,12 +149,42 @@ def desk_routes(window: Window) -> list[ControllerRouterHandler]:
         unit = request.user.unit
         return {"rows": window.questions.workload(unit.town, unit.department)}
 
+    @get("/api/towns/{town:str}/morning", sync_to_thread=True, **page("board"))
+    def morning(request: Asking, town: InPath, day: Annotated[date | None, QueryParameter()] = None) -> dict[str, Any]:
+        """值班日报: the night's cases of a town, the clocks missed in it, what falls due today, and who is on duty."""
+        return window.morning(request.user, town, day)
+
+    @get("/api/cases/{case:str}/qr.svg", sync_to_thread=True, media_type="image/svg+xml", **page("board"))
+    def qr(request: Asking, case: InPath) -> bytes:
+        """The address of a case's page, for the printed call."""
+        if not is_stream_id(case):
+            raise HTTPException(f"case: expected the id of one, found {case[:40]!r}", status_code=404)
+        drawn = BytesIO()
+        segno.make(f"{request.base_url}console/#case={case}", error="m").save(drawn, kind="svg", scale=4, border=2)
+        return drawn.getvalue()
+
     @get("/api/openings", sync_to_thread=True, **page("openings"))
     def openings(limit: Limit = 200) -> dict[str, Any]:
         """查阅记录: who opened whose words, and what for, the newest first."""
         return {"rows": window.house.vault.newest_openings(at_most(limit))}
 
-    return [status, live, board, recent, cases, case, triage, inbox, review, follow_ups, drafts, workload, openings]
+    return [
+        status,
+        live,
+        board,
+        recent,
+        cases,
+        case,
+        triage,
+        inbox,
+        review,
+        follow_ups,
+        drafts,
+        workload,
+        morning,
+        qr,
+        openings,
+    ]
 
 
 def act_routes(window: Window) -> list[ControllerRouterHandler]:
@@ -191,17 +223,7 @@ def act_routes(window: Window) -> list[ControllerRouterHandler]:
             await asyncio.to_thread(window.house.accounts.forget, str(asked["name"]))
         return Response(Done(answer.facts, answer.repeated))
 
-    @post("/api/desk/reports", status_code=TAKEN, **personal())
-    async def take_down(request: Asking) -> Received:
-        """话务登记: take down a report for a resident, as a report line, in your own name."""
-        try:
-            line = read_placed_line(await body_of(request))
-            submission = await asyncio.to_thread(window.acting.report, request.user, line)
-        except BadLine as error:
-            raise HTTPException(str(error), status_code=400) from error
-        return await window.reports.decided(submission)
-
-    return [words, act, take_down]
+    return [words, act]
 
 
 def at_most(limit: int) -> int:

@@ -60,7 +60,7 @@ class Live:
             await asyncio.wait([task])
 
     def end(self) -> None:
-        """Let every stream end: whoever serves is about to stop."""
+        """Let every stream end as soon as it has told what there is: whoever serves is about to stop."""
         self.ended = True
 
     async def _look_on(self) -> None:
@@ -98,11 +98,13 @@ async def stream(
     if not live.status:
         await live.moved_from(live.position)
     told = live.position if after is None else after
-    while not live.ended and await asyncio.to_thread(may_listen):
+    while await asyncio.to_thread(may_listen):
         upto = live.position
         facts = await asyncio.to_thread(happened, told, upto, MOST) if told < upto else []
         told = facts[-1]["position"] if len(facts) == MOST else max(told, upto)
         news = News(live.status | now(), facts)
         yield ServerSentEventMessage(event="news", id=told, data=msgspec.json.encode(news).decode())
         if told >= upto:
+            if live.ended:
+                return
             await live.moved_from(upto)

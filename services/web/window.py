@@ -1,22 +1,27 @@
 """What the window shows of a house, without the web."""
 
+import re
 from collections.abc import Callable
-from datetime import datetime
+from datetime import date, datetime, time, timedelta
+from functools import cache
 from typing import Any
 
 import msgspec
 from litestar.exceptions import HTTPException
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
+from pypinyin import Style, pinyin
 
 from events.envelope import Recorded
 from events.private import Sealed
 from projections.queries import Found, Questions
 from projections.view import Row, moment_text
 from services.acting import Acting
-from services.history import case_as_of, explain, facts_of_case
+from services.history import case_as_of, facts_of_case
 from services.intake.receipt import read_receipt
 from services.people.authority import sights_of
 from services.people.user import User
+from services.reasons import explain, reasons_of_dues
+from services.rules.calendar import SHANGHAI
 from services.runtime.clock import ScaledClock, SystemClock
 from services.runtime.errors import Erased
 from services.runtime.front import Front
@@ -24,6 +29,8 @@ from services.web.live import Live
 from services.web.reports import Reports
 from services.web.seats import Seats
 from services.wiring import House
+
+_COMMUNITY = re.compile("(社区)?居民委员会$")
 
 
 class Window:
@@ -69,11 +76,13 @@ class Window:
         matters = [
             {name: matter[name] for name in ("code", "zh", "en", "class", "lead")} for matter in known["matters"]
         ]
-        parts = {name: known[name] for name in ("towns", "villages", "platforms", "departments", "duties")}
+        parts = {name: known[name] for name in ("towns", "platforms", "departments", "duties")}
+        parts["villages"] = [village | {"pinyin": _pinyin(village["zh"])} for village in known["villages"]]
+        parts["hours"] = [[f"{at:%H:%M}" for at in slot] for slot in district.calendar.hours]
         about = {"zh": district.zh, "en": district.en, "note": district.note}
         return {
             "demo": self.demo,
-            "now": self.house.clock.now().isoformat(),
+            **self.time(),
             "district": about,
             **parts,
             "matters": matters,
@@ -95,7 +104,23 @@ class Window:
             now, acts = self.house.clock.now(), self.acting.possible(user, found)
         if now is None or not found:
             raise HTTPException(f"position: expected one after the case began, found {position}", status_code=404)
-        return {"now": now.isoformat(), **found, "explain": explain(log, facts), "acts": acts}
+        reasons = {"explain": explain(log, facts), "dues": msgspec.to_builtins(reasons_of_dues(facts))}
+        return {"now": now.isoformat(), **found, **reasons, "acts": acts}
+
+    def morning(self, user: User, town: str, day: date | None) -> dict[str, Any]:
+        """值班日报 of ``day``, else of today: the night's cases and missed clocks, what is due, who is on duty."""
+        rules, now = self.house.ledger.rules, self.house.clock.now()
+        if town not in rules.towns:
+            raise HTTPException(f"town: expected one of the district's, found {town[:20]!r}", status_code=404)
+        today = day or now.astimezone(SHANGHAI).date()
+        since, opens = rules.calendar.night_before(today)
+        until = min(opens, now)
+        ends = datetime.combine(today + timedelta(days=1), time(), SHANGHAI)
+        posts = [("command_centre", ""), *(("platform_head", platform) for platform in rules.platforms)]
+        duties = [duty.person for post, platform in posts if (duty := rules.on_duty(post, town, platform))]
+        shown = {"town": town, "day": f"{today}", "now": now.isoformat(), "since": since.isoformat()}
+        shown |= {"until": until.isoformat()}
+        return {**shown, "duties": duties, **self.seen_by(user).night(town, since, until, ends)}
 
     def inbox(self, user: User) -> list[Found]:
         """What a department owes, the most urgent first, each with what its officer could do now."""
@@ -155,6 +180,14 @@ class Window:
         Gauge("hujiao_view_lag", "Facts that the slowest view has not seen.", registry=registry).set(status["lag"])
         Gauge("hujiao_parked", "Facts and requests that wait for an operator.", registry=registry).set(status["parked"])
         return generate_latest(registry)
+
+
+@cache
+def _pinyin(name: str) -> str:
+    """How a name is spelled in pinyin, a syllable for each sign; with ``/`` between where there are several ways."""
+    short = _COMMUNITY.sub("社区", name).replace("村民委员会", "村")
+    spelled = pinyin(short, style=Style.NORMAL, heteronym=True)
+    return " ".join("/".join(dict.fromkeys(ways)) for ways in spelled)
 
 
 def _as_it_was(facts: list[Recorded], case: str) -> dict[str, Any]:

@@ -19,6 +19,7 @@ ROADS, VIOLENCE, UNCLEAR = "602", "104", None
 ASKED: dict[str, Callable[[Questions, House], list[Any]]] = {
     "board": lambda asked, house: asked.board(house.clock.now())["rows"],
     "recent": lambda asked, house: asked.recent(1000),
+    "happened": lambda asked, house: asked.happened(0, house.log.head(), 1000),
     "cases": lambda asked, house: asked.cases(),
     "owing": lambda asked, house: asked.owing(house.clock.now(), ("acknowledge", "classify")),
 }
@@ -94,3 +95,27 @@ def test_the_board_counts_nothing_that_is_out_of_sight(house: House, cases: dict
 
     assert board["total"] == len(board["rows"]) == sum(group["total"] for group in board["groups"].values())
     assert {one["case"] for one in board["rows"]} == {cases["open"]}
+
+
+def test_a_towns_night_tells_of_what_is_within_the_sight(house: House, cases: dict[str, str]) -> None:
+    now = house.clock.now()
+    asked = Questions(house.views.database, (Sight(town=LIUDU, confidential=False),))
+
+    night = asked.night(LIUDU, now - timedelta(days=1), now, now + timedelta(days=300))
+    before = asked.night(LIUDU, now - timedelta(days=2), now - timedelta(days=1), now - timedelta(days=1))
+    elsewhere = asked.night(GAOCUN, now - timedelta(days=1), now, now + timedelta(days=300))
+
+    assert {one["case"] for one in (*night["cases"], *night["due"])} == {cases["open"]}
+    assert before == elsewhere == {"cases": [], "missed": [], "due": []}
+    assert [one["due"] for one in night["due"]] == sorted(one["due"] for one in night["due"])
+
+
+def test_what_happened_is_told_in_order_from_one_position_to_another(house: House, cases: dict[str, str]) -> None:
+    asked = Questions(house.views.database)
+    whole = [one["position"] for one in asked.happened(0, house.log.head(), 1000)]
+
+    first = [one["position"] for one in asked.happened(0, house.log.head(), 3)]
+    rest = [one["position"] for one in asked.happened(first[-1], house.log.head(), 1000)]
+
+    assert whole == sorted(whole) == first + rest
+    assert asked.happened(whole[0], whole[0], 1000) == []

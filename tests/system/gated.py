@@ -60,8 +60,12 @@ class Gated:
         return {"authorization": f"Bearer {self._tokens[name]}"} if name else {}
 
     def get(self, name: str, path: str, **query: Any) -> Response:
-        """Look at a path; nobody's name is empty."""
-        return self.client.get(path, params=query or None, headers=self.as_user(name))
+        """Look at a path; nobody's name is empty. Of a stream: what there is now."""
+        self.window.live.ended = path == "/api/live"
+        try:
+            return self.client.get(path, params=query or None, headers=self.as_user(name))
+        finally:
+            self.window.live.ended = False
 
     def act(self, user: str, request: str, /, key: str = "", **fields: Any) -> Response:
         """Ask for an act, and let everybody react."""

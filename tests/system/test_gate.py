@@ -68,7 +68,14 @@ def routes(served: Gated) -> list[Route]:
 
 
 def path_of(route: Route, case: str) -> str:
-    filled = {"{case:str}": case, "{receipt:str}": "0" * 13, "{file_path:path}": "index.html", "{path:str}": "x"}
+    filled = {
+        "{case:str}": case,
+        "{town:str}": VILLAGE.town,
+        "{name:str}": "nobody",
+        "{receipt:str}": "0" * 13,
+        "{file_path:path}": "index.html",
+        "{path:str}": "x",
+    }
     path = route.path
     for gap, value in filled.items():
         path = path.replace(gap, value)

@@ -67,9 +67,10 @@ def told(planted: Planted, name: str) -> dict[str, str]:
         if files or not isinstance(route, HTTPRoute) or "GET" not in route.methods:
             continue
         path = route.path.replace("{receipt:str}", planted.receipt).replace("{path:str}", "openapi.json")
+        path = path.replace("{town:str}", VILLAGE.town)
         for case in cases if "{case:str}" in path else ("",):
             asked = path.replace("{case:str}", case)
-            for query in ({}, {"limit": 1000, "overdue": "true"}, {"town": VILLAGE.town}):
+            for query in ({}, {"limit": 1000, "overdue": "true"}, {"town": VILLAGE.town}, {"after": 0}):
                 answer = served.get(name, asked, **query)
                 assert answer.status_code < 500, f"{asked}: {answer.text}"
                 answers[f"{asked} {query}"] = answer.text

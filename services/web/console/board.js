@@ -9,7 +9,7 @@ const filters = { town: readStored("hujiao.town") ?? "", classes: new Set(), ove
 const open = new Set(); // groups that show all their rows
 const shown = new Map(); // "case|owner" -> { element, parts, row }
 const sections = new Map(); // group -> its elements
-let last = { rows: [], groups: {}, total: 0, overdue: 0 };
+let last = { rows: [], groups: {}, total: 0, overdue: 0, soon: 0 };
 let clock = () => Date.now();
 let selected = null;
 
@@ -69,6 +69,12 @@ export function updateBoard(answer) {
   draw();
 }
 
+/** Show one group alone, or all. */
+export function showGroup(group) {
+  filters.group = group;
+  draw();
+}
+
 /** Mark the rows of the case whose pane is open. */
 export function selectCase(id) {
   selected = id;
@@ -94,30 +100,31 @@ function draw() {
   }
   for (const id of shown.keys()) if (!used.has(id)) shown.delete(id);
   if (focused?.isConnected && focused !== document.activeElement) focused.focus({ preventScroll: true });
-  say(byId("sum"), t("items", { n: last.total, m: last.overdue }));
+  say(byId("sum"), [t("items", { n: last.total, m: last.overdue }), last.soon ? t("soon", { n: last.soon }) : ""].filter(Boolean).join(t("comma")));
   say(byId("partial"), last.total > last.rows.length ? t("partial", { n: last.rows.length, m: last.total }) : "");
   tickBoard();
 }
 
-const counted = (group) => last.groups[group] ?? { total: 0, overdue: 0 };
+const counted = (group) => last.groups[group] ?? { total: 0, overdue: 0, soon: 0 };
 
 function tile(group) {
   const tiles = byId("tiles");
   let button = tiles.querySelector(`[data-group="${group}"]`);
   if (!button) {
     button = h("button", { type: "button", class: "tile", "data-group": group }, h("span", { class: "tile-name" }),
-      h("span", { class: "tile-count" }), h("span", { class: "tile-late" }));
+      h("span", { class: "tile-count" }), h("span", { class: "tile-late" }), h("span", { class: "tile-soon" }));
     button.addEventListener("click", () => {
       filters.group = filters.group === group ? null : group;
       draw();
     });
     tiles.append(button);
   }
-  const { total, overdue: late } = counted(group);
-  const [title, count, overdue] = button.children;
+  const { total, overdue: late, soon } = counted(group);
+  const [title, count, overdue, approaching] = button.children;
   say(title, groupName(group));
   say(count, String(total));
   say(overdue, late ? `${t("overdue")} ${late}` : "");
+  say(approaching, soon ? t("soon", { n: soon }) : "");
   button.classList.toggle("late", late > 0);
   button.setAttribute("aria-pressed", String(filters.group === group));
 }

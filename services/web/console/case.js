@@ -1,6 +1,6 @@
 // The pane of one case: where it stands, which departments were called, and everything that happened.
 
-import { clockTime, code, detail, h, language, name, owner, platformOf, say, shortTime, span, t, who } from "./i18n.js";
+import { catalogue, clockTime, code, detail, h, language, name, owner, platformOf, say, shortTime, span, t, who } from "./i18n.js";
 
 const STEPS = ["registered", "calling", "in_progress", "in_review", "resolved", "closed"];
 const STEP_OF = { triage: "registered", rework: "in_progress" };
@@ -16,7 +16,9 @@ const byId = (id) => document.getElementById(id);
 let clock = () => Date.now();
 let shownAs = ""; // what is drawn: drawn again only when the answer changed
 let asked = 0; // when the answer was given, by the server's clock
-let counting = []; // [element, due in milliseconds, its bar's start or null]
+let counting = []; // [element, due in milliseconds]
+let dues = []; // why each due time is what it is
+let hours = "";
 
 export function startCase(now) {
   clock = now;
@@ -44,11 +46,13 @@ export function showCase(answer) {
   if (same === shownAs) return;
   shownAs = same;
   counting = [];
+  dues = answer.dues ?? [];
+  hours = (catalogue.hours ?? []).map((slot) => slot.join("–")).join(language() === "en" ? ", " : "、");
   const { case: row } = answer;
   say(byId("pane-title"), row.matter ? name("matter", row.matter) : t("unclassified"));
   byId("pane-body").replaceChildren(
     head(row), stepper(row), owed(answer.board ?? []), departments(answer.calls ?? [], answer.legs ?? [], row),
-    why(answer.explain ?? []), timeline(answer.timeline ?? []));
+    why(answer.explain ?? []), timeline(answer.timeline ?? [], answer.explain ?? []));
   tickCase();
 }
 
@@ -66,6 +70,36 @@ function countdown(due) {
   const element = h("span", { class: "count-down" });
   counting.push([element, Date.parse(due)]);
   return element;
+}
+
+/** What is explained at a tap, and by the pointer above it. */
+function explained(content, text) {
+  if (!text) return content;
+  const because = h("span", { class: "because", hidden: true, text });
+  const button = h("button", { type: "button", class: "why-this", title: text, "aria-expanded": "false", onclick: () => {
+    because.hidden = !because.hidden;
+    button.setAttribute("aria-expanded", String(!because.hidden));
+  } }, content);
+  return [button, because];
+}
+
+const UNITS = { min: "unit_min", h: "unit_h", d: "unit_d", wh: "unit_wh", wd: "unit_wd" };
+
+/** A rule as the server writes it, such as `U3 acknowledge 4wh` or `matter 103 promised 1wd`, in words. */
+function ruleWords(rule) {
+  const [first, second] = rule.split(" ");
+  if (first === "matter") return t("rule_promised", { m: name("matter", second) });
+  const clock = code("clock", second);
+  return /^U\d$/.test(first) ? `${first} ${code("class", first)} · ${clock}` : code("owes", { urgent: "review", "follow-up": "follow_up" }[first] ?? first);
+}
+
+/** Why something is due when it is: the newest reason for this clock of this owner, in a call or in the case itself. */
+function reasonOf(owes, of, call = "") {
+  const found = dues.findLast((one) => one.owes === owes && one.owner === of && one.call === call);
+  const length = /(\d+)(min|h|wh|wd|d)$/.exec(found?.rule ?? "");
+  if (!length) return "";
+  const working = length[2].startsWith("w") ? t("due_working", { h: hours }) : "";
+  return [t("due_because", { r: ruleWords(found.rule), n: length[1], u: t(UNITS[length[2]]), s: shortTime(found.since, asked) }), working, found.provisional ? t("due_provisional") : ""].filter(Boolean).join("");
 }
 
 const at = (time) => h("time", { datetime: time, text: shortTime(time, asked) });
@@ -86,7 +120,7 @@ function head(row) {
       chip(code("visibility", row.visibility))),
     h("p", { class: "case-place" }, [name("town", row.town), row.village ? name("village", row.village) : ""].filter(Boolean).join(" · "),
       h("span", { class: "hush" }, ` · ${t("reports_n", { n: row.reports })} · ${t("reported_at")} `, at(row.reported_at),
-        row.result_due ? [` · ${t("result_due")} `, at(row.result_due)] : null)),
+        row.result_due ? [` · ${t("result_due")} `, explained(at(row.result_due), reasonOf("result", "command_centre"))] : null)),
     h("p", { class: "hush id", text: row.case }));
 }
 
@@ -110,7 +144,7 @@ function owed(rows) {
   return block("still_owed", h("ul", { class: "owed" }, rows.map((row) => h("li", {},
     h("span", { text: owner(row.owner) }),
     h("b", { text: code("owes", row.owner === "command_centre" && row.owes === "result" ? "track" : row.owes) }),
-    row.due ? countdown(row.due) : h("span", { class: "hush", text: t("no_due") })))));
+    row.due ? explained(countdown(row.due), reasonOf(row.owes, row.owner, row.call ?? "")) : h("span", { class: "hush", text: t("no_due") })))));
 }
 
 function why(sentences) {
@@ -145,7 +179,7 @@ function card(leg) {
     h("table", {}, h("thead", {}, h("tr", {}, ["clock", "due", "actual"].map((word) => h("th", { scope: "col", text: t(word) })))),
       h("tbody", {}, clocks.map(([kind, due, actual, late]) => h("tr", {},
         h("th", { scope: "row", text: code("clock", kind) }),
-        h("td", {}, leg[due] ? at(leg[due]) : "—"),
+        h("td", {}, leg[due] ? explained(at(leg[due]), reasonOf(kind, leg.department, leg.call)) : "—"),
         h("td", {}, outcome(leg, leg[due], leg[actual], leg[late])))))),
     leg.people || leg.solved || leg.escalated_to ? h("p", { class: "hush" }, [
       leg.people ? t("people", { n: leg.people }) : "", code("solved", leg.solved)].filter(Boolean).join(" · ")) : null);
@@ -157,8 +191,9 @@ function outcome(leg, due, actual, late) {
   return due ? countdown(due) : "—";
 }
 
-function timeline(rows) {
+function timeline(rows, sentences) {
   let day = "";
+  const because = (row) => sentences.filter((one) => one.position === row.position).map((one) => one[language()] ?? one.zh).join(" ");
   const lines = rows.flatMap((row) => {
     const date = shortTime(row.at, asked).split(" ")[0];
     const first = date !== day;
@@ -171,7 +206,7 @@ function timeline(rows) {
       first ? h("li", { class: "day" }, h("span", { text: date })) : null,
       h("li", { "data-tone": warn ? "warn" : row.what.split(".")[0] },
         h("time", { datetime: row.at, text: clockTime(row.at) }),
-        h("span", {}, h("b", { text: code("what", row.what) }), row.late ? h("span", { class: "late-mark", text: t("late") }) : null,
+        h("span", {}, explained(h("b", { text: code("what", row.what) }), because(row)), row.late ? h("span", { class: "late-mark", text: t("late") }) : null,
           words.length ? h("span", { class: "actor", text: words.join(" · ") }) : null)),
     ];
   });

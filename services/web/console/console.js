@@ -2,12 +2,15 @@
 
 import { clearActs, drawActs, pressed, startActs } from "./acts.js";
 import { ask, Refused } from "./api.js";
-import { addToTicker, boardQuestion, clearTicker, selectCase, startBoard, tickBoard, town, updateBoard, wordBoard } from "./board.js";
+import { addToTicker, boardQuestion, clearTicker, selectCase, showGroup, startBoard, tickBoard, town, updateBoard, wordBoard } from "./board.js";
 import { clearCase, missingCase, showCase, startCase, tickCase } from "./case.js";
 import { clearDesk, DESKS, isRinging, startDesk, tickDesk, updateDesk } from "./desk.js";
 import { listen, startLive, stopListening } from "./live.js";
+import { openIntake, startIntake } from "./intake.js";
+import { clearKeeping, showOpenings, showUsers } from "./keeping.js";
 import { startReport, wordReport } from "./report.js";
 import { maySee, startSession, user, wordSession } from "./session.js";
+import { showWorkload } from "./workload.js";
 import { catalogue, code, figure, h, language, longTime, say, setCatalogue, setLanguage, shortTime, t } from "./i18n.js";
 
 const REST = 400; // between two rounds of questions
@@ -16,6 +19,8 @@ const SLOWLY = 30_000; // what needs no fact to change, such as what falls due, 
 const SPEEDS = [1, 10, 60, 300, 1800];
 const NOW_FIGURES = ["open", "overdue", "triage"];
 const FLOW_FIGURES = ["reports", "cases", "calls", "legs", "acknowledged", "reported_in", "closed", "disclosed"];
+/** Pages that are neither the board nor a desk with rows: what draws them at first, and what every time that something happens. */
+const SCREENS = { intake: { open: openIntake }, users: { show: showUsers }, openings: { show: showOpenings } };
 const byId = (id) => document.getElementById(id);
 
 // ---- the server's clock, running on between two events
@@ -36,7 +41,6 @@ function setClock(status) {
 }
 
 function tick() {
-  if (!status) return;
   const moment = now();
   const { date, time: text } = longTime(moment, time.speed < 300);
   say(byId("now-date"), date);
@@ -50,7 +54,7 @@ function tick() {
 
 let status = null;
 let caseId = null;
-let desk = "board"; // or one of DESKS
+let desk = "board"; // or one of DESKS or SCREENS
 let asking = null; // the round that is under way
 let again = false;
 
@@ -74,10 +78,13 @@ async function round() {
   const still = () => user() === whose && what === desk;
   try {
     const question = what === "board" ? `/api/board?${boardQuestion()}` : DESKS[what];
-    const [found] = await Promise.all([question ? ask(question) : null, id ? readCase(id) : null]);
+    const [found, busy] = await Promise.all([question ? ask(question) : null, what === "board" ? ask("/api/workload") : null,
+      SCREENS[what]?.show?.(byId("screen")), id ? readCase(id) : null]);
     if (!still()) return;
-    if (what === "board" && where === town()) updateBoard(found);
-    else if (what !== "board") updateDesk(desk, found);
+    if (what === "board" && where === town()) {
+      updateBoard(found);
+      showWorkload(byId("workload"), busy.rows, { town: where, platform: user().unit.platform });
+    } else if (DESKS[what]) updateDesk(desk, found);
     byId("lost").hidden = true;
   } catch (error) {
     if (error instanceof Refused && error.status === 401) return;
@@ -121,6 +128,7 @@ async function readCase(id) {
     if (id !== caseId) return;
     wordWhen(past, answer.timeline);
     showCase(answer);
+    byId("slip").href = `slip.html?case=${encodeURIComponent(id)}`;
     const suggested = answer.reports?.[0]?.suggested_matter;
     drawActs(byId("acts"), answer.acts ?? [], answer.case, maySee("triage") || maySee("inbox") || maySee("review") || maySee("follow_up"), suggested);
   } catch (error) {
@@ -222,19 +230,29 @@ function closeCase() {
 
 // ---- the desks
 
+const OWN = ["intake", ...Object.keys(DESKS), "users", "openings"]; // a person's own desk is the first of these
+
 function wordTabs() {
-  const pages = ["board", ...Object.keys(DESKS)].filter(maySee);
+  const pages = ["board", ...OWN].filter(maySee);
   byId("tabs").hidden = !user();
   byId("tab-list").replaceChildren(...pages.map((page) => h("button", { type: "button", class: "tab", "aria-pressed": String(page === desk), onclick: () => openDesk(page), text: code("desk", page) })));
   say(byId("desk-title"), code("desk", desk));
-  byId("own-desk").hidden = desk === "board";
+  byId("own-desk").hidden = !DESKS[desk];
+  byId("screen").hidden = !SCREENS[desk];
   byId("whole-board").hidden = desk !== "board";
+  byId("morning").hidden = !user()?.unit.town && !town();
+  byId("morning").href = `morning.html?town=${user()?.unit.town || town()}`;
   document.body.classList.toggle("at-desk", desk !== "board");
+  byId("ticker").parentElement.hidden = byId("figures").hidden = !maySee("board");
+  document.body.classList.toggle("no-ticker", !maySee("board"));
 }
 
 function openDesk(page) {
   desk = page;
   clearDesk();
+  clearKeeping();
+  byId("screen").replaceChildren();
+  SCREENS[page]?.open?.(byId("screen"));
   wordTabs();
   refresh();
 }
@@ -248,7 +266,8 @@ function welcome(found) {
   if (caseId) closeCase();
   tune();
   if (!found) return;
-  openDesk(Object.keys(DESKS).find(maySee) ?? "board");
+  showGroup(found.roles.includes("platform_head") ? found.unit.platform : null);
+  openDesk(OWN.find(maySee) ?? "board");
 }
 
 // ---- words
@@ -273,9 +292,10 @@ function word() {
 // ---- everything is wired here
 
 async function start() {
-  startBoard(now, refresh);
+  startBoard(now, () => { wordTabs(); refresh(); });
   startCase(now);
   startDesk(now);
+  startIntake(now);
   startActs(refresh);
   startLive({ news: told, lost, refused: () => { ask("/api/status").catch((error) => console.warn(error)); }, asleep: () => document.hidden && !isRinging() });
   byId("speeds").append(...SPEEDS.map((speed) => h("button", { type: "button", value: speed, text: `${speed}×`, onclick: async () => {
@@ -284,6 +304,7 @@ async function start() {
   byId("language").addEventListener("click", () => {
     setLanguage(language() === "en" ? "zh" : "en");
     word();
+    if (SCREENS[desk]) openDesk(desk);
     refresh();
   });
   byId("when-at").addEventListener("input", () => { if (caseId) readCase(caseId).catch((error) => console.warn(error)); });
@@ -310,6 +331,7 @@ async function start() {
 async function begin() {
   try {
     setCatalogue(await ask("/api/catalogue"));
+    setClock(catalogue);
     word();
     await startSession(welcome);
     followAddress();

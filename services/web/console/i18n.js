@@ -124,6 +124,59 @@ const WORDS = {
   sit: ["坐下", "Sit down"],
   holder: ["现由", "With"],
   promised: ["承诺期限", "Promised by"],
+  caller_phone: ["来电号码", "Caller's telephone"],
+  village_hint: ["村、社区（名称、代码或拼音）", "Village (name, code or pinyin)"],
+  village_missing: ["请选一个村、社区。", "Please choose a village."],
+  text_missing: ["请写下群众说的情况。", "Please write down what the caller says."],
+  suggested: ["建议事项", "Suggested matters"],
+  because: ["{s}，依据“{w}”", "{s}, because of “{w}”"],
+  told_before: ["此人此前上报", "What this caller told before"],
+  told_nothing: ["本月和上月没有由我们登记的上报。", "Nothing that we took down this month or last."],
+  take_down: ["登记", "Take down"],
+  read_back: ["已登记，请把回执号读给来电人：", "Taken down. Read the receipt to the caller:"],
+  user_name: ["用户名", "User name"],
+  person: ["姓名", "Person"],
+  roles: ["角色", "Role"],
+  unit: ["单位", "Unit"],
+  what: ["操作", "Do"],
+  any: ["不限", "any"],
+  everywhere: ["全区", "whole district"],
+  disabled: ["已停用", "disabled"],
+  disable: ["停用", "Disable"],
+  new_password: ["发新密码", "New password"],
+  password_given: ["{u} 的新密码，只显示这一次：", "New password of {u}, shown this once:"],
+  add_user: ["开通用户", "Add a user"],
+  seat_town: ["乡镇", "Town"],
+  seat_village: ["村、社区", "Village"],
+  seat_platform: ["平台", "Platform"],
+  opened_at: ["时间", "When"],
+  who_opened: ["查阅人", "Who"],
+  what_opened: ["对象", "Whose words"],
+  why_opened: ["事由", "What for"],
+  workload: ["工作量", "Workload"],
+  w_open: ["在办", "open"], w_called: ["被呼叫", "called"], w_acknowledged: ["签收", "acknowledged"], w_acknowledged_late: ["迟签", "ack. late"],
+  w_reported_in: ["报到", "reported in"], w_filed: ["反馈", "filed"], w_filed_late: ["迟反馈", "filed late"], w_missed: ["逾期次数", "clocks missed"],
+  soon: ["1小时内到期 {n}", "{n} due within 1 h"],
+  comma: ["，", ", "],
+  rule_promised: ["事项“{m}”的承诺时限", "the promise for “{m}”"],
+  due_because: ["依据：{r}，{n} {u}，自 {s} 起算。", "By the rule for {r}: {n} {u} from {s}. "],
+  due_working: ["只计办公时间 {h}，法定节假日不计。", "Only office hours count: {h}, no public holidays. "],
+  due_provisional: ["当年放假安排未公布，期限可能变动。", "That year's holidays are not announced yet; it may still move."],
+  unit_min: ["分钟", "minutes"], unit_h: ["小时", "hours"], unit_d: ["天", "days"], unit_wh: ["个工作小时", "working hours"], unit_wd: ["个工作日", "working days"],
+  morning: ["值班日报", "Morning page"],
+  slip: ["打印呼叫单", "Print the call"],
+  print: ["打印", "Print"],
+  back: ["回到工作台", "Back to the desk"],
+  night: ["{a} 至 {b}", "{a} to {b}"],
+  night_cases: ["夜间新事件", "Cases of the night"],
+  night_missed: ["夜间逾期时限", "Clocks missed in the night"],
+  due_today: ["今日到期", "Due today"],
+  on_duty: ["值班", "On duty"],
+  signed: ["签收人、时间", "Acknowledged by, at"],
+  arrived: ["到场人数、时间", "People on the spot, at"],
+  done_how: ["办理情况", "What was done"],
+  call_slip: ["呼叫单", "Call"],
+  scan: ["扫码打开事件", "Scan to open the case"],
   hint: ["↑↓ 选择，回车打开，Esc 关闭", "↑↓ to move, Enter to open, Esc to close"],
 };
 
@@ -136,7 +189,7 @@ const FIGURES = {
 
 const CODES = {
   desk: {
-    board: ["看板", "Board"], inbox: ["收件箱", "Inbox"], triage: ["分派台", "Triage"], review: ["审核", "Review"],
+    board: ["看板", "Board"], intake: ["话务登记", "Intake"], users: ["用户", "Users"], openings: ["查阅记录", "Openings"], inbox: ["收件箱", "Inbox"], triage: ["分派台", "Triage"], review: ["审核", "Review"],
     follow_up: ["回访", "Follow-up"], notices: ["公开", "Disclosure"],
   },
   role_of: {
@@ -378,7 +431,7 @@ export function h(tag, attributes = {}, ...children) {
     else if (key.startsWith("on")) element.addEventListener(key.slice(2), value);
     else element.setAttribute(key, value === true ? "" : String(value));
   }
-  element.append(...children.flat().filter((child) => child != null && child !== false && child !== ""));
+  element.append(...children.flat(Infinity).filter((child) => child != null && child !== false && child !== ""));
   return element;
 }
 

@@ -1,0 +1,201 @@
+"""Why things are as they are: this matter, these departments, these due times, by the configuration then in force."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+from msgspec import Struct
+
+from events.call import CallEscalated, CallIssued, DepartmentsCalled
+from events.case import (
+    CaseCallsIssued,
+    CaseClassified,
+    CaseResolved,
+    CaseResultSubmitted,
+    CaseReviewReopened,
+    CaseTriageQueued,
+    Due,
+)
+from events.district import DistrictConfigured
+from events.envelope import Recorded
+from events.outcome import OutcomeDrafted
+from events.report import ReportSubmitted
+from services.rules.book import RuleBook
+from services.rules.calendar import SHANGHAI
+from services.runtime import configuration
+from services.runtime.log import Log
+
+Sentence = Mapping[str, Any]
+"""One sentence in both languages, ``{"zh": …, "en": …}``, with the time and position of the fact that it is about."""
+
+
+class Reason(Struct, frozen=True):
+    """Why ``owner`` has until ``by`` (UTC) for ``owes``: by ``rule``, such as ``U3 acknowledge 4wh``, from ``since``.
+
+    ``call`` is empty for what the case itself owes. ``provisional``: that time's calendar is not announced.
+    """
+
+    call: str
+    owner: str
+    owes: str
+    by: datetime
+    rule: str
+    since: datetime
+    provisional: bool
+
+
+def reasons_of_dues(facts: Iterable[Recorded]) -> list[Reason]:
+    """The reason of every due time of a case, its calls and its notice, as they were set."""
+    return [
+        Reason(
+            recorded.stream if call else "", owner, owes, due.by, due.rule, recorded.meta.recorded_at, due.provisional
+        )
+        for recorded in facts
+        for call, owner, owes, due in _dues(recorded.fact)
+    ]
+
+
+def _dues(fact: Any) -> Iterator[tuple[bool, str, str, Due]]:
+    """Whether a fact's due times are a call's, whose they are, for what, and until when."""
+    match fact:
+        case DepartmentsCalled():
+            for leg in fact.legs:
+                clocks = {"acknowledge": leg.acknowledge, "arrive": leg.arrive, "contact": leg.contact}
+                for owes, due in {**clocks, "result": leg.result}.items():
+                    if due is not None:
+                        yield True, leg.department, owes, due
+        case CaseClassified():
+            yield False, "command_centre", "result", fact.result
+        case CaseResultSubmitted() | CaseReviewReopened():
+            yield False, "command_centre", "review", fact.review
+        case CaseResolved():
+            yield False, "command_centre", "follow_up", fact.follow_up
+        case OutcomeDrafted():
+            yield False, "disclosure", "disclose", fact.disclose
+
+
+def explain(log: Log, facts: Iterable[Recorded]) -> list[Sentence]:
+    """Why this matter, these platforms and departments, these due times: by the configuration then in force."""
+    books = {
+        recorded.fact.hash: RuleBook(recorded.fact.district)
+        for recorded in log.stream(configuration.STREAM)
+        if isinstance(recorded.fact, DistrictConfigured)
+    }
+    return [
+        {
+            **sentence,
+            "at": recorded.meta.recorded_at.isoformat(),
+            "configuration": recorded.meta.configuration,
+            "position": recorded.position,
+        }
+        for recorded in facts
+        for sentence in _because(recorded, recorded.fact, books[recorded.meta.configuration])
+    ]
+
+
+def _because(recorded: Recorded, fact: Any, rules: RuleBook) -> list[Sentence]:
+    match fact:
+        case ReportSubmitted():
+            return _because_words(fact)
+        case CaseTriageQueued():
+            best = f"{fact.suggestions[0].score:.3f}" if fact.suggestions else "0"
+            return [
+                _say(
+                    f"最高得分 {best} 低于门槛 {fact.threshold}，转人工分类。",
+                    f"The best score {best} is below the threshold {fact.threshold}, so an operator decides.",
+                )
+            ]
+        case CaseClassified():
+            return _because_matter(fact, rules)
+        case CaseCallsIssued():
+            return _because_calls(fact, rules)
+        case CallIssued():
+            return []
+        case DepartmentsCalled():
+            return _because_due(fact, rules)
+        case CallEscalated():
+            name = rules.departments[fact.department]
+            told = next((duty.zh for duty in rules.district.duties if duty.person == fact.person), "")
+            return [
+                _say(
+                    f"{name.zh}{_CLOCK[fact.clock]}超时，升级第{fact.step}级，告知{told or '（无人值班）'}。",
+                    f"{name.en} let its clock ({fact.clock}) run out: "
+                    f"step {fact.step} tells {fact.person or 'nobody on duty'}.",
+                )
+            ]
+        case _:
+            return []
+
+
+def _because_words(fact: ReportSubmitted) -> list[Sentence]:
+    if fact.matter:
+        return [_say(f"来源系统指定事项 {fact.matter}。", f"The sender named matter {fact.matter}.")]
+    return [
+        _say(
+            f"文字匹配：{match.matter} 得分 {match.score:.3f}，依据“{'、'.join(match.words)}”。",
+            f"The words speak for matter {match.matter}, score {match.score:.3f}: {', '.join(match.words)}.",
+        )
+        for match in fact.suggestions
+    ]
+
+
+def _because_matter(fact: CaseClassified, rules: RuleBook) -> list[Sentence]:
+    matter = rules.matter(fact.matter)
+    by_zh = {"catalogue": "按目录词", "sender": "按来源系统指定"}.get(fact.by, f"由{fact.by}人工")
+    by_en = {"catalogue": "by the catalogue's words", "sender": "by its sender"}.get(fact.by, f"by {fact.by}")
+    due = _local(fact.result.by)
+    return [
+        _say(
+            f"{by_zh}归入 {matter.code} {matter.zh}，类别 {fact.handling_class}，"
+            f"办结期限 {due}（{fact.result.rule}）。",
+            f"Classified {by_en} as {matter.code} {matter.en}, class {fact.handling_class}; "
+            f"result due {due} ({fact.result.rule}).",
+        )
+    ]
+
+
+def _because_calls(fact: CaseCallsIssued, rules: RuleBook) -> list[Sentence]:
+    sentences = []
+    for call in fact.calls:
+        platform = rules.platforms[call.platform]
+        zh = "、".join(f"{rules.departments[leg.department].zh}（{_ROLE[leg.role]}）" for leg in call.legs)
+        en = ", ".join(f"{rules.departments[leg.department].en} ({leg.role})" for leg in call.legs)
+        sentences.append(
+            _say(
+                f"呼叫{platform.zh}，因其辖下有目录所列部门：{zh}。",
+                f"Platform {platform.en} is called because the catalogue names its departments: {en}.",
+            )
+        )
+    return sentences
+
+
+def _because_due(fact: DepartmentsCalled, rules: RuleBook) -> list[Sentence]:
+    sentences = []
+    for leg in fact.legs:
+        name = rules.departments[leg.department]
+        clocks = [
+            (_CLOCK[clock], clock, due)
+            for clock, due in (
+                ("acknowledge", leg.acknowledge),
+                ("arrive", leg.arrive),
+                ("contact", leg.contact),
+                ("result", leg.result),
+            )
+            if due is not None
+        ]
+        zh = "，".join(f"{word} {_local(due.by)}（{due.rule}）" for word, _, due in clocks)
+        en = ", ".join(f"{clock} by {_local(due.by)} ({due.rule})" for _, clock, due in clocks)
+        sentences.append(_say(f"{name.zh}：{zh}。", f"{name.en}: {en}."))
+    return sentences
+
+
+_ROLE = {"lead": "主办", "assist": "协办", "consult": "会商"}
+_CLOCK = {"acknowledge": "签收", "arrive": "报到", "contact": "首联", "result": "办结"}
+
+
+def _say(zh: str, en: str) -> Sentence:
+    return {"zh": zh, "en": en}
+
+
+def _local(at: datetime) -> str:
+    return f"{at.astimezone(SHANGHAI):%Y-%m-%d %H:%M}"

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import uvicorn
+from axe_core_python.selenium import Axe
 from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver import Chrome, ChromeOptions
 from selenium.webdriver.chrome.service import Service
@@ -26,6 +27,10 @@ from tests.system.gated import DISTRICT, VILLAGE, Gated, gated
 PASSWORD = "a long enough password"  # noqa: S105  # of users who live as long as the test
 DESKTOP, PHONE = (1440, 900), (390, 844)
 PATIENCE_S = 20.0
+TABS = ("board", "intake", "inbox", "triage", "review", "follow_up", "notices", "users", "openings")
+LOOKED_AT = (("zh", False), ("en", True))
+"""In these languages by day or by night it is also looked for what keeps people from using a page."""
+
 HOST = "127.0.0.1"
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
@@ -50,6 +55,11 @@ class Screen:
         self.type("#login [name=password]", PASSWORD)
         self.tap("#login button.primary")
         self.until(lambda: not self.all("#login[open]"), f"{user} to be logged in")
+
+    def speak(self, language: str) -> None:
+        """Switch to a language, which stays until another is chosen."""
+        if self.text("#language") == {"en": "English", "zh": "中文"}[language]:
+            self.tap("#language")
 
     def all(self, css: str) -> list[WebElement]:
         return [found for found in self._driver.find_elements(By.CSS_SELECTOR, css) if found.is_displayed()]
@@ -96,9 +106,20 @@ class Screen:
     def scrolls_sideways(self) -> bool:
         return bool(self._driver.execute_script("return document.documentElement.scrollWidth > innerWidth"))
 
+    def barriers(self) -> list[str]:
+        """What keeps people from using the page as it stands (WCAG 2.1 A and AA): each rule with where it is broken."""
+        rules = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]}
+        found = Axe().run(self._driver, options=rules)
+        return [f"{one['id']}: {[node['html'][:160] for node in one['nodes'][:3]]}" for one in found["violations"]]
+
     def complaints(self) -> list[str]:
         """What the browser's own log holds, but for answers that say no."""
         return [entry["message"] for entry in self._driver.get_log("browser") if " 401 " not in entry["message"]]
+
+    def sleep(self, *, asleep: bool) -> None:
+        """Let the page think that nobody looks at it."""
+        hidden = f"Object.defineProperty(document, 'hidden', {{ value: {str(asleep).lower()}, configurable: true }});"
+        self._driver.execute_script(f"{hidden} document.dispatchEvent(new Event('visibilitychange'));")
 
     def size(self, width: int, height: int, *, dark: bool = False) -> None:
         metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < height}
@@ -265,26 +286,28 @@ def test_every_desk_fits_its_screen_in_both_languages_by_day_and_by_night(
     house: Gated, screen: Screen, size: tuple[int, int], dark: bool, language: str
 ) -> None:
     house.report()
-    everything = ["command_centre", "department_officer", "reviewer", "follow_up_clerk"]
+    everything = ["intake_clerk", "command_centre", "department_officer", "reviewer", "follow_up_clerk"]
+    everything += ["privacy_officer", "administrator"]
     department = next(matter.lead for matter in DISTRICT.matters if matter.code == "602")
     name = someone(house, *everything, department=department)
     screen.size(*size, dark=dark)
 
     screen.log_in(name)
-    if language == "en":
-        screen.tap("#language")
+    screen.speak(language)
     for tab in range(len(screen.all(".tab"))):
         screen.all(".tab")[tab].click()
         screen.until(lambda: not screen.scrolls_sideways(), "a desk that fits")
-    screen.all(".tab")[1].click()
+        assert (language, dark) not in LOOKED_AT or screen.barriers() == []
+    screen.all(".tab")[TABS.index("inbox")].click()
     screen.tap("#desk-rows a")
     screen.the("#acts button")
 
     assert not screen.scrolls_sideways()
+    assert (language, dark) not in LOOKED_AT or screen.barriers() == []
     if language == "en":
         assert not re.search(r"[\u4e00-\u9fff]", screen.text("#acts"))
         screen.tap("#pane-close")
-        screen.tap("#language")
+        screen.speak("zh")
     assert screen.complaints() == []
 
 
@@ -322,3 +345,100 @@ def test_a_case_can_be_seen_as_it_was_at_each_of_its_facts(house: Gated, screen:
     screen.type("#when-at", Keys.END)
     screen.until(lambda: screen.text("#when-text") == "现在", "the present again")
     assert len(screen.all(".timeline time")) == whole
+
+
+def test_a_clerk_takes_down_a_call_with_the_keyboard_and_reads_the_receipt_back(house: Gated, screen: Screen) -> None:
+    screen.size(*DESKTOP)
+    screen.log_in(someone(house, "intake_clerk"))
+    before = house.house.log.head()
+
+    for text in ("村口路灯不亮三天了，路面还有个大坑。", "还是那个坑，又有人摔了。"):
+        screen.the(".intake-form [name=phone]:focus")
+        screen.type(".intake-form [name=phone]", "138 0000 7777")
+        screen.type(".intake-form [name=village]", "dqc")
+        screen.the("#intake-villages li")
+        screen.type(".intake-form [name=village]", Keys.ENTER)
+        screen.type(".intake-form [name=text]", text)
+        screen.type(".intake-form [name=text]", Keys.CONTROL + Keys.ENTER)
+        screen.until(
+            lambda: not screen.the(".intake-form [name=text]").get_attribute("value"), "a desk for the next call"
+        )
+        house.settled()
+
+    receipt = screen.text(".read-back").replace("\n", "").replace(" ", "")
+    found = house.window.questions.receipt(receipt)
+    assert found is not None
+    assert found["village"] == next(village.code for village in DISTRICT.villages if village.zh.startswith("大庆"))
+    assert house.house.log.head() > before
+    screen.type(".intake-form [name=phone]", "13800007777")
+    screen.until(lambda: len(screen.all(".told-before li")) == 2, "what the caller told before")
+    assert screen.complaints() == []
+
+
+def test_a_case_is_triaged_with_three_keys_from_the_desk(house: Gated, screen: Screen) -> None:
+    case, _ = house.report(title="嗯", text="不知道说什么好", matter=None)
+    assert house.phase(case) == "triage"
+    screen.size(*DESKTOP)
+    screen.log_in(someone(house, "command_centre"))
+    while screen.the("#desk-rows a:focus").get_attribute("href").split("=")[-1] != case:
+        screen.press(Keys.ARROW_DOWN)
+
+    screen.presses = 0
+    screen.press(Keys.ENTER)
+    screen.the("#acts [data-key=t]")
+    screen.press("t")
+    screen.the("#act-matter:focus")
+    screen.press(Keys.ENTER)
+
+    screen.until(lambda: house.phase(case) != "triage", "the case to be classified")
+    assert screen.presses == 3
+
+
+def test_a_due_time_says_at_a_tap_by_which_rule_it_is_what_it_is(house: Gated, screen: Screen) -> None:
+    case, _ = house.report()
+    screen.size(*PHONE)
+    screen.log_in(someone(house, "command_centre"))
+    screen.open(f"/console/#case={case}")
+
+    screen.tap(".card .why-this")
+
+    screen.until(lambda: bool(screen.all(".card .because")), "the reason")
+    assert "依据" in screen.text(".card .because")
+    assert not screen.scrolls_sideways()
+
+
+def test_a_desk_that_was_asleep_shows_what_has_come_meanwhile(house: Gated, screen: Screen) -> None:
+    screen.size(*DESKTOP)
+    department = next(matter.lead for matter in DISTRICT.matters if matter.code == "602")
+    screen.log_in(someone(house, "department_officer", department=department))
+    screen.the("#desk-rows li")
+    screen.sleep(asleep=True)
+    case, _ = house.report()
+
+    screen.sleep(asleep=False)
+
+    screen.the(f"#desk-rows a[href='#case={case}']")
+
+
+def test_the_morning_page_and_the_call_fit_their_paper(house: Gated, screen: Screen) -> None:
+    case, _ = house.report()
+    screen.size(*DESKTOP)
+    screen.log_in(someone(house, "command_centre"))
+
+    screen.open(f"/console/slip.html?case={case}")
+    assert screen.text("h1") == "呼叫单"
+    assert screen.barriers() == []
+    screen.open(f"/console/morning.html?town={VILLAGE.town}")
+    assert screen.text("h1") == "值班日报"
+    assert screen.barriers() == []
+    screen.size(*PHONE)
+    assert not screen.scrolls_sideways()
+    assert screen.complaints() == []
+
+
+def test_the_residents_page_keeps_nobody_out(house: Gated, screen: Screen) -> None:
+    screen.size(*PHONE)
+    screen.open("/resident/")
+    screen.the("#report button")
+
+    assert screen.barriers() == []

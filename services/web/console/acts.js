@@ -103,6 +103,11 @@ function fillIn(place, act, fields, trouble, suggested) {
   } },
   fields.map((field, n) => h("label", { for: `act-${field.key}` }, h("span", { text: t(`act_${field.key}`) }), inputs[n])),
   h("div", { class: "ends" }, h("button", { type: "button", onclick: () => place.replaceChildren(), text: t("cancel") }), h("button", { class: "primary", text: code("act", act.request) })));
+  form.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || event.target.tagName !== "SELECT") return;
+    event.preventDefault();
+    form.requestSubmit();
+  });
   const matter = inputs.find((input) => input.name === "matter");
   if (matter && suggested) matter.value = suggested;
   place.replaceChildren(form);

@@ -280,7 +280,6 @@ function word() {
   const other = byId("language");
   say(other, language() === "en" ? "中文" : "English");
   other.lang = language() === "en" ? "zh-CN" : "en";
-  byId("groups").setAttribute("aria-description", t("hint"));
   wordBoard();
   wordReport();
   wordPlace();

@@ -72,7 +72,8 @@ _NOTHING = Sealed("", b"")
 _TWO_MONTHS = timedelta(days=31)
 _SHORTEST_PHONE, _LONGEST_PHONE = 3, 20
 
-_DECODED = union_of(tuple(PERSONAL.values()))
+ANY_ACT = union_of(tuple(PERSONAL.values()))
+"""Any act, told apart by its wire name."""
 
 logger = structlog.get_logger()
 
@@ -122,7 +123,7 @@ class Acting:
         given = {name: value for name, value in asked.items() if (act, name) != (DisableUser, "name")}
         _check_words(act, given)
         try:
-            request = msgspec.convert({**given, **filled}, _DECODED)
+            request = msgspec.convert({**given, **filled}, ANY_ACT)
         except msgspec.ValidationError as error:
             raise BadAct(f"{error}") from error
         return Submission(f"act/{user.name}/{record}", request, user.name)

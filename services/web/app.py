@@ -18,7 +18,6 @@ from litestar.middleware import DefineMiddleware
 from litestar.middleware.rate_limit import RateLimitConfig
 from litestar.openapi import ResponseSpec
 from litestar.openapi.config import OpenAPIConfig
-from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.response import Redirect
 from litestar.static_files import create_static_files_router
 from litestar.types import ControllerRouterHandler, Message, Scope
@@ -35,6 +34,7 @@ from services.runtime.store import Unavailable
 from services.web.desks import REJECTED, Asked, InPath, Limit, act_routes, at_most, desk_routes
 from services.web.gate import PUBLIC, Gate, body_of, page, public, read, session_routes
 from services.web.intake_desk import intake_routes
+from services.web.openapi import Described
 from services.web.reports import TAKEN, Outcome, Received, ReportOperation
 from services.web.seats import seat_routes
 from services.web.window import Window
@@ -93,7 +93,7 @@ def create_app(window: Window, lookups_a_minute: int = LOOKUPS_A_MINUTE) -> Lite
         openapi_config=OpenAPIConfig(
             title="Hujiao 呼叫",
             version=version("hujiao"),
-            render_plugins=[JsonRenderPlugin()],
+            render_plugins=[Described()],
             openapi_router=Router(path="/schema", route_handlers=[], opt={PUBLIC: True}, include_in_schema=False),
         ),
         request_max_body_size=MAX_BODY_BYTES,
@@ -158,7 +158,7 @@ def public_routes(window: Window, lookups_a_minute: int) -> list[ControllerRoute
 def keeper_routes(window: Window) -> list[ControllerRouterHandler]:
     """What those do who keep the whole running."""
 
-    @post("/api/clock", **page("clock"))
+    @post("/api/clock", **page("clock", takes=Speed))
     async def clock(request: Request[Any, Any, Any]) -> dict[str, Any]:
         """Change the speed of the demo's clock."""
         if not isinstance(window.house.clock, ScaledClock):
@@ -169,7 +169,9 @@ def keeper_routes(window: Window) -> list[ControllerRouterHandler]:
         window.house.clock.run_at(speed)
         return {"kind": "scaled", "speed": speed}
 
-    @get("/metrics", sync_to_thread=True, **page("figures"))
+    figures = ResponseSpec(str, media_type="text/plain", generate_examples=False, description="Prometheus' text")
+
+    @get("/metrics", sync_to_thread=True, responses={200: figures}, **page("figures"))
     def metrics() -> Response[bytes]:
         """Figures for Prometheus, which brings an analyst's token."""
         return Response(window.metrics(), headers={"content-type": CONTENT_TYPE_LATEST})

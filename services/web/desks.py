@@ -10,6 +10,7 @@ import segno
 import structlog
 from litestar import Request, Response, get, post
 from litestar.exceptions import HTTPException
+from litestar.openapi import ResponseSpec
 from litestar.params import PathParameter, QueryParameter
 from litestar.response import ServerSentEvent
 from litestar.types import ControllerRouterHandler
@@ -18,7 +19,7 @@ from msgspec import Struct
 from events.edge import OpenedReport
 from events.ids import is_stream_id
 from events.user import DisableUser
-from services.acting import BadAct
+from services.acting import ANY_ACT, BadAct
 from services.people.user import User
 from services.runtime.errors import Conflict, Erased
 from services.runtime.front import Closed, Overloaded
@@ -33,6 +34,8 @@ Limit = Annotated[int, QueryParameter()]
 Asking = Request[User, str, Any]
 
 REJECTED = 422
+_SVG = "image/svg+xml"
+_DRAWING = ResponseSpec(str, media_type=_SVG, generate_examples=False, description="The code as an image")
 _DIGITS = 18
 _FURTHEST = 10**_DIGITS - 1
 _KEY_HEADER = "idempotency-key"
@@ -154,14 +157,14 @@ def desk_routes(window: Window) -> list[ControllerRouterHandler]:
         """值班日报: the night's cases of a town, the clocks missed in it, what falls due today, and who is on duty."""
         return window.morning(request.user, town, day)
 
-    @get("/api/cases/{case:str}/qr.svg", sync_to_thread=True, media_type="image/svg+xml", **page("board"))
-    def qr(request: Asking, case: InPath) -> bytes:
+    @get("/api/cases/{case:str}/qr.svg", sync_to_thread=True, responses={200: _DRAWING}, **page("board"))
+    def qr(request: Asking, case: InPath) -> Response[bytes]:
         """The address of a case's page, for the printed call."""
         if not is_stream_id(case):
             raise HTTPException(f"case: expected the id of one, found {case[:40]!r}", status_code=404)
         drawn = BytesIO()
         segno.make(f"{request.base_url}console/#case={case}", error="m").save(drawn, kind="svg", scale=4, border=2)
-        return drawn.getvalue()
+        return Response(drawn.getvalue(), media_type=_SVG)
 
     @get("/api/openings", sync_to_thread=True, **page("openings"))
     def openings(limit: Limit = 200) -> dict[str, Any]:
@@ -195,7 +198,7 @@ def act_routes(window: Window) -> list[ControllerRouterHandler]:
         """Open what residents said of a case; that you did is recorded."""
         return await asyncio.to_thread(window.acting.open_words, request.user, case)
 
-    @post("/api/acts", status_code=200, **personal())
+    @post("/api/acts", status_code=200, **personal(takes=ANY_ACT))
     async def act(request: Asking) -> Response[Done]:
         """Do something: an act's wire name under ``request``, and its fields. Who acts is who is logged in.
 

@@ -41,23 +41,27 @@ T = TypeVar("T")
 logger = structlog.get_logger()
 
 
-def public() -> dict[str, Any]:
-    """What a route says for which nobody need log in."""
-    return {"opt": {PUBLIC: True}}
+TAKES = "takes"
+"""The option of a route that says as which struct its JSON body is read; a union stands for any of them."""
 
 
-def page(name: Page) -> dict[str, Any]:
+def public(**more: Any) -> dict[str, Any]:
+    """What a route says for which nobody need log in; ``more`` are further options, as of the next two."""
+    return {"opt": {PUBLIC: True, **more}}
+
+
+def page(name: Page, **more: Any) -> dict[str, Any]:
     """What a route says that belongs to a page: only users who may look at it get further."""
 
     def guard(connection: Connection, handler: BaseRouteHandler) -> None:
         may_look(connection.user, name)
 
-    return {"opt": {"page": name}, "guards": [guard]}
+    return {"opt": {"page": name, **more}, "guards": [guard]}
 
 
-def personal() -> dict[str, Any]:
+def personal(**more: Any) -> dict[str, Any]:
     """What a route says that decides by itself what each user may do there."""
-    return {"opt": {"page": ""}}
+    return {"opt": {"page": "", **more}}
 
 
 class Gate(AbstractAuthenticationMiddleware):
@@ -137,7 +141,7 @@ def session_routes(house: House, demo: bool, left: Callable[[User], None]) -> li
         found = await asyncio.to_thread(who, house, request)
         return Here(demo, _person(found[0], csrf_of(found[1]) if found[1] else "") if found else None)
 
-    @post("/api/session", **public())
+    @post("/api/session", **public(takes=LogIn))
     async def enter(request: Request[Any, Any, Any]) -> Response[Here]:
         """Log in with name and password; five wrong ones, and nobody is listened to for a quarter of an hour."""
         told = read(await body_of(request), LogIn)

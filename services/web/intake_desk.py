@@ -8,6 +8,7 @@ from litestar.exceptions import HTTPException
 from litestar.types import ControllerRouterHandler
 from msgspec import Struct
 
+from events.edge import ReportLine
 from events.report import Suggestion
 from services.acting import Told
 from services.intake.line import BadLine, read_placed_line
@@ -37,7 +38,7 @@ class Said(Struct, forbid_unknown_fields=True):
 def intake_routes(window: Window) -> list[ControllerRouterHandler]:
     """What a clerk asks for while taking down a report."""
 
-    @post("/api/desk/callers", status_code=200, **page("intake"))
+    @post("/api/desk/callers", status_code=200, **page("intake", takes=Caller))
     async def caller(request: Asking) -> list[Told]:
         """What the caller with this telephone number told our clerks this month and last, the newest first."""
         found = read(await body_of(request), Caller)
@@ -48,7 +49,7 @@ def intake_routes(window: Window) -> list[ControllerRouterHandler]:
         logger.info("caller_looked_up", user=request.user.name, found=len(told))
         return told
 
-    @post("/api/desk/suggestions", status_code=200, **page("intake"))
+    @post("/api/desk/suggestions", status_code=200, **page("intake", takes=Said))
     async def suggestions(request: Asking) -> list[Suggestion]:
         """Which matters the words speak for, the best first, each with its score and the words that decided."""
         said = read(await body_of(request), Said)
@@ -56,7 +57,7 @@ def intake_routes(window: Window) -> list[ControllerRouterHandler]:
         title, text = said.title[:_LONGEST], said.text[:_LONGEST]
         return list(await asyncio.to_thread(window.house.desk.suggestions, title, text, rules))
 
-    @post("/api/desk/reports", status_code=TAKEN, **personal())
+    @post("/api/desk/reports", status_code=TAKEN, **personal(takes=ReportLine))
     async def take_down(request: Asking) -> Received:
         """Take down a report for a resident, as a report line, in your own name."""
         try:

@@ -73,7 +73,7 @@ class Seat(Struct, forbid_unknown_fields=True):
 def seat_routes(house: House, front: Front, seats: Seats) -> list[ControllerRouterHandler]:
     """Sitting down."""
 
-    @post("/api/seats", **public())
+    @post("/api/seats", **public(takes=Seat))
     async def sit(request: Request[object, object, object]) -> Response[Here]:  # type: ignore[type-var]  # any state
         """入座: in the demo, take a role without a password."""
         wanted = read(await body_of(request), Seat)

@@ -9,6 +9,7 @@ something asks for them, so that no desk can drift away from what is.
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from time import monotonic
 from typing import Any
 
 import msgspec
@@ -92,13 +93,18 @@ async def stream(
     """What one person hears from the position ``after`` on, or from now.
 
     ``happened`` finds what they may see between two positions, ``now`` is merged into every status, and the stream
-    ends as soon as it sees that they may no longer listen.
+    asks now and then whether they may still listen, and ends when they may not.
     """
     yield ServerSentEventMessage(retry=COME_BACK_MS, data=None)
     if not live.status:
         await live.moved_from(live.position)
     told = live.position if after is None else after
-    while await asyncio.to_thread(may_listen):
+    asked = 0.0
+    while True:
+        if monotonic() - asked >= SIGN_OF_LIFE_S:
+            if not await asyncio.to_thread(may_listen):
+                return
+            asked = monotonic()
         upto = live.position
         facts = await asyncio.to_thread(happened, told, upto, MOST) if told < upto else []
         told = facts[-1]["position"] if len(facts) == MOST else max(told, upto)

@@ -5,6 +5,8 @@
 Aim: a median under 200 ms for each page with 100,000 cases.
 """
 
+import asyncio
+import json
 import logging
 import socket
 import statistics
@@ -17,7 +19,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import httpx
 import uvicorn
@@ -32,6 +34,7 @@ from services.runtime.batch import Submission
 from services.runtime.clock import VirtualClock
 from services.runtime.district import find_district, load_district
 from services.runtime.front import Front
+from services.serving import EngineThread
 from services.simulation.people import Dice
 from services.simulation.residents import Residents, invented_reports
 from services.simulation.service import simulation
@@ -45,7 +48,9 @@ REPORTS = 100_000
 TIMES = 31
 AIM_MS = 200
 HOST = "127.0.0.1"
-TOWN = "445303100"
+TOWN, VILLAGE = "445303100", "445303100201"
+DESKS = 100
+CROWD_REPORTS = 10
 
 EVERYTHING = (
     "intake_clerk",
@@ -110,13 +115,13 @@ def tokens(house: House, department: str) -> dict[str, str]:
 
 
 @contextmanager
-def serving(app: Litestar) -> Iterator[httpx.Client]:
+def serving(app: Litestar, lifespan: Literal["on", "off"] = "off") -> Iterator[httpx.Client]:
     """A client of an application on a free port."""
     with socket.socket(
         socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP
     ) as listening:  # answers at once, not Nagle's way
         listening.bind((HOST, 0))
-        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off"))
+        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan=lifespan))
         thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
         thread.start()
         with httpx.Client(base_url=f"http://{HOST}:{listening.getsockname()[1]}", timeout=60) as client:
@@ -136,6 +141,44 @@ def bare(house: House, asks: Mapping[str, tuple[str, str, Ask]]) -> Litestar:
         return ask(Questions(house.views.database, sights_of(user)), house.clock.now())
 
     return Litestar([answer], logging_config=None)
+
+
+async def crowd(url: str, token: str, line: Mapping[str, str]) -> list[float]:
+    """Seconds from handing in a report until each of many desks has heard of it and has its rows, over some reports."""
+    spent: list[float] = []
+    began, report = 0.0, 0
+    heard = asyncio.Semaphore(0)
+
+    async def desk(client: httpx.AsyncClient) -> None:
+        last = 0
+        async with client.stream("GET", "/api/live") as stream:
+            heard.release()
+            async for text in stream.aiter_lines():
+                if last < report and text.startswith("data: ") and json.loads(text[6:])["facts"]:
+                    last = report
+                    (await client.get("/api/triage")).raise_for_status()
+                    spent.append(time.perf_counter() - began)
+                    heard.release()
+
+    headers = {"authorization": f"Bearer {token}"}
+    limits = httpx.Limits(max_connections=None, max_keepalive_connections=2 * DESKS)
+    async with httpx.AsyncClient(base_url=url, timeout=60, headers=headers, limits=limits) as client:
+        desks = [asyncio.create_task(desk(client)) for _ in range(DESKS)]
+        await _all_of(heard)
+        for report in range(1, CROWD_REPORTS + 1):
+            began = time.perf_counter()
+            (await client.post("/api/reports", json={**line, "id": f"crowd-{report}"})).raise_for_status()
+            await _all_of(heard)
+            await asyncio.sleep(1)
+        for task in desks:
+            task.cancel()
+        await asyncio.wait(desks)
+    return spent
+
+
+async def _all_of(heard: asyncio.Semaphore) -> None:
+    for _ in range(DESKS):
+        await heard.acquire()
 
 
 def medians_ms(asked: Callable[[], httpx.Response], others: Callable[[], httpx.Response]) -> tuple[float, float, int]:
@@ -164,7 +207,8 @@ def main(reports: int, folder: Path) -> None:
         row = next(row for row in board if row["owes"] == "acknowledge" and row["call"])
         asks = pages(row["case"], row["owner"])
         given = tokens(house, row["owner"])
-        window = Window(house, Front(), lambda: True, demo=False)
+        front = Front()
+        window = Window(house, front, lambda: True, demo=False)
         print(f"{found.figure('cases'):,} cases, {house.log.head():,} facts")
         print(f"{'page':<24} {'bytes':>9} {'ms':>8} {'bare ms':>8} {'ratio':>6}   aim: < {AIM_MS} ms")
         with serving(create_app(window)) as client, serving(bare(house, asks)) as plain:
@@ -176,6 +220,20 @@ def main(reports: int, folder: Path) -> None:
                 )
                 missed = "" if ours < AIM_MS else "   MISSED"
                 print(f"{name:<24} {size:>9,} {ours:>8.1f} {theirs:>8.1f} {ours / theirs:>6.2f}{missed}", flush=True)
+        engine = EngineThread(house.engine(front), front, lambda: house.clock, house.settle)
+        engine.start()
+        line = {
+            "time": house.clock.now().isoformat(),
+            "title": "",
+            "text": "路面塌陷",
+            "matter": "602",
+            "village": VILLAGE,
+        }
+        with serving(create_app(window), lifespan="on") as client:
+            spent = sorted(asyncio.run(crowd(str(client.base_url), given["command_centre"], line)))
+        engine.stop()
+        middle, worst = spent[len(spent) // 2], spent[-1]
+        print(f"{DESKS} open desks, from a report to each desk's rows: median {middle:.2f} s, worst {worst:.2f} s")
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from events.call import CallEscalated, CallIssued, DepartmentsCalled
-from events.case import CaseCallsIssued, CaseClassified, CaseOpened, CaseReportLinked, CaseTriageQueued
+from events.case import CaseCallsIssued, CaseClassified, CaseOpened, CaseReopened, CaseReportLinked, CaseTriageQueued
 from events.district import DistrictConfigured
 from events.envelope import Recorded
 from events.ids import outcome_of
@@ -111,6 +111,14 @@ def _because(recorded: Recorded, fact: Any, rules: RuleBook) -> list[Sentence]:
             return _because_calls(fact, rules)
         case CallIssued():
             return []
+        case CaseReopened():
+            due = _local(fact.result.by)
+            return [
+                _say(
+                    f"群众要求重新办理（第{fact.reopening}次），办结期限 {due}（{fact.result.rule}）。",
+                    f"A reporter had the case reopened (time {fact.reopening}); result due {due} ({fact.result.rule}).",
+                )
+            ]
         case DepartmentsCalled():
             return _because_due(fact, rules)
         case CallEscalated():

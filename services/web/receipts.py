@@ -89,8 +89,8 @@ class Receipts:
         """Take a reporter's wish to have the case taken up again.
 
         Raises:
-            HTTPException: 400 and 404 as `look_up`; 409 when the reporter gave another reason before; 410 when the
-                reporter was erased; 422 when it is not the time for it.
+            HTTPException: 400 and 404 as `look_up`; 409 when the reporter gave another reason before; 422 when it is
+                not the time for it, or the reporter was erased.
         """
         return await self._taken(text, lambda held: self._voice.reopening(held, reopening.reason))
 

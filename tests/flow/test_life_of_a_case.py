@@ -615,9 +615,10 @@ def test_a_reporter_who_was_erased_does_not_come_back(house: House) -> None:
 
     house.erase(held.report, "somebody", "request")
 
+    refused = by_receipt(house, voice.reopening(held, "还是坏的。"))
+
     assert voice.standing(held).may == ()
-    with pytest.raises(Erased):
-        house.ledger.decide(voice.reopening(held, "还是坏的。"))
+    assert (refused.status, "erased" in refused.reason) == ("rejected", True)
     settled(house.log)
 
 

@@ -424,7 +424,7 @@ def test_a_case_that_nobody_has_classified_is_not_shown_yet(
     "statement",
     [
         "SELECT * FROM views.cases",
-        "SELECT * FROM views.cases_v1",
+        "SELECT * FROM views.cases_v2",
         "SELECT * FROM views.builds",
         "SELECT * FROM log.stored_events",
         "SELECT * FROM vault.keys",
@@ -441,7 +441,7 @@ def test_a_case_that_nobody_has_classified_is_not_shown_yet(
         "CREATE TEMP TABLE mine (x int)",
         "CREATE SCHEMA mine",
         "BEGIN; LOCK TABLE views.builds IN EXCLUSIVE MODE",
-        "BEGIN; LOCK TABLE views.cases_v1 IN EXCLUSIVE MODE",
+        "BEGIN; LOCK TABLE views.cases_v2 IN EXCLUSIVE MODE",
         "SET ROLE hujiao_views",
     ],
 )

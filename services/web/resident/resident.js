@@ -19,6 +19,7 @@ const WORDS = {
   reason: ["理由", "Why"], reopened: ["已重新办理，主办部门会再次上门处理。", "Taken up again: the lead department is called once more."],
   thanks: ["已收到您的评价，谢谢。", "Your answer was received. Thank you."], both: ["请回答两个问题。", "Please answer both questions."],
   hotline: ["如仍未解决，请拨打热线 12345。", "If it is still not solved, please call the hotline 12345."],
+  other: ["您先前已提交过另一个答复，以先前的为准。", "Another answer of yours came before; that one counts."],
   refused: ["现在不能提交：", "This cannot be sent now: "],
   unreachable: ["连接不上服务，请稍后重试。", "The service cannot be reached. Please try again."], which: ["请从列表里选一个村、社区。", "Please choose a village from the list."],
   notices: ["办理结果公开", "Published outcomes"], search: ["搜索", "Search"], nothing: ["没有相符的结果。", "Nothing fits."], staff: ["工作人员登录", "Staff log-in"],
@@ -159,7 +160,7 @@ function offer(path, label, thanks, fields, read) {
   const error = h("p", { class: "error", role: "alert", hidden: true });
   const button = h("button", { class: "primary", text: t(label) });
   const complain = (text) => { say(error, text); error.hidden = false; };
-  const form = h("form", { class: "offer", onsubmit: async (event) => {
+  const form = h("form", { class: "offer", oninput: () => { error.hidden = true; }, onsubmit: async (event) => {
     event.preventDefault();
     const body = read(form);
     if (!body) return complain(t("both"));
@@ -169,7 +170,8 @@ function offer(path, label, thanks, fields, read) {
       form.replaceWith(h("p", { class: "done", role: "status", text: [t(thanks), label === "rate" ? told(rated) : ""].filter(Boolean).join(" ") }));
     } catch (problem) {
       button.disabled = false;
-      complain(!(problem instanceof Refused) ? t("unreachable") : problem.status === 429 ? t("often") : t("refused") + problem.message);
+      if (!(problem instanceof Refused)) return complain(t("unreachable"));
+      complain({ 409: t("other"), 429: t("often") }[problem.status] ?? t("refused") + problem.message);
     }
   } }, fields, error, button);
   return form;

@@ -1,7 +1,7 @@
 """事件: one problem and its way from the first report to its end, as facts and requests of one case stream."""
 
 from datetime import datetime
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from msgspec import Meta, Struct
 
@@ -14,6 +14,9 @@ Role = Literal["lead", "assist", "consult"]
 """主办, 协办, 会商."""
 
 Level = Literal["town", "district"]
+
+REPORTER = "reporter"
+"""Who acts by a receipt: a report's own reporter (上报人), of whom facts hold no name."""
 
 CloseReason = Literal["solved", "explained", "refused"]
 """How a case ended: 解决, 解释说明, 不予受理."""
@@ -161,7 +164,10 @@ class CaseResolved(Fact, frozen=True, kw_only=True):
 
 
 class CaseFollowedUp(Fact, frozen=True, kw_only=True):
-    """回访: one try, at ``tried_at`` (UTC), to reach one reporter; the answers only when ``contacted``."""
+    """回访: one try, at ``tried_at`` (UTC), to reach one reporter; the answers only when ``contacted``.
+
+    ``by`` is `REPORTER` when nobody asked and the reporter answered by receipt (群众评价).
+    """
 
     report: str
     attempt: int
@@ -195,6 +201,25 @@ class CaseClosed(Fact, frozen=True, kw_only=True):
 
     reason: CloseReason
     by: str
+
+
+class CaseReopened(Fact, frozen=True, kw_only=True):
+    """重新办理: a reporter came back after the case was closed, for the ``reopening``-th time (from 1).
+
+    The same lead is called again; the result is due after half the time that was promised first. ``reason`` is
+    encrypted under the report's key.
+    """
+
+    attempt: int
+    reopening: int
+    report: str
+    matter: str
+    town: str
+    village: str
+    handling_class: HandlingClass
+    by: str
+    reason: Sealed
+    result: Due
 
 
 class OpenCase(Request, frozen=True, kw_only=True, tag="case.open.v1"):
@@ -277,7 +302,7 @@ class ExplainCase(Request, frozen=True, kw_only=True, tag="case.explain.v1"):
 
 
 class FollowUp(Request, frozen=True, kw_only=True, tag="case.follow-up.v1"):
-    """Record one try to reach a reporter (回访)."""
+    """Record one try to reach a reporter (回访), or the reporter's own answer by receipt: then ``by`` is `REPORTER`."""
 
     case: str
     report: str
@@ -292,3 +317,19 @@ class CloseCase(Request, frozen=True, kw_only=True, tag="case.close.v1"):
 
     case: str
     attempt: int
+
+
+class ReopenCase(Request, frozen=True, kw_only=True, tag="case.reopen.v1"):
+    """A reporter wants a closed case taken up again, and says why.
+
+    ``closed_at`` (UTC) is when the case was closed last, read in the log by whoever sends this.
+    """
+
+    PRIVATE: ClassVar[dict[str, str]] = {"reason": "report"}
+    DERIVED: ClassVar[dict[str, Any]] = {"closed_at": None}
+
+    case: str
+    report: str
+    by: Person
+    reason: Words
+    closed_at: datetime | None = None

@@ -120,6 +120,22 @@ def closed(rows: Rows, recorded: Recorded, fact: c.CaseClosed) -> None:
     rows.delete(recorded.stream, CENTRE)
 
 
+def reopened(rows: Rows, recorded: Recorded, fact: c.CaseReopened) -> None:
+    """The result is owed again, by a case that was gone from the board."""
+    _owe(
+        rows,
+        recorded,
+        recorded.stream,
+        CENTRE,
+        "result",
+        fact.result,
+        town=fact.town,
+        village=fact.village,
+        matter=fact.matter,
+        handling_class=fact.handling_class,
+    )
+
+
 def drafted(rows: Rows, recorded: Recorded, fact: o.OutcomeDrafted) -> None:
     """A second person owes a decision on the notice."""
     _owe(
@@ -213,6 +229,7 @@ BOARD = View(
         "case.rework-ordered.v1": to_rework,
         "case.resolved.v1": resolved,
         "case.closed.v1": closed,
+        "case.reopened.v1": reopened,
         "outcome.drafted.v1": drafted,
         "outcome.published.v1": disclosed,
         "outcome.withheld.v1": disclosed,

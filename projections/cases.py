@@ -21,6 +21,7 @@ def opened(rows: Rows, recorded: Recorded, fact: c.CaseOpened) -> None:
             calls=0,
             departments=0,
             follow_ups=0,
+            reopenings=0,
             reported_at=fact.reported_at,
             opened_at=recorded.meta.recorded_at,
             configuration=recorded.meta.configuration,
@@ -122,13 +123,26 @@ def closed(rows: Rows, recorded: Recorded, fact: c.CaseClosed) -> None:
     _change(rows, recorded, phase="closed", closed_at=recorded.meta.recorded_at, close_reason=fact.reason)
 
 
+def reopened(rows: Rows, recorded: Recorded, fact: c.CaseReopened) -> None:
+    """Not the end after all."""
+    _change(
+        rows,
+        recorded,
+        phase="rework",
+        reopenings=fact.reopening,
+        closed_at=None,
+        close_reason=None,
+        result_due=fact.result.by,
+    )
+
+
 def _change(rows: Rows, recorded: Recorded, **values: Any) -> None:
     rows.change(recorded.stream, position=recorded.position, **values)
 
 
 CASES = View(
     name="cases",
-    version=1,
+    version=2,
     purpose="every case as it stands 事件现状",
     key=("case",),
     columns={
@@ -145,6 +159,7 @@ CASES = View(
         "calls": INTEGER,
         "departments": INTEGER,
         "follow_ups": INTEGER,
+        "reopenings": INTEGER,
         "classified_by": TEXT,
         "score": REAL,
         "solved": TEXT,
@@ -181,5 +196,6 @@ CASES = View(
         "case.resolved.v1": resolved,
         "case.followed-up.v1": followed_up,
         "case.closed.v1": closed,
+        "case.reopened.v1": reopened,
     },
 )

@@ -41,6 +41,8 @@ def of_case(rows: Rows, recorded: Recorded, fact: Any) -> None:
         case c.CaseFollowedUp():
             answer = "unreached" if not fact.contacted else "solved" if fact.solved else "not solved"
             entry(rows, recorded, recorded.stream, who=fact.by, attempt=fact.attempt, detail=answer)
+        case c.CaseReopened():
+            entry(rows, recorded, recorded.stream, who=fact.by, attempt=fact.attempt, detail=str(fact.reopening))
         case c.CaseResolved() | c.CaseResultSentBack():
             entry(rows, recorded, recorded.stream, who=fact.by, attempt=fact.attempt)
         case _:
@@ -90,7 +92,7 @@ def of_outcome(rows: Rows, recorded: Recorded, fact: Any) -> None:
 
 _OF_CASE = (
     "opened report-linked triage-queued classified calls-issued engaged call-completed result-submitted "
-    "result-sent-back resolved followed-up rework-ordered review-reopened closed"
+    "result-sent-back resolved followed-up rework-ordered review-reopened closed reopened"
 )
 _OF_CALL = (
     "issued departments-called acknowledged reported-in reporter-contacted noted result-filed clock-missed "

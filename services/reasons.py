@@ -10,6 +10,7 @@ from events.call import CallEscalated, CallIssued, DepartmentsCalled
 from events.case import (
     CaseCallsIssued,
     CaseClassified,
+    CaseReopened,
     CaseResolved,
     CaseResultSubmitted,
     CaseReviewReopened,
@@ -64,7 +65,7 @@ def _dues(fact: Any) -> Iterator[tuple[bool, str, str, Due]]:
                 for owes, due in {**clocks, "result": leg.result}.items():
                     if due is not None:
                         yield True, leg.department, owes, due
-        case CaseClassified():
+        case CaseClassified() | CaseReopened():
             yield False, "command_centre", "result", fact.result
         case CaseResultSubmitted() | CaseReviewReopened():
             yield False, "command_centre", "review", fact.review
@@ -111,6 +112,14 @@ def _because(recorded: Recorded, fact: Any, rules: RuleBook) -> list[Sentence]:
             return _because_calls(fact, rules)
         case CallIssued():
             return []
+        case CaseReopened():
+            due = _local(fact.result.by)
+            return [
+                _say(
+                    f"群众要求重新办理（第{fact.reopening}次），办结期限 {due}（{fact.result.rule}）。",
+                    f"A reporter had the case reopened (time {fact.reopening}); result due {due} ({fact.result.rule}).",
+                )
+            ]
         case DepartmentsCalled():
             return _because_due(fact, rules)
         case CallEscalated():

@@ -15,6 +15,7 @@ from events.case import (
     CaseEngaged,
     CaseFollowedUp,
     CaseOpened,
+    CaseReopened,
     CaseReportLinked,
     CaseResolved,
     CaseResultSentBack,
@@ -55,6 +56,7 @@ Facts = (
     | CaseReworkOrdered
     | CaseReviewReopened
     | CaseClosed
+    | CaseReopened
 )
 
 Requests = ClassifyCase | IssueCalls | EngageCase | SubmitResult | CloseCase
@@ -73,9 +75,17 @@ class Asked(Struct, frozen=True):
         """Whether nothing is left to ask this reporter."""
         return self.anonymous or self.supplement or self.reached or len(self.tries) >= tries
 
+    @property
+    def may_answer(self) -> bool:
+        """Whether this reporter's own answer still counts: one for each report that is no supplement."""
+        return not self.supplement and not self.reached
+
 
 class Case(Struct, frozen=True):
-    """What the command centre needs to know of a case to decide about it."""
+    """What the command centre needs to know of a case to decide about it.
+
+    ``result`` is what was promised for the next calling; without it the time begins anew with the calling.
+    """
 
     phase: Phase
     town: str
@@ -93,6 +103,7 @@ class Case(Struct, frozen=True):
     solved: Literal["yes", "partly", "no"] = "yes"
     reply: Sealed | None = None
     reworked: bool = False
+    reopenings: int = 0
     close_reason: CloseReason | None = None
 
     @property
@@ -144,17 +155,28 @@ def evolve(state: Case | None, fact: Facts) -> Case:
         case CaseResultSubmitted():
             return structs.replace(state, phase="in_review")
         case CaseResultSentBack():
-            return structs.replace(state, phase="rework")
+            return structs.replace(state, phase="rework", result=None)
         case CaseResolved():
             return structs.replace(state, phase="resolved")
         case CaseFollowedUp():
             return structs.replace(state, reports=tuple(_asked(known, fact) for known in state.reports))
         case CaseReworkOrdered():
-            return structs.replace(state, phase="rework", reworked=True, reports=_ask_again(state.reports))
+            again = _ask_again(state.reports)
+            return structs.replace(state, phase="rework", reworked=True, result=None, reports=again)
         case CaseReviewReopened():
             return structs.replace(state, phase="in_review", reports=_ask_again(state.reports))
         case CaseClosed():
             return structs.replace(state, phase="closed", close_reason=fact.reason)
+        case CaseReopened():
+            return structs.replace(
+                state,
+                phase="rework",
+                close_reason=None,
+                reworked=True,
+                reopenings=fact.reopening,
+                result=fact.result,
+                reports=_ask_again(state.reports),
+            )
         case _:
             assert_never(fact)
 
@@ -219,9 +241,11 @@ def decide(state: Case | None, request: Requests, now: datetime, rules: RuleBook
 
 
 def call_issued(case_id: str, case: Case, plan: CallPlan, attempt: int, now: datetime, rules: RuleBook) -> CallIssued:
-    """The first fact of a call. For rework the result is due when the matter's promise, begun anew, ends."""
-    matter = rules.matter(case.matter)
-    assert case.result is not None, "only a classified case is called for"
+    """The first fact of a call.
+
+    For rework the result is due when the matter's promise, begun anew, ends; after a reopening, in half of that.
+    """
+    due_again = rules.reopened_due if case.reopenings else rules.result_due
     return CallIssued(
         case=case_id,
         attempt=attempt,
@@ -232,7 +256,7 @@ def call_issued(case_id: str, case: Case, plan: CallPlan, attempt: int, now: dat
         matter=case.matter,
         handling_class=case.handling_class,
         legs=plan.legs,
-        result=case.result if attempt == 1 else rules.result_due(matter, now),
+        result=case.result or due_again(rules.matter(case.matter), now),
         contactable=case.contactable,
     )
 

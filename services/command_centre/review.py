@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import assert_never
 
 from events.case import (
+    REPORTER,
     ApproveResult,
     CaseClosed,
     CaseFollowedUp,
@@ -21,7 +22,7 @@ from events.case import (
 )
 from events.envelope import Fact
 from events.private import sealed
-from services.command_centre.case import Case, Phase, evolve
+from services.command_centre.case import Asked, Case, Phase, evolve
 from services.decisions import Rejected
 from services.rules.book import RuleBook
 from services.rules.calendar import SHANGHAI
@@ -88,7 +89,9 @@ def _follow_up(state: Case, request: FollowUp, now: datetime, rules: RuleBook) -
     asked = next((known for known in state.reports if known.report == request.report), None)
     if asked is None:
         raise Rejected(f"expected a report of this case, found {request.report}")
-    if asked.done(tries):
+    if request.by == REPORTER:
+        _may_answer(asked, request)
+    elif asked.done(tries):
         raise Rejected("expected a reporter who still has to be asked, found one who was, or who is anonymous")
     last_in_vain = len(asked.tries) + 1 == tries and not request.contacted
     if last_in_vain and asked.tries and _same_day(asked.tries[0], now):
@@ -112,6 +115,14 @@ def _follow_up(state: Case, request: FollowUp, now: datetime, rules: RuleBook) -
     if all(known.done(tries) for known in evolve(state, followed_up).reports):
         return followed_up, CaseClosed(reason="solved", by=request.by)
     return (followed_up,)
+
+
+def _may_answer(asked: Asked, request: FollowUp) -> None:
+    """A reporter answers by receipt, asked or not, also anonymously: one reporter, one vote."""
+    if not request.contacted:
+        raise Rejected("expected an answer from a reporter who came by receipt, found none")
+    if not asked.may_answer:
+        raise Rejected("expected a reporter who has not answered yet, found one who has, or who only adds to a report")
 
 
 def _not_solved(state: Case, report: str, now: datetime, rules: RuleBook) -> Fact:

@@ -8,6 +8,7 @@ from events.case import (
     ApproveResult,
     CaseClassified,
     CaseOpened,
+    CaseReopened,
     CaseResultSentBack,
     CaseReworkOrdered,
     ClassifyCase,
@@ -18,6 +19,7 @@ from events.case import (
     IssueCalls,
     LinkReport,
     OpenCase,
+    ReopenCase,
     SendBackResult,
     SubmitResult,
 )
@@ -25,7 +27,7 @@ from events.envelope import Recorded, Request
 from events.ids import case_of
 from events.report import RefuseReport, ReportAccepted
 from events.reporter import ReporterReported
-from services.command_centre import case, review
+from services.command_centre import case, reopening, review
 from services.command_centre.case import Case
 from services.decisions import Append, Handler, Rejected, Service, Stream, on_one_stream
 from services.intake import report as intake
@@ -49,12 +51,13 @@ def call_platforms(recorded: Recorded, fact: CaseClassified, rules: RuleBook) ->
 
 
 def call_again(
-    recorded: Recorded, fact: CaseResultSentBack | CaseReworkOrdered, rules: RuleBook
+    recorded: Recorded, fact: CaseResultSentBack | CaseReworkOrdered | CaseReopened, rules: RuleBook
 ) -> tuple[Request, ...]:
-    """再次呼叫: rework goes to the lead that had it before."""
+    """再次呼叫: rework goes to the lead that had it before, also when the case had ended."""
     attempt = fact.attempt + 1
     calls = rules.plan_calls(recorded.stream, fact.town, rules.matter(fact.matter), attempt, only_lead=True)
-    return (IssueCalls(case=recorded.stream, attempt=attempt, calls=calls, reason="rework"),)
+    reason = "reopened" if isinstance(fact, CaseReopened) else "rework"
+    return (IssueCalls(case=recorded.stream, attempt=attempt, calls=calls, reason=reason),)
 
 
 def engage(recorded: Recorded, fact: CallAcknowledged, rules: RuleBook) -> tuple[Request, ...]:
@@ -156,6 +159,7 @@ SERVICE = Service(
         OpenCase: Handler(lambda r: (r.case, r.report), decide_open),
         LinkReport: Handler(lambda r: (r.report, r.case, r.opens, r.reporter), decide_link),
         RefuseReport: Handler(lambda r: (r.report, r.case), decide_refuse),
+        ReopenCase: Handler(lambda r: (r.case, r.report), reopening.decide),
         IssueCalls: Handler(lambda r: (r.case, *(plan.call for plan in r.calls)), decide_calls),
         **{
             request: on_one_stream("case", case.decide)
@@ -171,6 +175,7 @@ SERVICE = Service(
         "case.classified.v1": call_platforms,
         "case.result-sent-back.v1": call_again,
         "case.rework-ordered.v1": call_again,
+        "case.reopened.v1": call_again,
         "call.acknowledged.v1": engage,
         "call.completed.v1": submit_result,
     },

@@ -56,6 +56,7 @@ NEWS: dict[str, Stage] = {
     "case.result-sent-back.v1": "rework",
     "case.resolved.v1": "resolved",
     "case.closed.v1": "closed",
+    "case.reopened.v1": "rework",
     "outcome.published.v1": "published",
     "report.refused.v1": "refused",
 }

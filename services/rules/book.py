@@ -14,7 +14,7 @@ from events.district import District, Duty, HandlingClass, Limit, Matter, Town, 
 from events.ids import call_of
 from events.report import Suggestion
 from services.rules.calendar import WorkingCalendar
-from services.rules.limits import after_due, due_by
+from services.rules.limits import after_due, due_by, half_of
 
 CATCH_ALL = "999"
 
@@ -119,6 +119,10 @@ class RuleBook:
         if matter.promised:
             return self._due(now, matter.promised, f"matter {matter.code} promised")
         return self._due(now, self._limits[matter.handling_class].result, f"{matter.handling_class} result")
+
+    def reopened_due(self, matter: Matter, now: datetime) -> Due:
+        """When the result of a reopened case is due: in half of what the matter promises."""
+        return half_of(self.calendar, now, self.result_due(matter, now))
 
     def review_due(self, handling_class: HandlingClass, now: datetime) -> Due:
         """When a submitted result must be reviewed."""

@@ -74,6 +74,16 @@ def due_by(calendar: WorkingCalendar, start: datetime, text: str, label: str) ->
     return Due(by=by, rule=f"{label} {text}", provisional=duration.working and calendar.provisional(by))
 
 
+def half_of(calendar: WorkingCalendar, start: datetime, due: Due) -> Due:
+    """The due time at half of the clock that runs from ``start`` to ``due``, in the clock's own kind of time."""
+    working = parse_duration(due.rule.rsplit(" ", 1)[-1]).working
+    if working:
+        by = calendar.add_working_time(start, calendar.working_minutes(start, due.by) / 2)
+    else:
+        by = start + (due.by - start) / 2
+    return Due(by=by, rule=f"half of {due.rule}", provisional=working and calendar.provisional(by))
+
+
 def after_due(calendar: WorkingCalendar, start: datetime, due: Due, share: float) -> datetime:
     """When ``share`` of the clock's length has passed beyond its due time, in the clock's own kind of time."""
     if parse_duration(due.rule.rsplit(" ", 1)[-1]).working:

@@ -1,6 +1,6 @@
 """The window: JSON over HTTP with OpenAPI, health, metrics, the console and the resident's page.
 
-Nobody need log in to hand in a report, to look up a receipt and to read public notices; for everything else the gate
+Nobody need log in to hand in a report, to use its receipt and to read public notices; for everything else the gate
 asks who it is, and one table says what they may do and see (`services.people.authority`).
 """
 
@@ -35,6 +35,7 @@ from services.web.desks import REJECTED, Asked, InPath, Limit, act_routes, at_mo
 from services.web.gate import PUBLIC, Gate, body_of, page, public, read, session_routes
 from services.web.intake_desk import intake_routes
 from services.web.openapi import Described
+from services.web.receipts import Heard, Rating, Reopening
 from services.web.reports import TAKEN, Outcome, Received, ReportOperation
 from services.web.seats import seat_routes
 from services.web.window import Window
@@ -50,7 +51,7 @@ GUARDS = {
 """What browsers are told of every answer: nothing of another site runs here, and no other site shows us in a frame."""
 
 LOOKUPS_A_MINUTE = 60
-"""So often may one address look up receipts: a resident needs a few, whoever tries them out needs very many."""
+"""So often may one address use receipts in any way: a resident needs a few, whoever tries them out needs very many."""
 
 
 _PASSWORD_BYTES = 12
@@ -133,8 +134,21 @@ def public_routes(window: Window, lookups_a_minute: int) -> list[ControllerRoute
 
     @get("/api/receipts/{receipt:str}", sync_to_thread=True, middleware=[limited], **public())
     def receipt(receipt: InPath) -> dict[str, Any]:
-        """How far the report with this receipt has come, until when it is promised, and who holds it now."""
-        return window.receipt(receipt)
+        """How far the report with this receipt has come, until when it is promised, and who holds it now.
+
+        ``may`` says what its reporter can do now (``rate``, ``reopen``), ``rated`` what was answered about this result.
+        """
+        return window.receipts.look_up(receipt)
+
+    @post("/api/receipts/{receipt:str}/rating", status_code=200, middleware=[limited], **public(takes=Rating))
+    async def rating(request: Request[Any, Any, Any], receipt: InPath) -> Heard:
+        """群众评价: while the case waits for its reporters' answers, say whether it is solved and you are satisfied."""
+        return await window.receipts.rate(receipt, read(await body_of(request), Rating))
+
+    @post("/api/receipts/{receipt:str}/reopening", status_code=200, middleware=[limited], **public(takes=Reopening))
+    async def reopening(request: Request[Any, Any, Any], receipt: InPath) -> Heard:
+        """重新办理: within 30 days of the end ask, with a reason, to have the case taken up again."""
+        return await window.receipts.reopen(receipt, read(await body_of(request), Reopening))
 
     @get("/api/notices", sync_to_thread=True, **public())
     def notices(town: Asked = "", limit: Limit = 50) -> dict[str, Any]:
@@ -152,7 +166,7 @@ def public_routes(window: Window, lookups_a_minute: int) -> list[ControllerRoute
         """To the resident's page; in a demo, to the console."""
         return Redirect("/console/index.html" if window.demo else "/resident/")
 
-    return [catalogue, report, receipt, notices, health, console]
+    return [catalogue, report, receipt, rating, reopening, notices, health, console]
 
 
 def keeper_routes(window: Window) -> list[ControllerRouterHandler]:

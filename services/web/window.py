@@ -17,7 +17,6 @@ from projections.queries import Found, Questions
 from projections.view import Row, moment_text
 from services.acting import Acting
 from services.history import case_as_of, facts_of_case
-from services.intake.receipt import read_receipt
 from services.people.authority import sights_of
 from services.people.user import User
 from services.reasons import explain, reasons_of_dues
@@ -26,6 +25,7 @@ from services.runtime.clock import ScaledClock, SystemClock
 from services.runtime.errors import Erased
 from services.runtime.front import Front
 from services.web.live import Live
+from services.web.receipts import Receipts
 from services.web.reports import Reports
 from services.web.seats import Seats
 from services.wiring import House
@@ -41,6 +41,7 @@ class Window:
         self.questions = Questions(house.views.database)
         self.reports = Reports(house, front)
         self.acting = Acting(house)
+        self.receipts = Receipts(house, front, self.questions, self.reply)
         self.seats = Seats(house, self.acting, SystemClock().now)
         self.live = Live(self._shown_up_to, self.status)
         self._replies: dict[tuple[str, bytes], str] = {}
@@ -128,30 +129,15 @@ class Window:
         rows = seen.owing(self.house.clock.now(), (), user.unit.department)
         return [row | {"acts": self.acting.possible_of_call(user, row["call"])} for row in rows]
 
-    def receipt(self, text: str) -> dict[str, Any]:
-        """What the resident may know: the stage, until when, who holds it, and the reply once it is public."""
-        try:
-            found = self.questions.receipt(read_receipt(text))
-        except ValueError as error:
-            raise HTTPException(f"receipt: {error}", status_code=400) from error
-        if found is None:
-            raise HTTPException("receipt: expected one that we gave, found none such", status_code=404)
-        names = ("receipt", "stage", "case", "reported_at", "matter", "result_due", "holders")
-        public = {name: found[name] for name in names}
-        if found["visibility"] == "confidential":
-            public |= {"matter": None, "case": None, "holders": []}
-        reply = self._reply(found["reply"]) if found["notice"] == "published" else None
-        return {**public, "reply": reply}
-
     def notices(self, town: str, limit: int) -> list[Found]:
         """Published notices, newest first: what everybody may read."""
         names = ("matter", "town", "village", "decided_at")
         return [
-            {name: row[name] for name in names} | {"reply": self._reply(row["reply"])}
+            {name: row[name] for name in names} | {"reply": self.reply(row["reply"])}
             for row in self.questions.published(town, limit)
         ]
 
-    def _reply(self, stored: bytes | None) -> str | None:
+    def reply(self, stored: bytes | None) -> str | None:
         """A published reply; that the public reads it is recorded once, not each time."""
         if stored is None:
             return None

@@ -10,6 +10,7 @@ from events.call import AcknowledgeCall, CallClockMissed, CallEscalated, Contact
 from events.case import (
     ApproveResult,
     CaseFollowedUp,
+    CaseReopened,
     CaseResolved,
     ClassifyCase,
     ExplainCase,
@@ -20,8 +21,9 @@ from events.ids import outcome_of
 from events.outcome import PublishOutcome, WithholdOutcome
 from events.private import Sealed
 from events.report import LinkReportToCase, RefuseReport, ReportSubmitted, SubmitReport
-from services.runtime.batch import Answer
-from services.runtime.errors import Erased
+from services.runtime.batch import Answer, Submission
+from services.runtime.errors import Conflict, Erased
+from services.voice import Held, Standing, Voice
 from services.wiring import House
 from tests.flow.township import (
     MONDAY_MORNING,
@@ -513,6 +515,110 @@ def test_a_reporter_who_says_it_is_not_solved_has_it_done_again_and_the_second_t
     now = row(house, "cases", case=case)
     assert (now["phase"], now["close_reason"], now["satisfied"]) == ("closed", "explained", 0)
     assert timers(house.log) == {}
+    settled(house.log)
+
+
+def by_receipt(house: House, submitted: Submission) -> Answer:
+    """Have what came by a receipt decided, and let everybody react."""
+    answer = house.ledger.decide(submitted)
+    react(house)
+    return answer
+
+
+def test_a_case_rated_by_receipt_closes_and_its_reporter_has_it_taken_up_again(house: House) -> None:  # noqa: PLR0915 - one life
+    report = hand_in(house, "1")
+    react(house)
+    receipt, case = (row(house, "reports", report=report)[name] for name in ("receipt", "case"))
+    voice, held = Voice(house), Held(receipt, report, case)
+    bring_to_review(house, case)
+    assert voice.standing(held) == Standing()
+    act(house, ApproveResult(case=case, by="reviewer"), "reviewer")
+    act(house, PublishOutcome(outcome=outcome_of(case), case=case, by="publisher"), "publisher")
+    since = Since(house)
+
+    # The reporter answers by receipt; the same again is the same answer, another one is a conflict
+    assert voice.standing(held).may == ("rate",)
+    first = by_receipt(house, voice.rating(held, solved=True, satisfied=True))
+    again = by_receipt(house, voice.rating(held, solved=True, satisfied=True))
+    with pytest.raises(Conflict):
+        house.ledger.decide(voice.rating(held, solved=False, satisfied=False))
+    assert (first.facts, first.repeated, again.repeated) == (2, False, True)
+    assert since.recorded() == ["case.followed-up", "case.closed"]
+    now = row(house, "cases", case=case)
+    assert (now["phase"], now["close_reason"], now["satisfied"], now["reopenings"]) == ("closed", "solved", 1, 0)
+    assert rows(house.views, "board", case=case) == []
+
+    # A week later it is as bad as before: the lead is called again, and has half the time
+    later(house, timedelta(days=7))
+    standing = voice.standing(held)
+    assert standing.may == ("reopen",)
+    assert standing.rated is not None
+    assert (standing.rated.solved, standing.rated.satisfied) == (True, True)
+    first = by_receipt(house, voice.reopening(held, "同一处又塌了。"))
+    again = by_receipt(house, voice.reopening(held, "同一处又塌了。"))
+    assert (first.status, first.repeated, again.repeated) == ("accepted", False, True)
+    assert since.recorded() == ["case.reopened", "case.calls-issued", "call.issued", "call.departments-called"]
+    now = row(house, "cases", case=case)
+    assert (now["phase"], now["attempt"], now["reopenings"]) == ("calling", 2, 1)
+    assert (now["closed_at"], now["close_reason"]) == (None, None)
+    promised = house.ledger.rules.reopened_due(house.ledger.rules.matter("602"), house.clock.now())
+    assert now["result_due"] == leg(house, case, "D32")["result_due"] == text(promised.by)
+    owed = rows(house.views, "board", case=case)
+    assert {found["owner"]: found["owes"] for found in owed} == {"command_centre": "result", "D32": "acknowledge"}
+    assert {(found["village"], found["matter"]) for found in owed} == {(now["village"], "602")}
+    reopened = next(fact for fact in house.log.stream(case) if isinstance(fact.fact, CaseReopened)).fact
+    assert isinstance(reopened, CaseReopened)
+    reason = house.vault.open(reopened.reason, str, "anybody", "to read it", MONDAY_MORNING)
+    assert (reason, reopened.reason.key) == ("同一处又塌了。", report)
+
+    # What was published stays so until there is a new result, which is drafted anew
+    assert row(house, "notices", case=case)["phase"] == "published"
+    bring_to_review(house, case)
+    act(house, ApproveResult(case=case, by="reviewer"), "reviewer")
+    notice = row(house, "notices", case=case)
+    assert (notice["phase"], notice["attempt"]) == ("drafted", 2)
+
+    # The reporter is asked anew
+    assert voice.standing(held) == Standing(("rate",))
+    by_receipt(house, voice.rating(held, solved=True, satisfied=False))
+    now = row(house, "cases", case=case)
+    assert (now["phase"], now["satisfied"], now["follow_ups"]) == ("closed", 0, 2)
+    timeline = [found["what"] for found in rows(house.views, "timeline", case=case)]
+    assert timeline.count("case.reopened.v1") == 1
+    settled(house.log)
+
+
+def closed_by_its_reporter(house: House) -> tuple[Voice, Held]:
+    report = hand_in(house, "1")
+    react(house)
+    found = row(house, "reports", report=report)
+    voice, held = Voice(house), Held(found["receipt"], report, found["case"])
+    bring_to_review(house, held.case)
+    act(house, ApproveResult(case=held.case, by="reviewer"), "reviewer")
+    assert by_receipt(house, voice.rating(held, solved=True, satisfied=True)).facts == 2
+    return voice, held
+
+
+def test_a_closed_case_can_be_reopened_for_thirty_days(house: House) -> None:
+    voice, held = closed_by_its_reporter(house)
+
+    later(house, timedelta(days=30))
+    assert voice.standing(held).may == ("reopen",)
+    later(house, MINUTE)
+    assert voice.standing(held).may == ()
+    late = by_receipt(house, voice.reopening(held, "又坏了。"))
+    assert (late.status, late.reason[:41]) == ("rejected", "expected a case closed in the last 30 day")
+
+
+def test_a_reporter_who_was_erased_does_not_come_back(house: House) -> None:
+    voice, held = closed_by_its_reporter(house)
+
+    house.erase(held.report, "somebody", "request")
+
+    refused = by_receipt(house, voice.reopening(held, "还是坏的。"))
+
+    assert voice.standing(held).may == ()
+    assert (refused.status, "erased" in refused.reason) == ("rejected", True)
     settled(house.log)
 
 

@@ -424,7 +424,7 @@ def test_a_case_that_nobody_has_classified_is_not_shown_yet(
     "statement",
     [
         "SELECT * FROM views.cases",
-        "SELECT * FROM views.cases_v1",
+        f"SELECT * FROM views.cases_v{CASES.version}",
         "SELECT * FROM views.builds",
         "SELECT * FROM log.stored_events",
         "SELECT * FROM vault.keys",
@@ -441,7 +441,7 @@ def test_a_case_that_nobody_has_classified_is_not_shown_yet(
         "CREATE TEMP TABLE mine (x int)",
         "CREATE SCHEMA mine",
         "BEGIN; LOCK TABLE views.builds IN EXCLUSIVE MODE",
-        "BEGIN; LOCK TABLE views.cases_v1 IN EXCLUSIVE MODE",
+        f"BEGIN; LOCK TABLE views.cases_v{CASES.version} IN EXCLUSIVE MODE",
         "SET ROLE hujiao_views",
     ],
 )
@@ -618,7 +618,7 @@ def test_a_writer_that_stands_still_loses_the_lock_and_what_it_had_begun(
         with still.database.writing() as connection:
             limit = connection.exec_driver_sql("SHOW idle_in_transaction_session_timeout").scalar_one()
             assert limit == "1min"
-            connection.exec_driver_sql("DELETE FROM cases_v1")
+            connection.exec_driver_sql(f"DELETE FROM cases_v{CASES.version}")
             connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = '500ms'")
             views.rebuild(log)
 

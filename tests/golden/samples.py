@@ -241,6 +241,18 @@ FACTS: Mapping[str, Fact] = {
         attempt=2, report=REPORT, review=case.Due(by=SOON, rule="review 1wd")
     ),
     "case.closed.v1": case.CaseClosed(reason="explained", by="reviewer"),
+    "case.reopened.v1": case.CaseReopened(
+        attempt=2,
+        reopening=1,
+        report=REPORT,
+        matter="401",
+        town="445303100",
+        village="445303100201",
+        handling_class="U1",
+        by="reporter",
+        reason=WORDS,
+        result=PROMISED,
+    ),
     "call.issued.v1": call.CallIssued(
         **_ABOUT_CALL,
         attempt=1,
@@ -349,6 +361,7 @@ REQUESTS: Mapping[str, Request] = {
         case=CASE, report=REPORT, by="clerk", contacted=True, solved=False, satisfied=True
     ),
     "case.close.v1": case.CloseCase(case=CASE, attempt=1),
+    "case.reopen.v1": case.ReopenCase(case=CASE, report=REPORT, by="reporter", reason=WORDS, closed_at=LATER),
     "call.call-departments.v1": call.CallDepartments(call=CALL),
     "call.release.v1": call.ReleaseCall(call=CALL),
     "call.acknowledge.v1": call.AcknowledgeCall(call=CALL, department="D15", by="officer-D15"),

@@ -839,6 +839,8 @@ def test_openapi_lists_every_route_and_the_fields_of_a_report(served: Served) ->
         "/api/workload",
         "/api/reports",
         "/api/receipts/{receipt}",
+        "/api/receipts/{receipt}/rating",
+        "/api/receipts/{receipt}/reopening",
         "/api/clock",
         "/health",
         "/metrics",

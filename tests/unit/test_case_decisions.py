@@ -831,6 +831,7 @@ def test_a_case_with_a_known_reporter_waits_for_the_follow_up_without_a_timer(pa
         SendBackResult(case=CASE, by="x", reason=words("y")),
         ExplainCase(case=CASE, by="x"),
         FollowUp(case=CASE, report=REPORT, by="x", contacted=False),
+        FollowUp(case=CASE, report=REPORT, by="reporter", contacted=True, solved=True),
     ],
     ids=lambda request: type(request).__name__,
 )

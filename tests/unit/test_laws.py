@@ -32,13 +32,16 @@ from events.call import (
     ReportIn,
 )
 from events.case import (
+    REPORTER,
     ApproveResult,
     CaseClosed,
+    CaseReopened,
     CaseResolved,
     CaseReworkOrdered,
     ClassifyCase,
     ExplainCase,
     FollowUp,
+    ReopenCase,
     SendBackResult,
 )
 from events.catalog import CATALOG, FACTS, REQUESTS
@@ -47,6 +50,7 @@ from events.envelope import Fact, Meta, Request, kind_of
 from events.ids import call_of, case_of, outcome_of, stream_id
 from events.outcome import PublishOutcome, WithholdOutcome
 from events.report import SubmitReport, Suggestion
+from services.command_centre.reopening import MOST_REOPENINGS
 from services.decisions import Rejected
 from services.rules.book import RuleBook
 from tests.unit.drawn import any_of, built
@@ -105,7 +109,7 @@ REPORTERS = [stream_id("reporter", MONDAY, name) for name in ("one", "two")]
 CASES = [CASE, case_of(AGAIN)]
 CALLS = [P4_CALL, P2_CALL, call_of(CASE, "P4", 2), call_of(case_of(AGAIN), "P4", 1)]
 DEPARTMENTS = ["D15", "D16", "D08", "D17", "X5"]
-PEOPLE = ["officer", "reviewer", "clerk"]
+PEOPLE = ["officer", "reviewer", "clerk", REPORTER]
 MATTERS = ["401", "406", "201", "999"]
 SEALED = st.sampled_from([words("x"), words("y", REPORT)])
 ATTEMPTS = st.integers(1, 3)
@@ -124,6 +128,7 @@ BY_NAME = {
         st.builds(Suggestion, st.sampled_from(MATTERS), st.floats(0, 1), st.just(("词",))), max_size=2
     ).map(tuple),
     "reported_at": st.timedeltas(timedelta(0), timedelta(days=2)).map(lambda after: MONDAY + after),
+    "closed_at": st.timedeltas(timedelta(days=-31), timedelta(days=9)).map(lambda after: MONDAY + after),
     "department": st.sampled_from(DEPARTMENTS),
     "platform": st.sampled_from(["P4", "P2"]),
     "by": st.sampled_from(PEOPLE),
@@ -163,7 +168,7 @@ def decided(past: Past, request: Request, now: datetime) -> tuple[tuple[str, Fac
         return ()
 
 
-STAGES = ("nothing yet", "calling", "in review", "resolved", "done again", "resolved again")
+STAGES = ("nothing yet", "calling", "in review", "resolved", "done again", "resolved again", "closed", "reopened")
 
 
 def submit(report: str, at: datetime, matter: str, village: str, reporters: tuple[str, ...]) -> SubmitReport:
@@ -220,6 +225,10 @@ def bring_to(past: Past, stage: str) -> None:
     if steps >= 5:
         everybody_works()
         past.play(approved)
+    if steps >= 6:
+        past.play(FollowUp(case=CASE, report=REPORT, by=REPORTER, contacted=True, solved=True))
+    if steps >= 7:
+        past.play(ReopenCase(case=CASE, report=REPORT, by=REPORTER, reason=words("x", REPORT), closed_at=MONDAY))
 
 
 class AnyOrder(RuleBasedStateMachine):
@@ -361,11 +370,19 @@ class Township(RuleBasedStateMachine):
         self.play(acts[act])
 
     @precondition(lambda self: self.streams("case"))
-    @rule(data=st.data(), solved=st.sampled_from([True, False, None]))
-    def ask_a_reporter(self, data: st.DataObject, solved: bool | None) -> None:
+    @rule(data=st.data(), solved=st.sampled_from([True, False, None]), by=st.sampled_from(["clerk", REPORTER]))
+    def hear_a_reporter(self, data: st.DataObject, solved: bool | None, by: str) -> None:
         case = data.draw(st.sampled_from(self.streams("case")), label="case")
         report = data.draw(st.sampled_from([known.report for known in self.past.states[case].reports]), label="report")
-        self.play(FollowUp(case=case, report=report, by="clerk", contacted=solved is not None, solved=solved))
+        self.play(FollowUp(case=case, report=report, by=by, contacted=solved is not None, solved=solved))
+
+    @precondition(lambda self: self.streams("case"))
+    @rule(data=st.data(), ago=st.sampled_from([timedelta(0), timedelta(days=31)]))
+    def let_a_reporter_come_back(self, data: st.DataObject, ago: timedelta) -> None:
+        case = data.draw(st.sampled_from(self.streams("case")), label="case")
+        report = data.draw(st.sampled_from([known.report for known in self.past.states[case].reports]), label="report")
+        closed_at, reason = self.now - ago, words("x", report)
+        self.play(ReopenCase(case=case, report=report, by=REPORTER, reason=reason, closed_at=closed_at))
 
     @precondition(lambda self: self.streams("outcome"))
     @rule(data=st.data(), act=st.sampled_from([PublishOutcome, WithholdOutcome]))
@@ -433,12 +450,15 @@ class Township(RuleBasedStateMachine):
             assert not [fact for fact in self.facts(case, CaseResolved) if fact.by in fact.handlers]
 
     @invariant()
-    def a_case_closes_once_and_is_reworked_by_itself_once(self) -> None:
+    def a_case_closes_once_until_it_is_reopened_and_is_reworked_by_itself_once(self) -> None:
         for case in self.streams("case"):
-            assert len(self.facts(case, CaseClosed)) <= 1
+            ends = self.facts(case, CaseClosed, CaseReopened)
+            assert [type(fact) for fact in ends] == [CaseClosed, CaseReopened] * (len(ends) // 2) + [CaseClosed] * (
+                len(ends) % 2
+            )
+            assert len(self.facts(case, CaseReopened)) <= MOST_REOPENINGS
             assert len(self.facts(case, CaseReworkOrdered)) <= 1
-            if self.facts(case, CaseClosed):
-                assert self.past.states[case].phase == "closed"
+            assert (self.past.states[case].phase == "closed") == (len(ends) % 2 == 1)
 
     @invariant()
     def no_clock_runs_for_a_case_that_has_its_result(self) -> None:

@@ -244,7 +244,7 @@ const CODES = {
   visibility: { public: ["公开", "public"], statistics: ["仅统计", "statistics only"], confidential: ["保密", "confidential"] },
   who: {
     catalogue: ["事项目录", "catalogue"], sender: ["报送方", "sender"], operator: ["分类员", "operator"], reviewer: ["审核员", "reviewer"],
-    publisher: ["公开员", "publisher"], "follow-up": ["回访员", "follow-up clerk"], clock: ["时钟", "clock"], officer: ["值班员", "officer"],
+    publisher: ["公开员", "publisher"], reporter: ["上报人", "reporter"], "follow-up": ["回访员", "follow-up clerk"], clock: ["时钟", "clock"], officer: ["值班员", "officer"],
   },
   what: {
     "district.configured.v1": ["配置生效", "Configuration in force"],
@@ -258,6 +258,7 @@ const CODES = {
     "case.result-sent-back.v1": ["审核退回", "Sent back"], "case.resolved.v1": ["审核通过", "Review passed"],
     "case.followed-up.v1": ["群众回访", "Followed up"], "case.rework-ordered.v1": ["责令重办", "Rework ordered"],
     "case.review-reopened.v1": ["重新审核", "Review reopened"], "case.closed.v1": ["结案", "Case closed"],
+    "case.reopened.v1": ["重新办理", "Case reopened"],
     "call.issued.v1": ["呼叫平台", "Platform called"], "call.departments-called.v1": ["呼叫部门", "Departments called"],
     "call.acknowledged.v1": ["部门签收", "Acknowledged"], "call.reported-in.v1": ["部门报到", "Reported in"],
     "call.reporter-contacted.v1": ["联系群众", "Reporter contacted"], "call.noted.v1": ["办理记录", "Progress noted"],
@@ -368,6 +369,7 @@ export function detail(row) {
     case "call.completed.v1": return code("solved", text);
     case "case.followed-up.v1": return code("answer", text);
     case "case.closed.v1": return code("reason", text);
+    case "case.reopened.v1": return lang === "en" ? `time ${text}` : `第${text}次`;
     case "call.reported-in.v1": return t("people", { n: text });
     default: return text;
   }

@@ -12,6 +12,15 @@ const WORDS = {
   sent: ["已收到。回执号：", "Received. Your receipt:"], mine: ["我的回执", "My receipts"], lookup: ["查进展", "See progress"], receipt: ["回执号", "Receipt"], find: ["查询", "Find"],
   stage: ["进展", "Stage"], matter: ["事项", "Matter"], promised: ["承诺期限", "Promised by"], holder: ["现由", "With"], reported: ["上报时间", "Reported"], reply: ["答复", "Reply"],
   unknown: ["没有这个回执号，请核对。", "There is no such receipt; please check it."], often: ["查询太频繁，请过一分钟再试。", "Too many look-ups; try again in a minute."],
+  solved: ["解决了吗？", "Is it solved?"], yes_solved: ["解决了", "Solved"], not_solved: ["没解决", "Not solved"],
+  satisfied: ["满意吗？", "Are you satisfied?"], yes_satisfied: ["满意", "Satisfied"], not_satisfied: ["不满意", "Not satisfied"],
+  rate: ["提交评价", "Send my answer"], rated: ["您的评价", "Your answer"], reopen: ["要求重新办理", "Have it taken up again"],
+  reopen_hint: ["问题还在或又出现了？结案 30 天内可以要求重新办理。", "Not solved, or back again? Within 30 days it can be taken up again."],
+  reason: ["理由", "Why"], reopened: ["已重新办理，主办部门会再次上门处理。", "Taken up again: the lead department is called once more."],
+  thanks: ["已收到您的评价，谢谢。", "Your answer was received. Thank you."], both: ["请回答两个问题。", "Please answer both questions."],
+  hotline: ["如仍未解决，请拨打热线 12345。", "If it is still not solved, please call the hotline 12345."],
+  other: ["您先前已提交过另一个答复，以先前的为准。", "Another answer of yours came before; that one counts."],
+  refused: ["现在不能提交：", "This cannot be sent now: "],
   unreachable: ["连接不上服务，请稍后重试。", "The service cannot be reached. Please try again."], which: ["请从列表里选一个村、社区。", "Please choose a village from the list."],
   notices: ["办理结果公开", "Published outcomes"], search: ["搜索", "Search"], nothing: ["没有相符的结果。", "Nothing fits."], staff: ["工作人员登录", "Staff log-in"],
 };
@@ -117,12 +126,55 @@ async function lookUp(event) {
     const line = (label, text) => (text ? [h("dt", { text: t(label) }), h("dd", { text })] : []);
     byId("found").replaceChildren(h("dl", {}, line("receipt", found.receipt), line("stage", code("phase", found.stage)), line("matter", name("matter", found.matter)),
       line("reported", shortTime(found.reported_at)), line("promised", found.stage === "closed" ? "" : shortTime(found.result_due)),
-      line("holder", found.holders.map(owner).join("、")), line("reply", found.reply)));
+      line("holder", found.holders.map(owner).join("、")), line("reply", found.reply), line("rated", told(found.rated))), ...offers(found));
   } catch (error) {
     const words = error instanceof Refused ? (error.status === 429 ? t("often") : t("unknown")) : t("unreachable");
     byId("found").replaceChildren(h("p", { class: "error", text: words }));
   }
   byId("found").scrollIntoView({ block: "nearest" });
+}
+
+const told = (rated) => (rated ? [t(rated.solved ? "yes_solved" : "not_solved"), rated.satisfied == null ? "" : t(rated.satisfied ? "yes_satisfied" : "not_satisfied")].filter(Boolean).join("，") : "");
+
+/** What the holder of a receipt can do about it now. */
+function offers(found) {
+  const path = `/api/receipts/${encodeURIComponent(found.receipt)}`;
+  if (found.may.includes("rate")) {
+    const ask = (key) => h("fieldset", { class: "choice" }, h("legend", { text: t(key) }),
+      ["yes", "not"].map((answer) => h("label", {}, h("input", { type: "radio", name: key, value: answer }), h("span", { text: t(`${answer}_${key}`) }))));
+    return [offer(`${path}/rating`, "rate", "thanks", [ask("solved"), ask("satisfied")], (form) => {
+      const [solved, satisfied] = ["solved", "satisfied"].map((key) => form.elements[key].value);
+      return solved && satisfied ? { solved: solved === "yes", satisfied: satisfied === "yes" } : null;
+    })];
+  }
+  if (found.may.includes("reopen")) {
+    const reason = h("textarea", { name: "reason", rows: 3, required: true, maxlength: 2000 });
+    return [offer(`${path}/reopening`, "reopen", "reopened", [h("p", { class: "hush", text: t("reopen_hint") }), h("label", {}, h("span", { text: t("reason") }), reason)],
+      () => ({ reason: reason.value.trim() }))];
+  }
+  return found.stage === "closed" ? [h("p", { class: "hush", text: t("hotline") })] : [];
+}
+
+/** A form that sends once; what came of it stands in its place. */
+function offer(path, label, thanks, fields, read) {
+  const error = h("p", { class: "error", role: "alert", hidden: true });
+  const button = h("button", { class: "primary", text: t(label) });
+  const complain = (text) => { say(error, text); error.hidden = false; };
+  const form = h("form", { class: "offer", oninput: () => { error.hidden = true; }, onsubmit: async (event) => {
+    event.preventDefault();
+    const body = read(form);
+    if (!body) return complain(t("both"));
+    button.disabled = true;
+    try {
+      const { rated } = await ask(path, body);
+      form.replaceWith(h("p", { class: "done", role: "status", text: [t(thanks), label === "rate" ? told(rated) : ""].filter(Boolean).join(" ") }));
+    } catch (problem) {
+      button.disabled = false;
+      if (!(problem instanceof Refused)) return complain(t("unreachable"));
+      complain({ 409: t("other"), 429: t("often") }[problem.status] ?? t("refused") + problem.message);
+    }
+  } }, fields, error, button);
+  return form;
 }
 
 // ---- published outcomes

@@ -102,18 +102,27 @@ class Window:
 
     def receipt(self, text: str) -> dict[str, Any]:
         """What the resident may know: the stage, until when, who holds it, and the reply once it is public."""
-        try:
-            found = self.questions.receipt(read_receipt(text))
-        except ValueError as error:
-            raise HTTPException(f"receipt: {error}", status_code=400) from error
-        if found is None:
-            raise HTTPException("receipt: expected one that we gave, found none such", status_code=404)
+        found = self.report_with(text)
         names = ("receipt", "stage", "case", "reported_at", "matter", "result_due", "holders")
         public = {name: found[name] for name in names}
         if found["visibility"] == "confidential":
             public |= {"matter": None, "case": None, "holders": []}
         reply = self._reply(found["reply"]) if found["notice"] == "published" else None
         return {**public, "reply": reply}
+
+    def report_with(self, receipt: str) -> Found:
+        """The report with a receipt, and how its case stands.
+
+        Raises:
+            HTTPException: when it is no receipt, or none that we gave.
+        """
+        try:
+            found = self.questions.receipt(read_receipt(receipt))
+        except ValueError as error:
+            raise HTTPException(f"receipt: {error}", status_code=400) from error
+        if found is None:
+            raise HTTPException("receipt: expected one that we gave, found none such", status_code=404)
+        return found
 
     def notices(self, town: str, limit: int) -> list[Found]:
         """Published notices, newest first: what everybody may read."""
@@ -158,7 +167,7 @@ def _as_it_was(facts: list[Recorded], case: str) -> dict[str, Any]:
     """What `Questions.case` would have found when these facts were all there was; empty before the case began."""
     rows = {view: [_plain(row) for row in found] for view, found in case_as_of(facts).items()}
     own = [row for row in rows["cases"] if row["case"] == case]
-    parts = ("reports", "calls", "legs", "board", "timeline")
+    parts = ("reports", "calls", "legs", "files", "board", "timeline")
     return {"case": own[0], **{part: rows[part] for part in parts}} if own else {}
 
 

@@ -298,6 +298,7 @@ def test_no_more_is_public_than_a_resident_needs(served: Gated) -> None:
         ("GET", "/api/catalogue"),
         ("GET", "/api/notices"),
         ("GET", "/api/receipts/{receipt:str}"),
+        ("POST", "/api/receipts/{receipt:str}/files"),
         ("POST", "/api/reports"),
         ("GET", "/api/session"),
         ("POST", "/api/session"),

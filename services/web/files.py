@@ -126,7 +126,7 @@ class Files:
             raise HTTPException(str(error), status_code=_status(error)) from error
 
     async def _taken(self, submission: Submission, stream: str, file: CleanFile) -> Attached:
-        """Answers once it is committed, with the id under the key of ``stream``, by which it is known when it comes again."""
+        """Answers once it is committed, with the id under the key of ``stream``: by it the file is known again."""
         sent = structs.replace(submission, attachments=(file.content,))
         try:
             answer = await self._window.front.submit(sent)

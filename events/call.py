@@ -1,13 +1,14 @@
 """乡镇呼叫、部门报到: one platform's summons, with a part ("leg") and clocks of its own for each department."""
 
 from datetime import datetime
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from msgspec import Meta, Struct
 
 from events.case import Due, LegPlan, Level, Role
 from events.district import Clock, HandlingClass
 from events.envelope import Fact, Request
+from events.file import FileSize, MediaType
 from events.private import Sealed, Words
 from events.report import Person
 
@@ -100,6 +101,16 @@ class CallNoted(CallFact, frozen=True, kw_only=True):
     department: str
     by: str
     note: Sealed
+
+
+class ProofAttached(CallFact, frozen=True, kw_only=True):
+    """办结证明: a department shows what it did; ``size`` is in bytes, as stored."""
+
+    department: str
+    by: str
+    file: str
+    media_type: str
+    size: int
 
 
 class CallResultFiled(CallFact, frozen=True, kw_only=True):
@@ -198,6 +209,21 @@ class NoteProgress(Request, frozen=True, kw_only=True, tag="call.note.v1"):
     department: str
     by: Person
     note: Words
+
+
+class AttachProof(Request, frozen=True, kw_only=True, tag="call.attach-proof.v1"):
+    """A department's proof of what it did (办结证明). The bytes come beside the request, already cleaned."""
+
+    DERIVED: ClassVar[dict[str, Any]] = {"file": ""}
+    FILE: ClassVar[str] = "case"
+
+    call: str
+    case: str
+    department: str
+    by: Person
+    media_type: MediaType
+    size: FileSize
+    file: str = ""
 
 
 class FileResult(Request, frozen=True, kw_only=True, tag="call.file-result.v1"):

@@ -85,7 +85,8 @@ class Department(Part, frozen=True):
 class Matter(Part, frozen=True, rename={"handling_class": "class"}):
     """事项: what a case can be about, who leads, how long it may take, and when it counts as done.
 
-    Durations are written ``15min``, ``2h``, ``4wh`` (working hours), ``5wd`` (working days), ``30d``.
+    Durations are written ``15min``, ``2h``, ``4wh`` (working hours), ``5wd`` (working days), ``30d``. ``proof`` says
+    what may serve as proof; with ``closing_proof`` the lead cannot report it solved without having attached one.
     """
 
     code: str
@@ -109,6 +110,7 @@ class Matter(Part, frozen=True, rename={"handling_class": "class"}):
     min_people: Annotated[int, Meta(ge=0, le=5000)] = 0
     on_site: bool = False
     proof: tuple[str, ...] = ()
+    closing_proof: bool = False
     strong: tuple[str, ...] = ()
     words: tuple[str, ...] = ()
 

@@ -21,12 +21,14 @@ class Request(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unkn
     the stream whose vault key encrypts it. Whoever sends a request may fill them in clear; the ledger
     encrypts them before anything is stored. ``PUBLIC`` names those of them that are meant for the public:
     they are scrubbed by pattern first. ``DERIVED`` gives the empty values of fields that we computed from what
-    the sender said; they do not make a repeated request another one.
+    the sender said; they do not make a repeated request another one. ``FILE`` names, of a request that comes with
+    one file, the field with the stream whose vault key encrypts it; the ledger then fills in ``file``, its id.
     """
 
     PRIVATE: ClassVar[dict[str, str]] = {}
     PUBLIC: ClassVar[tuple[str, ...]] = ()
     DERIVED: ClassVar[dict[str, Any]] = {}
+    FILE: ClassVar[str] = ""
 
 
 class Meta(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -6,6 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from msgspec import Meta, Struct
 
 from events.envelope import Fact, Request
+from events.file import MAX_FILE_BYTES, FileSize, MediaType
 from events.patterns import END
 from events.private import Sealed, Words
 
@@ -25,7 +26,7 @@ ErasureReason = Literal["request", "retention", "mistake", "court_order"]
 Text = Annotated[str, Meta(max_length=20_000)]
 """Free words; a fifth of a book chapter is enough for any report, and bounds what one sender can cost us."""
 
-MAX_ATTACHMENT_BYTES = 8 * 1024 * 1024
+MAX_ATTACHMENT_BYTES = MAX_FILE_BYTES
 MAX_ATTACHMENTS = 9
 
 
@@ -97,6 +98,7 @@ class ReportSubmitted(Fact, frozen=True, kw_only=True):
     matter: str = ""
     suggestions: tuple[Suggestion, ...] = ()
     attachments: int = 0
+    """How many came with the report itself; `FileAttached` tells of those that came after it."""
 
 
 class ReportAccepted(Fact, frozen=True, kw_only=True):
@@ -123,6 +125,18 @@ class ReportRefused(Fact, frozen=True, kw_only=True):
     ground: str
     advice: Sealed
     by: str
+
+
+class FileAttached(Fact, frozen=True, kw_only=True):
+    """群众附件: the resident sent a photo, recording or document to a report; ``size`` is in bytes, as stored.
+
+    ``case`` is the one that the report belonged to then.
+    """
+
+    case: str
+    file: str
+    media_type: str
+    size: int
 
 
 class ReportErased(Fact, frozen=True, kw_only=True):
@@ -177,6 +191,19 @@ class RefuseReport(Request, frozen=True, kw_only=True, tag="report.refuse.v1"):
     ground: RefusalGround
     advice: Words
     by: Person
+
+
+class AttachFile(Request, frozen=True, kw_only=True, tag="report.attach-file.v1"):
+    """Attach a file to a report whose case is not closed. The bytes come beside the request, already cleaned."""
+
+    DERIVED: ClassVar[dict[str, Any]] = {"file": ""}
+    FILE: ClassVar[str] = "report"
+
+    report: str
+    case: str
+    media_type: MediaType
+    size: FileSize
+    file: str = ""
 
 
 class EraseReport(Request, frozen=True, kw_only=True, tag="report.erase.v1"):

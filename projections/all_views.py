@@ -3,6 +3,7 @@
 from projections.board import BOARD
 from projections.calls import CALLS
 from projections.cases import CASES
+from projections.files import FILES
 from projections.legs import LEGS
 from projections.notices import NOTICES
 from projections.reports import REPORTS
@@ -11,4 +12,4 @@ from projections.triage import TRIAGE
 from projections.view import View
 from projections.workload import WORKLOAD
 
-VIEWS: tuple[View, ...] = (REPORTS, CASES, TIMELINE, CALLS, LEGS, BOARD, TRIAGE, WORKLOAD, NOTICES)
+VIEWS: tuple[View, ...] = (REPORTS, CASES, TIMELINE, CALLS, LEGS, FILES, BOARD, TRIAGE, WORKLOAD, NOTICES)

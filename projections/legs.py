@@ -23,6 +23,7 @@ def departments_called(rows: Rows, recorded: Recorded, fact: k.DepartmentsCalled
                 required=leg.required,
                 progress="called",
                 missed=0,
+                proofs=0,
                 called_at=fact.called_at,
                 acknowledge_due=leg.acknowledge.by,
                 arrive_due=_by(leg.arrive),
@@ -62,6 +63,13 @@ def reported_in(rows: Rows, recorded: Recorded, fact: k.DepartmentReportedIn) ->
 def contacted(rows: Rows, recorded: Recorded, fact: k.ReporterContacted) -> None:
     """首联."""
     _change(rows, recorded, fact.department, contacted_at=recorded.meta.recorded_at, contacted_late=fact.late)
+
+
+def proven(rows: Rows, recorded: Recorded, fact: k.ProofAttached) -> None:
+    """办结证明."""
+    row = rows.get(recorded.stream, fact.department)
+    if row is not None:
+        _change(rows, recorded, fact.department, proofs=row["proofs"] + 1)
 
 
 def filed(rows: Rows, recorded: Recorded, fact: k.CallResultFiled) -> None:
@@ -112,7 +120,7 @@ def _by(due: Due | None) -> Any:
 
 LEGS = View(
     name="legs",
-    version=1,
+    version=2,
     purpose="every department's part of a call with its clocks 分办单",
     key=("call", "department"),
     columns={
@@ -139,6 +147,7 @@ LEGS = View(
         "contact_due": MOMENT,
         "contacted_at": MOMENT,
         "contacted_late": FLAG,
+        "proofs": INTEGER,
         "result_due": MOMENT,
         "filed_at": MOMENT,
         "filed_by": TEXT,
@@ -154,6 +163,7 @@ LEGS = View(
         "call.acknowledged.v1": acknowledged,
         "call.reported-in.v1": reported_in,
         "call.reporter-contacted.v1": contacted,
+        "call.proof-attached.v1": proven,
         "call.result-filed.v1": filed,
         "call.clock-missed.v1": missed,
         "call.escalated.v1": escalated,

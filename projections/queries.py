@@ -135,11 +135,15 @@ class Questions:
             return _rows(connection, sql, phase=phase, town=town, limit=limit, **values)
 
     def case(self, case: str) -> Found | None:
-        """Everything about one case: as it stands, calls, departments, who owes what, timeline, reports."""
+        """Everything about one case: as it stands, calls, departments, files, who owes what, timeline, reports."""
         parts = {
             "reports": 'SELECT * FROM reports WHERE "case" = :case ORDER BY report',
             "calls": 'SELECT * FROM calls WHERE "case" = :case ORDER BY attempt, platform, call',
             "legs": 'SELECT * FROM legs WHERE "case" = :case ORDER BY called_at, role DESC, department, call',
+            "files": (
+                'SELECT * FROM files WHERE stream IN (SELECT report FROM reports WHERE "case" = :case)'
+                ' OR stream IN (SELECT "call" FROM calls WHERE "case" = :case) ORDER BY position'
+            ),
             "board": 'SELECT * FROM board WHERE "case" = :case ORDER BY owner',
             "timeline": 'SELECT * FROM timeline WHERE "case" = :case ORDER BY position',
         }

@@ -1,4 +1,7 @@
-"""上报件: every report with its receipt and what became of it; no words."""
+"""上报件: every report with its receipt and what became of it; no words.
+
+``attachments`` is how many files came with the report itself, ``files`` how many the resident attached after it.
+"""
 
 from events import report as r
 from events.envelope import Recorded
@@ -20,6 +23,7 @@ def submitted(rows: Rows, recorded: Recorded, fact: r.ReportSubmitted) -> None:
             appeal=fact.appeal,
             anonymous=fact.anonymous,
             attachments=fact.attachments,
+            files=0,
             claimed_matter=fact.matter or None,
             suggested_matter=best.matter if best else None,
             suggested_score=best.score if best else None,
@@ -46,6 +50,13 @@ def refused(rows: Rows, recorded: Recorded, fact: r.ReportRefused) -> None:
     rows.change(recorded.stream, phase="refused", refused_ground=fact.ground)
 
 
+def file_attached(rows: Rows, recorded: Recorded, fact: r.FileAttached) -> None:
+    """A photo, recording or document came after it."""
+    row = rows.get(recorded.stream)
+    if row is not None:
+        rows.change(recorded.stream, files=row["files"] + 1)
+
+
 def erased(rows: Rows, recorded: Recorded, fact: r.ReportErased) -> None:
     """The person behind it is forgotten."""
     rows.change(recorded.stream, erased_at=recorded.meta.recorded_at)
@@ -53,7 +64,7 @@ def erased(rows: Rows, recorded: Recorded, fact: r.ReportErased) -> None:
 
 REPORTS = View(
     name="reports",
-    version=1,
+    version=2,
     purpose="every report with its receipt 上报件",
     key=("report",),
     columns={
@@ -67,6 +78,7 @@ REPORTS = View(
         "appeal": TEXT,
         "anonymous": FLAG,
         "attachments": INTEGER,
+        "files": INTEGER,
         "claimed_matter": TEXT,
         "suggested_matter": TEXT,
         "suggested_score": REAL,
@@ -86,6 +98,7 @@ REPORTS = View(
         "report.accepted.v1": accepted,
         "report.linked.v1": linked,
         "report.refused.v1": refused,
+        "report.file-attached.v1": file_attached,
         "report.erased.v1": erased,
     },
 )

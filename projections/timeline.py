@@ -5,6 +5,7 @@ from typing import Any
 from events import call as k
 from events import case as c
 from events import outcome as o
+from events import report as r
 from events.envelope import Recorded
 from projections.view import FLAG, INTEGER, MOMENT, TEXT, Rows, View
 
@@ -71,6 +72,8 @@ def of_call(rows: Rows, recorded: Recorded, fact: Any) -> None:
             entry(rows, recorded, fact.case, department=fact.department, who=fact.by, late=fact.late)
         case k.CallNoted():
             entry(rows, recorded, fact.case, department=fact.department, who=fact.by)
+        case k.ProofAttached():
+            entry(rows, recorded, fact.case, department=fact.department, who=fact.by, detail=fact.media_type)
         case k.CallClockMissed():
             entry(rows, recorded, fact.case, department=fact.department, late=True, detail=fact.clock)
         case k.CallEscalated():
@@ -79,6 +82,11 @@ def of_call(rows: Rows, recorded: Recorded, fact: Any) -> None:
             entry(rows, recorded, fact.case, attempt=fact.attempt, detail=fact.solved)
         case k.CallReleased():
             entry(rows, recorded, fact.case, detail=" ".join(fact.departments))
+
+
+def of_report(rows: Rows, recorded: Recorded, fact: r.FileAttached) -> None:
+    """The resident sent a file after the report."""
+    entry(rows, recorded, fact.case, detail=fact.media_type)
 
 
 def of_outcome(rows: Rows, recorded: Recorded, fact: Any) -> None:
@@ -95,8 +103,8 @@ _OF_CASE = (
     "result-sent-back resolved followed-up rework-ordered review-reopened closed reopened"
 )
 _OF_CALL = (
-    "issued departments-called acknowledged reported-in reporter-contacted noted result-filed clock-missed "
-    "escalated completed released"
+    "issued departments-called acknowledged reported-in reporter-contacted noted proof-attached result-filed "
+    "clock-missed escalated completed released"
 )
 _OF_OUTCOME = "drafted published withheld"
 
@@ -125,6 +133,7 @@ TIMELINE = View(
     indexes=(("position",), ("what", "at")),
     folds={
         **{f"case.{name}.v1": of_case for name in _OF_CASE.split()},
+        "report.file-attached.v1": of_report,
         **{f"call.{name}.v1": of_call for name in _OF_CALL.split()},
         **{f"outcome.{name}.v1": of_outcome for name in _OF_OUTCOME.split()},
     },

@@ -14,19 +14,20 @@ import msgspec
 import structlog
 from msgspec import Struct, structs
 
-from events.call import CallIssued
+from events.call import CallIssued, ProofAttached
 from events.case import CaseOpened
 from events.catalog import union_of
 from events.edge import OpenedReport, ReportLine
 from events.envelope import Request, kind_of
 from events.ids import is_stream_id, outcome_of
 from events.private import Sealed
-from events.report import RefuseReport, ReportSubmitted, SubmitReport, Text
+from events.report import FileAttached, RefuseReport, ReportSubmitted, SubmitReport, Text
 from events.reporter import ReporterReported
 from events.user import AddUser, DisableUser, Unit
 from projections.queries import Questions
 from services.command_centre.case import Case
 from services.decisions import Rejected
+from services.history import facts_of_case
 from services.intake.line import BadLine, placed
 from services.intake.words import open_case
 from services.people.authority import ACTS, WORDS, Forbidden, may_act, may_read_words, sights_of
@@ -65,6 +66,7 @@ _ABOUT_CALLS: dict[str, Asked] = {
     "call.report-in.v1": {"people": 1},
     "call.contact-reporter.v1": {},
     "call.note.v1": {"note": "-"},
+    "call.attach-proof.v1": {"media_type": "image/jpeg", "size": 1},
     "call.file-result.v1": {"solved": "yes", "account": "-", "reply": "-"},
 }
 _KNOWN = ("request", "case", "call", "department", "report")
@@ -91,6 +93,10 @@ class Told(Struct, frozen=True):
 
 class BadAct(HujiaoError):
     """Something that is no act. The text names the field, what was expected and what was found."""
+
+
+class NoFile(HujiaoError):
+    """There is no such file of the case."""
 
 
 class Acting:
@@ -240,8 +246,33 @@ class Acting:
         Raises:
             Rejected: when the user may not now, or never; also when there is no such case in their sight.
         """
+        self._check_opening(user, case)
         house = self._house
-        found = Questions(house.views.database, sights_of(user)).case(case)
+        return list(open_case(house.log, house.vault, case, _opener(user), f"case {case}", house.clock.now()))
+
+    def open_file(self, user: User, case: str, file: str) -> tuple[str, bytes]:
+        """A file that a resident or a department attached, with what it is; that the user opened it is recorded.
+
+        Whoever may open the words of the case may open its files.
+
+        Raises:
+            Rejected: as `open_words`.
+            NoFile: when the case has no such file.
+            Erased: when the person behind it was erased.
+        """
+        self._check_opening(user, case)
+        house = self._house
+        for recorded in facts_of_case(house.log, case, house.log.head()):
+            fact = recorded.fact
+            if isinstance(fact, FileAttached | ProofAttached) and fact.file == file:
+                key = recorded.stream if isinstance(fact, FileAttached) else case
+                purpose, now = f"file {file[:12]} of case {case}", house.clock.now()
+                with suppress(KeyError):  # the vault is a backup's, older than the file
+                    return fact.media_type, house.vault.open_attachment(key, file, _opener(user), purpose, now)
+        raise NoFile(f"file: expected one of the case, found none such: {file[:12]}")
+
+    def _check_opening(self, user: User, case: str) -> None:
+        found = Questions(self._house.views.database, sights_of(user)).case(case)
         if found is None:
             raise Forbidden("case: expected one that the user may see, found none")
         try:
@@ -249,8 +280,6 @@ class Acting:
         except Rejected as refused:
             logger.warning("words_refused", user=user.name, case=case, reason=str(refused))
             raise
-        who, now = f"{user.person} ({user.name})", house.clock.now()
-        return list(open_case(house.log, house.vault, case, who, f"case {case}", now))
 
     def _may_open(self, user: User, found: dict[str, Any]) -> None:
         """By the log, not by the view in which the case was found: it may lag."""
@@ -291,6 +320,10 @@ def _check_words(act: type[Request], given: Asked) -> None:
             msgspec.convert(given.get(field), Text | None)
         except msgspec.ValidationError as error:
             raise BadAct(f"{field}: {error}") from error
+
+
+def _opener(user: User) -> str:
+    return f"{user.person} ({user.name})"
 
 
 def _encrypted(request: Request) -> Request:

@@ -25,7 +25,7 @@ from events.case import (
 )
 from events.envelope import Recorded, Request
 from events.ids import case_of
-from events.report import RefuseReport, ReportAccepted
+from events.report import AttachFile, RefuseReport, ReportAccepted
 from events.reporter import ReporterReported
 from services.command_centre import case, reopening, review
 from services.command_centre.case import Case
@@ -121,6 +121,17 @@ def decide_refuse(
     return (*((request.report, fact) for fact in refused), *((request.case, fact) for fact in closed))
 
 
+def decide_attach(
+    states: tuple[Report | None, Case | None], request: AttachFile, now: datetime, rules: RuleBook
+) -> tuple[Append, ...]:
+    """Attach a file to a report, unless its case has ended."""
+    report, known = states
+    attached = intake.decide(report, request, now, rules)
+    if attached and known is not None and known.phase == "closed":
+        raise Rejected("case: expected one that is open, found it closed: hand in another report")
+    return tuple((request.report, fact) for fact in attached)
+
+
 def _told(request: LinkReport, report: Report, rules: RuleBook) -> ReporterReported:
     matter = rules.certain_matter(report.matter, report.suggestions)
     return ReporterReported(
@@ -160,6 +171,7 @@ SERVICE = Service(
         LinkReport: Handler(lambda r: (r.report, r.case, r.opens, r.reporter), decide_link),
         RefuseReport: Handler(lambda r: (r.report, r.case), decide_refuse),
         ReopenCase: Handler(lambda r: (r.case, r.report), reopening.decide),
+        AttachFile: Handler(lambda r: (r.report, r.case), decide_attach),
         IssueCalls: Handler(lambda r: (r.case, *(plan.call for plan in r.calls)), decide_calls),
         **{
             request: on_one_stream("case", case.decide)

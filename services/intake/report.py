@@ -6,10 +6,13 @@ from typing import Literal, assert_never
 from msgspec import Struct, structs
 
 from events.envelope import Fact
+from events.file import MAX_FILES
 from events.ids import case_of
 from events.private import sealed
 from events.report import (
+    AttachFile,
     EraseReport,
+    FileAttached,
     LinkReportToCase,
     RefuseReport,
     ReportAccepted,
@@ -25,7 +28,7 @@ from services.decisions import Rejected
 from services.intake.reporter import Reporter, told_before
 from services.rules.book import RuleBook
 
-Facts = ReportSubmitted | ReportAccepted | ReportLinked | ReportRefused | ReportErased
+Facts = ReportSubmitted | ReportAccepted | ReportLinked | ReportRefused | FileAttached | ReportErased
 
 
 class Report(Struct, frozen=True):
@@ -39,6 +42,7 @@ class Report(Struct, frozen=True):
     matter: str
     suggestions: tuple[Suggestion, ...]
     case: str = ""
+    files: tuple[str, ...] = ()
     erased: bool = False
 
 
@@ -62,6 +66,8 @@ def evolve(state: Report | None, fact: Facts) -> Report:
             return structs.replace(state, phase="linked", case=fact.case)
         case ReportRefused():
             return structs.replace(state, phase="refused")
+        case FileAttached():
+            return structs.replace(state, files=(*state.files, fact.file))
         case ReportErased():
             return structs.replace(state, erased=True)
         case _:
@@ -119,7 +125,10 @@ def submit(
 
 
 def decide(
-    state: Report | None, request: LinkReportToCase | RefuseReport | EraseReport, now: datetime, rules: RuleBook
+    state: Report | None,
+    request: LinkReportToCase | RefuseReport | AttachFile | EraseReport,
+    now: datetime,
+    rules: RuleBook,
 ) -> tuple[Fact, ...]:
     """Everything that happens to a report after its submission."""
     if state is None:
@@ -133,7 +142,22 @@ def decide(
             if state.phase == "refused":
                 return ()
             return (ReportRefused(ground=request.ground, advice=sealed(request.advice), by=request.by),)
+        case AttachFile():
+            return _attach(state, request)
         case EraseReport():
             return () if state.erased else (ReportErased(by=request.by, reason=request.reason),)
         case _:
             assert_never(request)
+
+
+def _attach(state: Report, request: AttachFile) -> tuple[Fact, ...]:
+    if request.file in state.files:
+        return ()
+    if state.erased:
+        raise Rejected("report: expected one whose person is known, found that the person was erased")
+    if request.case != state.case:
+        raise Rejected(f"case: expected {state.case}, to which the report belongs, found {request.case}")
+    if len(state.files) >= MAX_FILES:
+        raise Rejected(f"files: expected at most {MAX_FILES} of one report, found {len(state.files)} already")
+    attached = FileAttached(case=state.case, file=request.file, media_type=request.media_type, size=request.size)
+    return (attached,)

@@ -7,7 +7,7 @@ information protection law for what may become public.
 from collections.abc import Mapping
 from typing import Literal
 
-from events.call import AcknowledgeCall, ContactReporter, FileResult, NoteProgress, ReportIn
+from events.call import AcknowledgeCall, AttachProof, ContactReporter, FileResult, NoteProgress, ReportIn
 from events.case import ApproveResult, ClassifyCase, ExplainCase, FollowUp, SendBackResult
 from events.district import ConfigureDistrict
 from events.envelope import Request
@@ -56,6 +56,7 @@ ACTS: Mapping[type[Request], tuple[UserRole, ...]] = {
     ReportIn: _DEPARTMENT,
     ContactReporter: _DEPARTMENT,
     NoteProgress: _DEPARTMENT,
+    AttachProof: _DEPARTMENT,
     FileResult: _DEPARTMENT,
     ApproveResult: _REVIEW,
     SendBackResult: _REVIEW,

@@ -11,6 +11,7 @@ from msgspec import Struct, structs
 
 from events.call import (
     AcknowledgeCall,
+    AttachProof,
     CallAcknowledged,
     CallClockMissed,
     CallCompleted,
@@ -27,12 +28,14 @@ from events.call import (
     Leg,
     MissClock,
     NoteProgress,
+    ProofAttached,
     ReleaseCall,
     ReporterContacted,
     ReportIn,
 )
 from events.district import Clock
 from events.envelope import Fact
+from events.file import MAX_FILES
 from events.private import Sealed, sealed
 from services.decisions import ClearTimer, Rejected, SetTimer
 from services.rules.book import RuleBook
@@ -44,6 +47,7 @@ Facts = (
     | DepartmentReportedIn
     | ReporterContacted
     | CallNoted
+    | ProofAttached
     | CallResultFiled
     | CallClockMissed
     | CallEscalated
@@ -51,7 +55,7 @@ Facts = (
     | CallReleased
 )
 
-Acts = AcknowledgeCall | ReportIn | ContactReporter | NoteProgress | FileResult
+Acts = AcknowledgeCall | ReportIn | ContactReporter | NoteProgress | AttachProof | FileResult
 Requests = CallDepartments | ReleaseCall | MissClock | Acts
 
 CLOCKS: tuple[Clock, ...] = ("acknowledge", "arrive", "contact", "result")
@@ -63,7 +67,7 @@ Progress = Literal["called", "acknowledged", "reported_in", "filed", "released"]
 class Part(Struct, frozen=True):
     """One department's part as it stands. ``missed`` are clocks that ran out, ``met`` those that were met.
 
-    ``handler`` is the person who acknowledged, empty before.
+    ``handler`` is the person who acknowledged, empty before. ``proofs`` are the files that show what it did.
     """
 
     leg: Leg
@@ -71,6 +75,7 @@ class Part(Struct, frozen=True):
     met: frozenset[Clock] = frozenset()
     missed: frozenset[Clock] = frozenset()
     handler: str = ""
+    proofs: tuple[str, ...] = ()
 
     @property
     def open(self) -> bool:
@@ -113,6 +118,9 @@ def evolve(state: Call | None, fact: Facts) -> Call:
             return _with(state, fact.department, None, "contact")
         case CallNoted() | CallEscalated():
             return state
+        case ProofAttached():
+            part = state.parts[fact.department]
+            return _put(state, structs.replace(part, proofs=(*part.proofs, fact.file)))
         case CallResultFiled():
             filed = _with(state, fact.department, "filed", "result")
             handlers = state.handlers if fact.by in state.handlers else (*state.handlers, fact.by)
@@ -142,8 +150,8 @@ def decide(state: Call | None, request: Requests, now: datetime, rules: RuleBook
             return () if state.over else (CallReleased(**_about(state), departments=waiting),)
         case MissClock():
             return _miss(state, request, now, rules)
-        case AcknowledgeCall() | ReportIn() | ContactReporter() | NoteProgress() | FileResult():
-            return _act(state, request, now)
+        case AcknowledgeCall() | ReportIn() | ContactReporter() | NoteProgress() | AttachProof() | FileResult():
+            return _act(state, request, now, rules)
         case _:
             assert_never(request)
 
@@ -203,7 +211,7 @@ def _call_departments(state: Call, now: datetime, rules: RuleBook) -> tuple[Fact
     return (called,)
 
 
-def _act(state: Call, request: Acts, now: datetime) -> tuple[Fact, ...]:
+def _act(state: Call, request: Acts, now: datetime, rules: RuleBook) -> tuple[Fact, ...]:
     part = state.parts.get(request.department)
     about = _about(state)
     if part is None:
@@ -219,6 +227,8 @@ def _act(state: Call, request: Acts, now: datetime) -> tuple[Fact, ...]:
             return (
                 CallAcknowledged(**about, attempt=attempt, department=request.department, by=request.by, late=late),
             )
+        case AttachProof() if request.file in part.proofs:
+            return ()
         case FileResult() if part.progress == "filed":
             raise Rejected(f"expected a part without a result, found one that {request.department} has filed")
         case _:
@@ -248,17 +258,36 @@ def _act(state: Call, request: Acts, now: datetime) -> tuple[Fact, ...]:
             return (ReporterContacted(**about, department=request.department, by=request.by, late=late),)
         case NoteProgress():
             return (CallNoted(**about, department=request.department, by=request.by, note=sealed(request.note)),)
+        case AttachProof():
+            return _attach(state, part, request)
         case FileResult():
-            return _file(state, part, request, now)
+            return _file(state, part, request, now, rules)
         case _:
             assert_never(request)
 
 
-def _file(state: Call, part: Part, request: FileResult, now: datetime) -> tuple[Fact, ...]:
+def _attach(state: Call, part: Part, request: AttachProof) -> tuple[Fact, ...]:
+    if len(part.proofs) >= MAX_FILES:
+        raise Rejected(f"files: expected at most {MAX_FILES} of one department, found {len(part.proofs)} already")
+    attached = ProofAttached(
+        **_about(state),
+        department=request.department,
+        by=request.by,
+        file=request.file,
+        media_type=request.media_type,
+        size=request.size,
+    )
+    return (attached,)
+
+
+def _file(state: Call, part: Part, request: FileResult, now: datetime, rules: RuleBook) -> tuple[Fact, ...]:
     if part.leg.arrive is not None and "arrive" not in part.met:
         raise Rejected(f"expected {request.department} to report in on the spot first, found it only acknowledged")
     if part.leg.role == "lead" and request.reply is None:
         raise Rejected("reply: expected the lead's public reply, found none")
+    demanded = part.leg.role == "lead" and rules.matter(state.issued.matter).closing_proof
+    if demanded and request.solved == "yes" and not part.proofs:
+        raise Rejected("proof: expected a file of the lead's that shows the matter solved, found none attached")
     filed = CallResultFiled(
         **_about(state),
         department=request.department,

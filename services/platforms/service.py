@@ -2,6 +2,7 @@
 
 from events.call import (
     AcknowledgeCall,
+    AttachProof,
     CallDepartments,
     CallIssued,
     ContactReporter,
@@ -40,6 +41,7 @@ SERVICE = Service(
             ReportIn,
             ContactReporter,
             NoteProgress,
+            AttachProof,
             FileResult,
             MissClock,
         )

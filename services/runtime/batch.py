@@ -31,7 +31,8 @@ class Submission(Struct, frozen=True):
     ``source_id`` is namespaced by whoever may use it. What the engine sends itself is not ``remembered``: its
     cursor and timers move in the same transaction and say as much as an inbox entry would. ``correlation`` is that
     of the fact that is reacted to; without it, that of the stream which the request is first of all about.
-    ``attachments`` are files in clear that belong to the first stream; the vault keeps them if it is accepted.
+    ``attachments`` are files in clear that belong to the stream that the request's ``FILE`` names, else to the first;
+    the vault keeps them if it is accepted and says something new.
     ``trace`` is the W3C ``traceparent`` under which it is asked; facts carry it on.
     """
 
@@ -143,7 +144,12 @@ class Batch:
                 self._fold(facts)
             self._absent |= named - stored.keys()
         standing.vault.expect(
-            {getattr(sent.request, owner) for sent in submissions for owner in type(sent.request).PRIVATE.values()}
+            {
+                getattr(sent.request, owner)
+                for sent in submissions
+                for owner in (*type(sent.request).PRIVATE.values(), type(sent.request).FILE)
+                if owner
+            }
         )
 
     def decide(self, submission: Submission) -> Answer:
@@ -158,7 +164,7 @@ class Batch:
         request_hash = b""
         try:
             try:
-                request = self._encrypted(submission.request)
+                request = self._with_file(self._encrypted(submission.request), submission.attachments)
                 if submission.remembered:
                     request_hash = self._hash(request)
                     if known := self._known(submission.source_id, request):
@@ -184,8 +190,9 @@ class Batch:
             answer = Answer("accepted", facts=len(appends))
         if appends:
             self._append(appends, submission, streams)
+            owner = getattr(request, type(request).FILE) if type(request).FILE else streams[0]
             for content in submission.attachments:
-                standing.vault.stage_attachment(streams[0], content)
+                standing.vault.stage_attachment(owner, content, getattr(request, "file", ""))
         elif standing.vault.discard(mark) and request_hash:  # under another key the same words are other bytes
             request_hash = self._hash(_without_words(request))
         if submission.remembered and request_hash:
@@ -250,6 +257,17 @@ class Batch:
 
     def _encrypted(self, request: Request) -> Request:
         return encrypted(request, self._standing)
+
+    def _with_file(self, request: Request, contents: tuple[bytes, ...]) -> Request:
+        """A request that comes with a file, with the file's id."""
+        owner = type(request).FILE
+        if not owner:
+            return request
+        if len(contents) != 1:
+            raise Rejected(f"file: expected the bytes of one beside the request, found {len(contents)}")
+        file = self._standing.vault.file_id(getattr(request, owner), contents[0], create=True)
+        changed: Request = structs.replace(request, file=file)
+        return changed
 
     def _state(self, stream: str) -> Any:
         entry = self._entry(stream)

@@ -30,7 +30,9 @@ FILES = {
 OPTIONAL = frozenset({"senders.toml"})
 """Files that may be missing, and may lack their tables."""
 
-RESERVED = frozenset({"act", "clerks", "configuration", "demo", "erase", "import", "reaction", "receipt", "timer"})
+RESERVED = frozenset(
+    {"act", "clerks", "configuration", "demo", "erase", "files", "import", "reaction", "receipt", "timer"}
+)
 """Names in front of our own requests' ids: no sender may call itself so."""
 
 ROUTABLE = re.compile(r"[A-Z][A-Z0-9]{0,9}")

@@ -76,10 +76,7 @@ class Vault:
             raise Erased(f"expected words of {box.key}, found none kept: the person behind them was erased before")
         key = self._key(box.key, create=False)
         with self._database.writing() as cursor:
-            cursor.execute(
-                "INSERT INTO openings (opened_at, who, purpose, stream) VALUES (?,?,?,?)",
-                (at.astimezone(UTC).isoformat(), who, purpose, box.key),
-            )
+            _record_opening(cursor, at, who, purpose, box.key)
         return msgpack.decode(_decrypt(key, box.key, box.box), type=form)
 
     def openings(self, stream: str) -> list[tuple[str, str, str]]:
@@ -94,9 +91,23 @@ class Vault:
         names = ("opened_at", "who", "purpose", "stream")
         return [dict(zip(names, row, strict=True)) for row in self._database.look(sql, (limit,))]
 
-    def stage_attachment(self, stream: str, content: bytes) -> None:
-        """Encrypt bytes under the key of ``stream``; durable with the next `flush`, unless it is abandoned."""
-        name = sha256(content).hexdigest()
+    def file_id(self, stream: str, content: bytes, *, create: bool = False) -> str:
+        """What a file of ``stream`` is known by outside the vault: a hash of it under the stream's key.
+
+        Whoever guesses what is in the file cannot tell from it, and nobody can once the key is destroyed. ``create``
+        makes the key if there is none.
+
+        Raises:
+            Erased: when the key was destroyed, or when there is none and none is made.
+        """
+        return hmac.digest(self._key(stream, create=create), b"file/" + content, "sha256").hex()
+
+    def stage_attachment(self, stream: str, content: bytes, name: str = "") -> None:
+        """Encrypt bytes under the key of ``stream``; durable with the next `flush`, unless it is abandoned.
+
+        Their ``name`` is the SHA-256 of the content, unless another is given. The same again replaces the same.
+        """
+        name = name or sha256(content).hexdigest()
         with self._lock:
             self._staged.append((stream, name, _encrypt(self._key(stream, create=True), f"{stream}/{name}", content)))
 
@@ -105,8 +116,16 @@ class Vault:
         with self._lock:
             self._staged.clear()
 
+    def open_attachment(self, stream: str, name: str, who: str, purpose: str, at: datetime) -> bytes:
+        """As `attachment`; that ``who`` opened it, and what for, is recorded first."""
+        self.refresh()
+        self._key(stream, create=False)
+        with self._database.writing() as cursor:
+            _record_opening(cursor, at, who, purpose, stream)
+        return self.attachment(stream, name)
+
     def attachment(self, stream: str, name: str) -> bytes:
-        """The bytes of an attachment by the SHA-256 of its content.
+        """The bytes of an attachment by the name under which it was staged.
 
         Raises:
             Erased: when the key was destroyed.
@@ -128,10 +147,7 @@ class Vault:
         """The same key, for somebody outside who shall compute receipts; that ``who`` got it is recorded first."""
         key = self.receipt_key(source)
         with self._database.writing() as cursor:
-            cursor.execute(
-                "INSERT INTO openings (opened_at, who, purpose, stream) VALUES (?,?,?,?)",
-                (at.astimezone(UTC).isoformat(), who, f"receipt key of {source}", source),
-            )
+            _record_opening(cursor, at, who, f"receipt key of {source}", source)
         return key
 
     def pseudonym_key(self, month: str) -> bytes | None:
@@ -304,6 +320,13 @@ def _change(cursor: Cursor, newest: str, flushes: int = 0, erasures: int = 0) ->
         (newest, flushes, erasures),
     ).fetchone()
     return row[0], row[1]
+
+
+def _record_opening(cursor: Cursor, at: datetime, who: str, purpose: str, stream: str) -> None:
+    cursor.execute(
+        "INSERT INTO openings (opened_at, who, purpose, stream) VALUES (?,?,?,?)",
+        (at.astimezone(UTC).isoformat(), who, purpose, stream),
+    )
 
 
 def _encrypt(key: bytes, about: str, words: bytes) -> bytes:

@@ -32,6 +32,7 @@ from services.runtime.clock import ScaledClock
 from services.runtime.errors import HujiaoError
 from services.runtime.store import Unavailable
 from services.web.desks import REJECTED, Asked, InPath, Limit, act_routes, at_most, desk_routes
+from services.web.files import file_routes
 from services.web.gate import PUBLIC, Gate, body_of, page, public, read, session_routes
 from services.web.intake_desk import intake_routes
 from services.web.openapi import Described
@@ -44,11 +45,13 @@ CONSOLE, RESIDENT = (Path(__file__).parent / name for name in ("console", "resid
 MAX_BODY_BYTES = 32 * 1024 * 1024
 MAX_SPEED = 3600
 GUARDS = {
-    "content-security-policy": "default-src 'self'; img-src 'self' data:; frame-ancestors 'none'; form-action 'self'",
+    "content-security-policy": "default-src 'self'; img-src 'self' data: blob:; "
+    "frame-ancestors 'none'; form-action 'self'",
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
 }
-"""What browsers are told of every answer: nothing of another site runs here, and no other site shows us in a frame."""
+"""What browsers are told of every answer that says nothing stricter: nothing of another site runs here, and no other
+site shows us in a frame."""
 
 LOOKUPS_A_MINUTE = 60
 """So often may one address use receipts in any way: a resident needs a few, whoever tries them out needs very many."""
@@ -166,7 +169,8 @@ def public_routes(window: Window, lookups_a_minute: int) -> list[ControllerRoute
         """To the resident's page; in a demo, to the console."""
         return Redirect("/console/index.html" if window.demo else "/resident/")
 
-    return [catalogue, report, receipt, rating, reopening, notices, health, console]
+    own = [receipt, rating, reopening, *file_routes(window, limited)]
+    return [catalogue, report, *own, notices, health, console]
 
 
 def keeper_routes(window: Window) -> list[ControllerRouterHandler]:
@@ -211,7 +215,9 @@ def keeper_routes(window: Window) -> list[ControllerRouterHandler]:
 
 async def _guard(message: Message, scope: Scope) -> None:
     if message["type"] == "http.response.start":
-        MutableScopeHeaders.from_message(message).update(GUARDS)
+        headers = MutableScopeHeaders.from_message(message)
+        for name, value in GUARDS.items():
+            headers.setdefault(name, value)
 
 
 def _explain_refusal(status: int) -> Any:

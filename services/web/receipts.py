@@ -63,7 +63,7 @@ class Receipts:
         Raises:
             HTTPException: 400 for what is no receipt, 404 for one that we never gave.
         """
-        found = self._known(text)
+        found = self.report_with(text)
         names = ("receipt", "stage", "case", "reported_at", "matter", "result_due", "holders")
         public = {name: found[name] for name in names}
         if found["visibility"] == "confidential":
@@ -95,7 +95,7 @@ class Receipts:
         return await self._taken(text, lambda held: self._voice.reopening(held, reopening.reason))
 
     async def _taken(self, text: str, prepare: Callable[[Held], Submission]) -> Heard:
-        held = _held(await asyncio.to_thread(self._known, text))
+        held = _held(await asyncio.to_thread(self.report_with, text))
         if not held.case:
             raise HTTPException("expected a report with a case, found one without", status_code=_REJECTED)
         try:
@@ -109,7 +109,12 @@ class Receipts:
         standing = await asyncio.to_thread(self._voice.standing, held)
         return Heard(answer.repeated, standing.may, standing.rated)
 
-    def _known(self, text: str) -> Found:
+    def report_with(self, text: str) -> Found:
+        """The report with a receipt, and how its case stands.
+
+        Raises:
+            HTTPException: 400 for what is no receipt, 404 for one that we never gave.
+        """
         try:
             found = self._questions.receipt(read_receipt(text))
         except ValueError as error:

@@ -180,7 +180,7 @@ def _as_it_was(facts: list[Recorded], case: str) -> dict[str, Any]:
     """What `Questions.case` would have found when these facts were all there was; empty before the case began."""
     rows = {view: [_plain(row) for row in found] for view, found in case_as_of(facts).items()}
     own = [row for row in rows["cases"] if row["case"] == case]
-    parts = ("reports", "calls", "legs", "board", "timeline")
+    parts = ("reports", "calls", "legs", "files", "board", "timeline")
     return {"case": own[0], **{part: rows[part] for part in parts}} if own else {}
 
 

@@ -126,7 +126,7 @@ def measure_rebuild() -> None:
 
 def measure_life_cycle(folder: Path, files: list[Path], append: float) -> float:
     """The whole way of the data; gives the ratio on the flood."""
-    print("Whole life cycle, all nine views included:")
+    print("Whole life cycle, all ten views included:")
     gc.collect()
     gc.freeze()  # what the measurements before left behind is not looked through again and again
     clock = VirtualClock(datetime(2000, 1, 1, tzinfo=UTC))

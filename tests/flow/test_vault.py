@@ -6,14 +6,17 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from events.edge import Attachment
+from events.ids import case_of
 from events.private import Sealed
-from events.report import Contact, EraseReport, ReportSubmitted, ReportWords
+from events.report import AttachFile, Contact, EraseReport, FileAttached, ReportSubmitted, ReportWords
 from services.runtime.batch import Submission
 from services.runtime.errors import Damaged, Erased
 from services.runtime.places import Folder, Place
@@ -182,6 +185,114 @@ def test_the_key_of_a_report_is_stored_before_its_facts_are(open_house: OpenHous
     report = hand_in(house, "1")
 
     assert found == [{report}]
+
+
+# Files
+
+
+def attach(house: House, report: str, content: bytes) -> Submission:
+    """A file for a report, as the window hands it to the ledger."""
+    request = AttachFile(report=report, case=case_of(report), media_type="application/pdf", size=len(content))
+    return Submission(f"files/{report}/{uuid4().hex}", request, "files", attachments=(content,))
+
+
+def files_of(house: House, report: str) -> list[str]:
+    """The files that the log names."""
+    return [fact.fact.file for fact in house.log.stream(report) if isinstance(fact.fact, FileAttached)]
+
+
+def boxes(house: House, report: str) -> list[str]:
+    """The files that the vault holds."""
+    with behind(house.place, "vault") as connection:
+        found = connection.execute(f"SELECT sha256 FROM attachments WHERE stream = '{report}'").fetchall()
+    return [name for (name,) in found]
+
+
+def test_a_files_id_is_known_only_under_its_key_and_tells_nothing_without(vault: Vault) -> None:
+    one, again = (vault.file_id("a" * 32, PHOTO, create=True) for _ in range(2))
+
+    assert one == again
+    assert one != vault.file_id("b" * 32, PHOTO, create=True)
+    assert one != vault.file_id("a" * 32, PHOTO + b"x")
+    assert one != sha256(PHOTO).hexdigest()
+    with pytest.raises(Erased):
+        vault.file_id("c" * 32, PHOTO)
+
+
+def test_the_log_names_a_file_as_the_vault_does_and_each_opening_is_recorded(house: House) -> None:
+    report = hand_in(house, "1")
+
+    answer = house.ledger.decide(attach(house, report, PHOTO))
+
+    (file,) = files_of(house, report)
+    assert (answer.status, boxes(house, report)) == ("accepted", [file])
+    assert house.vault.open_attachment(report, file, "officer", "to look", MONDAY_MORNING) == PHOTO
+    assert house.vault.openings(report) == [(MONDAY_MORNING.isoformat(), "officer", "to look")]
+
+
+def test_a_file_that_cannot_be_recorded_as_opened_is_not_given(house: House) -> None:
+    report = hand_in(house, "1")
+    house.ledger.decide(attach(house, report, PHOTO))
+    (file,) = files_of(house, report)
+
+    with broken(house.place, "vault", "openings"), pytest.raises(BROKEN):
+        house.vault.open_attachment(report, file, "officer", "to look", MONDAY_MORNING)
+
+
+def test_a_file_is_stored_before_its_fact_and_a_cut_between_leaves_one_that_nobody_can_ask_for(
+    open_house: OpenHouse,
+) -> None:
+    house = open_house()
+    report = hand_in(house, "1")
+
+    def cut(point: str) -> None:
+        if point == "inside":
+            raise KeyboardInterrupt
+
+    house.ledger._standing.probe = cut
+    with pytest.raises(KeyboardInterrupt):
+        house.ledger.decide(attach(house, report, PHOTO))
+    house.close()
+
+    again = open_house()
+    left = boxes(again, report)
+    assert (len(left), files_of(again, report)) == (1, [])
+    again.ledger.decide(attach(again, report, PHOTO))
+    assert boxes(again, report) == files_of(again, report) == left, "sent again it is the same"
+    again.erase(report, by="officer", reason="request")
+    assert boxes(again, report) == []
+
+
+def test_a_file_whose_bytes_cannot_be_stored_is_not_in_the_log(house: House) -> None:
+    report = hand_in(house, "1")
+
+    with broken(house.place, "vault", "attachments"), pytest.raises(BROKEN):
+        house.ledger.decide(attach(house, report, PHOTO))
+
+    assert (boxes(house, report), files_of(house, report)) == ([], [])
+
+
+def test_of_a_file_that_is_rejected_neither_bytes_nor_a_key_are_kept(house: House) -> None:
+    nobody = "0" * 32
+
+    answer = house.ledger.decide(attach(house, nobody, PHOTO))
+
+    assert (answer.status, boxes(house, nobody)) == ("rejected", [])
+    assert nobody not in keys(house.place)
+
+
+def test_a_request_for_a_file_without_one_or_with_two_is_rejected(house: House) -> None:
+    report = hand_in(house, "1")
+    one = attach(house, report, PHOTO)
+
+    answers = [
+        house.ledger.decide(structs.replace(one, source_id=f"{one.source_id}{len(contents)}", attachments=contents))
+        for contents in ((), (PHOTO, PHOTO))
+    ]
+
+    assert [answer.reason for answer in answers] == [
+        f"file: expected the bytes of one beside the request, found {n}" for n in (0, 2)
+    ]
 
 
 # Erasure

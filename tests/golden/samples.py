@@ -179,6 +179,7 @@ FACTS: Mapping[str, Fact] = {
     "report.accepted.v1": report.ReportAccepted(case=CASE, joins=True, reporter=REPORTER),
     "report.linked.v1": report.ReportLinked(case=CASE, supplement=True),
     "report.refused.v1": report.ReportRefused(ground="court", advice=WORDS, by="clerk"),
+    "report.file-attached.v1": report.FileAttached(case=CASE, file="ef" * 32, media_type="image/jpeg", size=1024),
     "report.erased.v1": report.ReportErased(by="privacy-officer", reason="request"),
     "reporter.reported.v1": reporter.ReporterReported(
         report=REPORT, case=CASE, matter="401", village="445303100201", reported_at=REPORTED
@@ -275,6 +276,9 @@ FACTS: Mapping[str, Fact] = {
     ),
     "call.reporter-contacted.v1": call.ReporterContacted(**_ABOUT_CALL, department="D15", by="officer-D15", late=True),
     "call.noted.v1": call.CallNoted(**_ABOUT_CALL, department="D15", by="officer-D15", note=WORDS),
+    "call.proof-attached.v1": call.ProofAttached(
+        **_ABOUT_CALL, department="D15", by="officer-D15", file="ef" * 32, media_type="application/pdf", size=2048
+    ),
     "call.result-filed.v1": call.CallResultFiled(
         **_ABOUT_CALL,
         department="D15",
@@ -343,6 +347,9 @@ REQUESTS: Mapping[str, Request] = {
     ),
     "report.link.v1": report.LinkReportToCase(report=REPORT, case=CASE, supplement=True),
     "report.refuse.v1": report.RefuseReport(report=REPORT, case=CASE, ground="petition", advice=WORDS, by="clerk"),
+    "report.attach-file.v1": report.AttachFile(
+        report=REPORT, case=CASE, media_type="image/jpeg", size=1024, file="ef" * 32
+    ),
     "report.erase.v1": report.EraseReport(report=REPORT, by="privacy-officer", reason="request"),
     "case.open.v1": case.OpenCase(case=CASE, report=REPORT),
     "case.link-report.v1": case.LinkReport(
@@ -369,6 +376,15 @@ REQUESTS: Mapping[str, Request] = {
     "call.contact-reporter.v1": call.ContactReporter(call=CALL, department="D15", by="officer-D15"),
     "call.note.v1": call.NoteProgress(
         call=CALL, case=CASE, department="D15", by="officer-D15", note="已到现场，正在取证。"
+    ),
+    "call.attach-proof.v1": call.AttachProof(
+        call=CALL,
+        case=CASE,
+        department="D15",
+        by="officer-D15",
+        media_type="application/pdf",
+        size=2048,
+        file="ef" * 32,
     ),
     "call.file-result.v1": call.FileResult(
         call=CALL,

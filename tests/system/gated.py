@@ -12,6 +12,7 @@ from httpx import Response
 from litestar import Litestar
 from litestar.testing import TestClient
 
+from events.district import District
 from services.intake.receipt import read_receipt
 from services.runtime.clock import SystemClock
 from services.runtime.district import find_district, load_district
@@ -142,10 +143,17 @@ class Gated:
 
 
 @contextmanager
-def gated(folder: Path, *, demo: bool = False, services: Any = SERVICES, lookups: int = 1_000_000) -> Iterator[Gated]:
-    """Serve a house in a new folder."""
+def gated(
+    folder: Path,
+    *,
+    demo: bool = False,
+    services: Any = SERVICES,
+    lookups: int = 1_000_000,
+    district: District = DISTRICT,
+) -> Iterator[Gated]:
+    """Serve a house in a new folder, or one that was left there."""
     with House(folder / "data", SystemClock(), services) as house:
-        house.configure(DISTRICT)
+        house.configure(district)
         house.lock()
         front = Front()
         engine = EngineThread(house.engine(front), front, lambda: house.clock, house.settle)

@@ -23,6 +23,7 @@ from selenium.webdriver.support.ui import Select
 
 from tests.servers import need
 from tests.system.gated import DISTRICT, VILLAGE, Gated, gated
+from tests.unit.files import photo
 
 PASSWORD = "a long enough password"  # noqa: S105  # of users who live as long as the test
 DESKTOP, PHONE = (1440, 900), (390, 844)
@@ -111,6 +112,11 @@ class Screen:
         rules = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]}
         found = Axe().run(self._driver, options=rules)
         return [f"{one['id']}: {[node['html'][:160] for node in one['nodes'][:3]]}" for one in found["violations"]]
+
+    def wide(self, css: str) -> int:
+        """How wide the first such image is by itself, 0 while there is none."""
+        found = self.all(css)
+        return int(found[0].get_property("naturalWidth") or 0) if found else 0  # type: ignore[arg-type]  # a number
 
     def complaints(self) -> list[str]:
         """What the browser's own log holds, but for answers that say no."""
@@ -246,6 +252,45 @@ def test_a_case_goes_from_a_residents_words_to_the_published_outcome_through_eve
     screen.until(lambda: "路面已修复" in screen.text("#found"), "the resident to read the reply")
     assert "路面已修复" in screen.text("#notices")
     assert screen.complaints() == []
+
+
+def test_a_residents_photo_reaches_the_officer_who_answers_with_a_proof(
+    house: Gated, screen: Screen, tmp_path: Path
+) -> None:
+    taken, proof = tmp_path / "照片.jpg", tmp_path / "done.jpg"
+    taken.write_bytes(photo(size=(3200, 2400)))
+    proof.write_bytes(photo(size=(640, 480)))
+    screen.size(*PHONE)
+    screen.open("/resident/")
+    screen.type("#report [name=text]", "村口路面塌陷了一个大坑，请派人修路。")
+    screen.the("#report [name=files]").send_keys(str(taken))
+    screen.type("#report [name=village]", VILLAGE.code)
+    screen.tap("#report button")
+    screen.until(lambda: "1 / 1" in screen.text("#sending"), "the photo to be received")
+    assert not screen.scrolls_sideways()
+    receipt = screen.text("#mine output")
+    house.settled()
+
+    case = house.window.receipts.report_with(receipt)["case"]
+    if house.phase(case) == "triage":
+        house.act(house.user("command_centre"), "case.classify.v1", case=case, matter="602")
+    lead = legs(house, case)[0]["department"]
+    officer = someone(house, "department_officer", department=lead)
+    house.act(officer, "call.acknowledge.v1", call=house.call(case, lead), department=lead)
+    screen.log_in(officer)
+    screen.open(f"/console/#case={case}")
+    screen.tap(".files .file-button")
+    screen.until(lambda: screen.wide(".file img") == 1600, "the photo, made smaller before it was sent")
+    screen.tap("#acts [data-key=v]")
+    screen.the("#act-files").send_keys(str(proof))
+    screen.tap(".act-form button.primary")
+    screen.until(lambda: len(screen.all(".card .file-button")) == 1, "the proof to be listed")
+    screen.tap(".card .file-button")
+    screen.until(lambda: screen.wide(".card .file img") == 640, "the proof to be seen")
+
+    assert screen.wide(".file img") == 1600, "what was opened stays open when the case is drawn anew"
+    assert not screen.scrolls_sideways()
+    screen.size(*DESKTOP)
 
 
 def by_hand(house: Gated, screen: Screen, case: str, leg: dict[str, str]) -> None:

@@ -307,6 +307,7 @@ def test_no_more_is_public_than_a_resident_needs(served: Gated) -> None:
         ("GET", "/api/receipts/{receipt:str}"),
         ("POST", "/api/receipts/{receipt:str}/rating"),
         ("POST", "/api/receipts/{receipt:str}/reopening"),
+        ("POST", "/api/receipts/{receipt:str}/files"),
         ("POST", "/api/reports"),
         ("GET", "/api/session"),
         ("POST", "/api/session"),

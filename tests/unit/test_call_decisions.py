@@ -4,9 +4,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from msgspec import msgpack, structs
 
 from events.call import (
     AcknowledgeCall,
+    AttachProof,
     CallAcknowledged,
     CallClockMissed,
     CallCompleted,
@@ -23,13 +25,15 @@ from events.call import (
     Leg,
     MissClock,
     NoteProgress,
+    ProofAttached,
     ReleaseCall,
     ReporterContacted,
     ReportIn,
 )
 from events.case import CaseResultSubmitted, Due, EngageCase, LegPlan, SubmitResult
-from events.district import Clock
+from events.district import Clock, District
 from events.envelope import Fact, Request
+from events.file import MAX_FILES
 from services.decisions import Rejected
 from services.rules.book import RuleBook
 from tests.unit.past import (
@@ -122,6 +126,17 @@ def note(department: str) -> NoteProgress:
 def file(department: str, **changes: Any) -> FileResult:
     fields: dict[str, Any] = {"by": f"officer-{department}", "solved": "yes", "account": ACCOUNT, "reply": REPLY}
     return FileResult(call=P4_CALL, case=CASE, department=department, **{**fields, **changes})
+
+
+def prove(department: str, file: str = "a" * 64) -> AttachProof:
+    about: dict[str, Any] = {"call": P4_CALL, "case": CASE, "department": department, "by": f"officer-{department}"}
+    return AttachProof(**about, media_type="image/jpeg", size=1024, file=file)
+
+
+def proven(department: str, file: str = "a" * 64) -> ProofAttached:
+    return ProofAttached(
+        **ABOUT, department=department, by=f"officer-{department}", file=file, media_type="image/jpeg", size=1024
+    )
 
 
 def miss(department: str, clock: Clock, step: int = 0) -> MissClock:
@@ -302,6 +317,92 @@ def test_notes_are_taken_as_often_as_somebody_writes_one(past: Past) -> None:
     taken = CallNoted(**ABOUT, department="D19", by="officer-D19", note=words("正在取证"))
 
     assert past.do(note("D19")) == past.do(note("D19")) == ((P4_CALL, taken),)
+
+
+# --- proof
+
+
+def test_a_proof_is_attached_once_and_another_beside_it(past: Past) -> None:
+    past.happened(P4_CALL, *THREE, acknowledged("D15"))
+
+    assert past.do(prove("D15")) == ((P4_CALL, proven("D15")),)
+    assert past.do(prove("D15")) == ()
+    assert past.facts_of(prove("D15", "b" * 64)) == [proven("D15", "b" * 64)]
+
+
+def test_the_same_proof_after_the_result_is_a_repeat_and_another_comes_too_late(past: Past) -> None:
+    past.happened(P4_CALL, *THREE, acknowledged("D15"), reported_in("D15"), proven("D15"), filed("D15"))
+
+    assert past.decide(prove("D15")) == ()
+    assert past.refusal(prove("D15", "b" * 64)) == "expected a part that is open, found it filed"
+
+
+def test_a_proof_wants_an_acknowledgement_first(past: Past) -> None:
+    past.happened(P4_CALL, *THREE)
+
+    assert past.refusal(prove("D15")) == "expected D15 to acknowledge first, found its part only called"
+
+
+def test_each_department_has_so_many_proofs_of_its_own(past: Past) -> None:
+    past.happened(P4_CALL, *THREE, acknowledged("D15"), acknowledged("D16"))
+    for n in range(MAX_FILES):
+        past.do(prove("D15", f"{n:064x}"))
+
+    assert past.refusal(prove("D15", "f" * 64)) == "files: expected at most 6 of one department, found 6 already"
+    assert past.facts_of(prove("D16")) == [proven("D16")]
+
+
+@pytest.fixture
+def demanding(rules: RuleBook) -> Past:
+    """Where illegal mining counts as solved only with proof."""
+
+    def change(district: District) -> dict[str, Any]:
+        matters = (structs.replace(one, closing_proof=one.code == "401") for one in district.matters)
+        return {"matters": tuple(matters)}
+
+    return Past(with_district(rules, change))
+
+
+def test_where_the_matter_demands_it_the_lead_proves_that_it_is_solved(demanding: Past) -> None:
+    demanding.happened(P4_CALL, *THREE, acknowledged("D15"), reported_in("D15"))
+
+    expected = "proof: expected a file of the lead's that shows the matter solved, found none attached"
+    assert demanding.refusal(file("D15")) == expected
+    demanding.do(prove("D15"))
+    assert demanding.facts_of(file("D15")) == [filed("D15")]
+
+
+def test_another_departments_proof_is_not_the_leads(demanding: Past) -> None:
+    demanding.happened(
+        P4_CALL, *THREE, acknowledged("D15"), reported_in("D15"), acknowledged("D16"), reported_in("D16"), proven("D16")
+    )
+
+    assert demanding.refusal(file("D15")).startswith("proof: expected a file of the lead's")
+
+
+@pytest.mark.parametrize("solved", ["partly", "no"])
+def test_what_is_not_solved_needs_no_proof(demanding: Past, solved: str) -> None:
+    demanding.happened(P4_CALL, *THREE, acknowledged("D15"), reported_in("D15"))
+
+    assert demanding.decide(file("D15", solved=solved)) != ()
+
+
+def test_who_assists_needs_no_proof(demanding: Past) -> None:
+    demanding.happened(P4_CALL, *THREE, acknowledged("D16"), reported_in("D16"))
+
+    assert demanding.facts_of(file("D16")) == [filed("D16")]
+
+
+def test_a_district_that_demands_no_proof_has_the_configuration_it_always_had(rules: RuleBook) -> None:
+    def demand(which: str) -> RuleBook:
+        def change(district: District) -> dict[str, Any]:
+            return {"matters": tuple(structs.replace(one, closing_proof=one.code == which) for one in district.matters)}
+
+        return with_district(rules, change)
+
+    assert b"closing_proof" not in msgpack.encode(rules.district)
+    assert demand("").hash == rules.hash
+    assert demand("401").hash != rules.hash
 
 
 # --- results

@@ -33,6 +33,7 @@ OWN = {
     "call.reported-in.v1": ("D15",),
     "call.reporter-contacted.v1": ("D15",),
     "call.noted.v1": ("D15",),
+    "call.proof-attached.v1": ("D15",),
     "call.result-filed.v1": ("D15",),
     "call.clock-missed.v1": ("D15",),
     "call.escalated.v1": ("D15",),

@@ -6,10 +6,13 @@ from typing import Any
 import pytest
 
 from events.case import CaseClosed, CaseOpened, CaseReportLinked, CaseTriageQueued, LinkReport, OpenCase
+from events.file import MAX_FILES
 from events.ids import case_of, stream_id
 from events.private import Sealed, sealed
 from events.report import (
+    AttachFile,
     EraseReport,
+    FileAttached,
     LinkReportToCase,
     RefuseReport,
     ReportAccepted,
@@ -324,3 +327,50 @@ def test_the_person_behind_a_report_is_erased_once(past: Past) -> None:
 def test_nothing_can_be_done_with_a_report_that_nobody_submitted(past: Past, request_: Any) -> None:
     with pytest.raises(Rejected, match=r"expected a (submitted report|report that was submitted), found none"):
         past.decide(request_)
+
+
+# --- files
+
+
+def attach(file: str = "a" * 64, case: str = CASE) -> AttachFile:
+    return AttachFile(report=REPORT, case=case, media_type="image/jpeg", size=1024, file=file)
+
+
+def attached(file: str = "a" * 64) -> FileAttached:
+    return FileAttached(case=CASE, file=file, media_type="image/jpeg", size=1024)
+
+
+def test_a_file_is_attached_once_before_the_case_is_opened_and_after(past: Past) -> None:
+    past.do(submit())
+
+    assert past.do(attach()) == ((REPORT, attached()),)
+    past.do(OpenCase(case=CASE, report=REPORT))
+    assert past.do(attach()) == ()
+    assert past.do(attach("b" * 64)) == ((REPORT, attached("b" * 64)),)
+
+
+def test_a_report_has_so_many_files_and_the_same_again_is_a_repeat(past: Past) -> None:
+    past.do(submit())
+    for n in range(MAX_FILES):
+        past.do(attach(f"{n:064x}"))
+
+    assert past.refusal(attach()) == "files: expected at most 6 of one report, found 6 already"
+    assert past.decide(attach(f"{0:064x}")) == ()
+
+
+def test_a_file_for_a_report_of_a_closed_case_is_rejected_and_a_known_one_is_a_repeat(past: Past) -> None:
+    past.do(submit())
+    past.do(OpenCase(case=CASE, report=REPORT))
+    past.do(attach())
+    past.happened(CASE, CaseClosed(reason="explained", by="reviewer"))
+
+    assert past.refusal(attach("b" * 64)) == "case: expected one that is open, found it closed: hand in another report"
+    assert past.decide(attach()) == ()
+
+
+def test_a_file_for_another_case_or_an_erased_person_or_no_report_is_rejected(past: Past) -> None:
+    assert past.refusal(attach()) == "expected a report that was submitted, found none with this id"
+    past.do(submit())
+    assert past.refusal(attach(case=AGAIN)) == f"case: expected {CASE}, to which the report belongs, found {AGAIN}"
+    past.do(EraseReport(report=REPORT, by="privacy-officer", reason="request"))
+    assert "found that the person was erased" in past.refusal(attach())

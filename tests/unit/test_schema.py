@@ -167,6 +167,7 @@ def test_a_department_hears_of_its_own_part_only(document: dict[str, Any]) -> No
         "call.reported-in.v1",
         "call.reporter-contacted.v1",
         "call.noted.v1",
+        "call.proof-attached.v1",
         "call.result-filed.v1",
         "call.clock-missed.v1",
         "call.escalated.v1",

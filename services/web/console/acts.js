@@ -1,6 +1,7 @@
 // What the person who is logged in can do about a case: the acts that the server offers, each with its few fields.
 
 import { ask, newKey, Refused } from "./api.js";
+import { ACCEPTED, sendProofs } from "./files.js";
 import { catalogue, code, h, name, say, shortTime, t } from "./i18n.js";
 
 const SOLVED = ["yes", "partly", "no"];
@@ -11,13 +12,15 @@ const ANSWERS = { solved: { contacted: true, solved: true, satisfied: true }, di
 const words = (key, { required = true } = {}) => ({ key, make: (id) => h("textarea", { id, name: key, rows: 3, required, maxlength: 20000 }), read: (text) => text.trim() || undefined });
 const choice = (key, kind, values) => ({ key, make: (id) => h("select", { id, name: key, required: true }, values().map((value) => h("option", { value, text: kind === "matter" ? `${value} ${name("matter", value)}` : code(kind, value) }))), read: (text) => text });
 const number = (key) => ({ key, make: (id) => h("input", { id, name: key, type: "number", min: 1, max: 5000, value: 1, required: true, inputmode: "numeric" }), read: Number });
+const files = { key: "files", make: (id) => h("input", { id, name: "files", type: "file", accept: ACCEPTED, multiple: true, required: true }), read: (text, input) => [...input.files] };
 
-/** Every act: its key on the keyboard, its fields, and whether it is the one that is hoped for. */
+/** Every act: its key on the keyboard, its fields, whether it is the one that is hoped for, and its own way if it has one. */
 const FORMS = {
   "call.acknowledge.v1": { key: "a", main: true, fields: [] },
   "call.report-in.v1": { key: "r", main: true, fields: [number("people")] },
   "call.contact-reporter.v1": { key: "c", fields: [] },
   "call.note.v1": { key: "n", fields: [words("note")] },
+  "call.attach-proof.v1": { key: "v", fields: [files], send: (act, given) => sendProofs(act, given.files) },
   "call.file-result.v1": { key: "f", main: true, fields: [choice("solved", "solved", () => SOLVED), words("account"), words("reply", { required: false })] },
   "case.classify.v1": { key: "t", main: true, fields: [choice("matter", "matter", () => catalogue.matters.map((entry) => entry.code))] },
   "report.refuse.v1": { key: "x", fields: [choice("ground", "ground", () => REFUSALS), words("advice")] },
@@ -50,7 +53,8 @@ export async function perform(act, fields, near) {
   try {
     const { answer, ...rest } = fields;
     if (!sent.has(what)) sent.set(what, newKey("act"));
-    await ask("/api/acts", { ...act, ...rest, ...answer }, { key: sent.get(what) });
+    const { send } = FORMS[act.request];
+    await (send ? send(act, fields) : ask("/api/acts", { ...act, ...rest, ...answer }, { key: sent.get(what) }));
     sent.delete(what);
     done(act);
     return true;
@@ -98,7 +102,7 @@ function fillIn(place, act, fields, trouble, suggested) {
   const inputs = fields.map((field) => field.make(`act-${field.key}`));
   const form = h("form", { onsubmit: async (event) => {
     event.preventDefault();
-    const values = Object.fromEntries(fields.map((field, n) => [field.key, field.read(inputs[n].value)]));
+    const values = Object.fromEntries(fields.map((field, n) => [field.key, field.read(inputs[n].value, inputs[n])]));
     if (await perform(act, values, trouble)) place.replaceChildren();
   } },
   fields.map((field, n) => h("label", { for: `act-${field.key}` }, h("span", { text: t(`act_${field.key}`) }), inputs[n])),

@@ -1,6 +1,7 @@
 // The way to the server: one function for every question and every act, in the name of who is logged in.
 
 const TIMEOUT = 10_000;
+const FILE_TIMEOUT = 180_000;
 
 let csrf = "";
 let loggedOut = () => {};
@@ -27,6 +28,38 @@ export async function ask(path, body, { method, key } = {}) {
   if (answer.status === 401 && path !== "/api/session") loggedOut();
   if (!answer.ok) throw new Refused(answer.status, plain(data?.detail) || `HTTP ${answer.status}`);
   return data;
+}
+
+/** Send the bytes of a file; `told` hears which share of them is on its way. */
+export function sendFile(path, file, told = () => {}) {
+  return new Promise((done, failed) => {
+    const way = new XMLHttpRequest();
+    way.open("POST", path);
+    way.timeout = FILE_TIMEOUT;
+    way.setRequestHeader("content-type", file.type || "application/octet-stream");
+    if (csrf) way.setRequestHeader("x-csrf-token", csrf);
+    way.upload.onprogress = (event) => { if (event.lengthComputable) told(event.loaded / event.total); };
+    way.onerror = way.ontimeout = () => failed(new TypeError("no answer"));
+    way.onload = () => {
+      const data = jsonOf(way.responseText);
+      if (way.status === 401) loggedOut();
+      if (way.status === 201) done(data);
+      else failed(new Refused(way.status, plain(data?.detail) || `HTTP ${way.status}`));
+    };
+    way.send(file);
+  });
+}
+
+/** The bytes of a file, with what it is. */
+export async function takeFile(path) {
+  const answer = await fetch(path, { cache: "no-store", signal: AbortSignal.timeout(FILE_TIMEOUT) });
+  if (answer.status === 401) loggedOut();
+  if (!answer.ok) throw new Refused(answer.status, plain(jsonOf(await answer.text())?.detail) || `HTTP ${answer.status}`);
+  return answer.blob();
+}
+
+function jsonOf(text) {
+  try { return JSON.parse(text); } catch { return null; }
 }
 
 /** Remember what goes with the session of whoever is logged in now; `ended` is called when the server knows them no more. */

@@ -1,6 +1,7 @@
 // The pane of one case: where it stands, which departments were called, and everything that happened.
 
 import { catalogue, clockTime, code, detail, h, language, name, owner, platformOf, say, shortTime, span, t, who } from "./i18n.js";
+import { fileList, forgetFiles } from "./files.js";
 
 const STEPS = ["registered", "calling", "in_progress", "in_review", "resolved", "closed"];
 const STEP_OF = { triage: "registered", rework: "in_progress" };
@@ -26,6 +27,7 @@ export function startCase(now) {
 
 /** An empty pane, while the case is being read. */
 export function clearCase() {
+  forgetFiles();
   shownAs = "";
   counting = [];
   say(byId("pane-title"), t("case"));
@@ -51,7 +53,7 @@ export function showCase(answer) {
   const { case: row } = answer;
   say(byId("pane-title"), row.matter ? name("matter", row.matter) : t("unclassified"));
   byId("pane-body").replaceChildren(
-    head(row), stepper(row), owed(answer.board ?? []), departments(answer.calls ?? [], answer.legs ?? [], row),
+    head(row), stepper(row), owed(answer.board ?? []), attached(answer.reports ?? [], answer.files ?? [], row), departments(answer.calls ?? [], answer.legs ?? [], row, answer.files ?? []),
     why(answer.explain ?? []), timeline(answer.timeline ?? [], answer.explain ?? []));
   tickCase();
 }
@@ -152,7 +154,16 @@ function why(sentences) {
   return block("why", h("ul", { class: "why" }, sentences.map((sentence) => h("li", { text: sentence[language()] ?? sentence.zh }))));
 }
 
-function departments(calls, legs, row) {
+/** What residents attached, report by report. */
+function attached(reports, files, row) {
+  const theirs = reports.map((report) => [report, files.filter((file) => file.report === report.report)]).filter(([, of]) => of.length);
+  if (!theirs.length) return "";
+  return block("attachments", theirs.map(([report, of]) => h("div", {},
+    h("p", { class: "hush", text: `${report.receipt} · ${t("files_n", { n: of.length })}` }),
+    report.erased_at ? h("p", { class: "hush", text: t("words_erased") }) : fileList(of, row.case))));
+}
+
+function departments(calls, legs, row, files) {
   if (!legs.length) return "";
   const known = new Map(calls.map((call) => [call.call, call]));
   const grouped = new Map();
@@ -166,11 +177,11 @@ function departments(calls, legs, row) {
     const note = [row.attempt > 1 ? t("nth_call", { n: call?.attempt ?? 1 }) : "", call ? code("level", call.level) : ""].filter(Boolean).join(" · ");
     of.sort((a, b) => (order[a.role] ?? 3) - (order[b.role] ?? 3));
     return h("div", { class: "call" }, h("h4", {}, name("platform", platform), h("span", { class: "hush", text: ` ${note}` })),
-      h("div", { class: "cards" }, of.map(card)));
+      h("div", { class: "cards" }, of.map((leg) => card(leg, files.filter((file) => file.call === id && file.department === leg.department)))));
   }));
 }
 
-function card(leg) {
+function card(leg, proofs) {
   const clocks = CLOCKS.filter(([, due, actual]) => leg[due] || leg[actual]);
   return h("article", { class: `card ${leg.progress}` },
     h("header", {}, h("h5", { text: name("department", leg.department) }),
@@ -182,7 +193,8 @@ function card(leg) {
         h("td", {}, leg[due] ? explained(at(leg[due]), reasonOf(kind, leg.department, leg.call)) : "—"),
         h("td", {}, outcome(leg, leg[due], leg[actual], leg[late])))))),
     leg.people || leg.solved || leg.escalated_to ? h("p", { class: "hush" }, [
-      leg.people ? t("people", { n: leg.people }) : "", code("solved", leg.solved)].filter(Boolean).join(" · ")) : null);
+      leg.people ? t("people", { n: leg.people }) : "", code("solved", leg.solved)].filter(Boolean).join(" · ")) : null,
+    proofs.length ? [h("p", { class: "hush", text: `${t("proof")} · ${t("files_n", { n: proofs.length })}` }), fileList(proofs, leg.case)] : null);
 }
 
 function outcome(leg, due, actual, late) {

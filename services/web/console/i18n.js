@@ -100,6 +100,13 @@ const WORDS = {
   words_recorded: ["查阅已记录在案。", "That you opened them is recorded."],
   words_erased: ["个人信息已删除，原文不可再读。", "The person was erased; nobody can read the words again."],
   anonymous: ["匿名", "anonymous"],
+  attachments: ["群众附件", "What residents attached"],
+  proof: ["办结证明", "Proof"],
+  files_n: ["{n} 个文件", "files: {n}"],
+  kilobytes: ["{n} KB", "{n} KB"],
+  save_file: ["存到本机", "Save"],
+  opening_recorded: ["查阅会被记录", "That you open it is recorded"],
+  act_files: ["照片、录音或 PDF（每个不超过 8 MB）", "Photos, recordings or PDFs (at most 8 MB each)"],
   act_people: ["到场人数", "People on the spot"],
   act_note: ["进展", "Progress"],
   act_solved: ["是否解决", "Solved?"],
@@ -200,7 +207,7 @@ const CODES = {
   },
   act: {
     "call.acknowledge.v1": ["签收", "Acknowledge"], "call.report-in.v1": ["报到", "Report in"], "call.contact-reporter.v1": ["已联系群众", "Reporter contacted"],
-    "call.note.v1": ["进展", "Note"], "call.file-result.v1": ["反馈", "File the result"], "case.classify.v1": ["分类", "Classify"],
+    "call.note.v1": ["进展", "Note"], "call.attach-proof.v1": ["附上证明", "Attach proof"], "call.file-result.v1": ["反馈", "File the result"], "case.classify.v1": ["分类", "Classify"],
     "report.refuse.v1": ["不予受理", "Refuse"], "case.approve-result.v1": ["审核通过", "Approve"], "case.send-back-result.v1": ["退回", "Send back"],
     "case.explain.v1": ["解释说明结案", "Close with an explanation"], "case.follow-up.v1": ["回访", "Follow up"],
     "outcome.publish.v1": ["公开", "Publish"], "outcome.withhold.v1": ["不公开", "Withhold"],
@@ -215,6 +222,7 @@ const CODES = {
     result: ["待反馈", "Result"], review: ["待审核", "Review"], follow_up: ["待回访", "Follow up"],
     disclose: ["待公开", "Disclose"], track: ["待办结", "Track result"],
   },
+  file: { image: ["照片", "Photo"], audio: ["录音", "Recording"], application: ["文件", "Document"] },
   clock: { acknowledge: ["签收", "Acknowledge"], arrive: ["报到", "Report in"], contact: ["首联", "Contact"], result: ["办结", "Result"] },
   role: { lead: ["主办", "lead"], assist: ["协办", "assist"], consult: ["会商", "consult"] },
   class: {
@@ -250,6 +258,7 @@ const CODES = {
     "district.configured.v1": ["配置生效", "Configuration in force"],
     "report.submitted.v1": ["群众上报", "Report received"], "report.accepted.v1": ["上报受理", "Report accepted"],
     "report.linked.v1": ["上报并入事件", "Report linked to case"], "report.refused.v1": ["不予受理", "Report refused"],
+    "report.file-attached.v1": ["群众附件", "File attached"],
     "report.erased.v1": ["个人信息已删除", "Person erased"], "reporter.reported.v1": ["上报人登记", "Reporter noted"],
     "case.opened.v1": ["立案登记", "Case opened"], "case.report-linked.v1": ["并入上报", "Another report joined"],
     "case.triage-queued.v1": ["转人工分类", "Queued for triage"], "case.classified.v1": ["分类定级", "Classified"],
@@ -262,6 +271,7 @@ const CODES = {
     "call.issued.v1": ["呼叫平台", "Platform called"], "call.departments-called.v1": ["呼叫部门", "Departments called"],
     "call.acknowledged.v1": ["部门签收", "Acknowledged"], "call.reported-in.v1": ["部门报到", "Reported in"],
     "call.reporter-contacted.v1": ["联系群众", "Reporter contacted"], "call.noted.v1": ["办理记录", "Progress noted"],
+    "call.proof-attached.v1": ["附上证明", "Proof attached"],
     "call.result-filed.v1": ["部门反馈", "Result filed"], "call.clock-missed.v1": ["时限逾期", "Clock missed"],
     "call.escalated.v1": ["催办升级", "Escalated"], "call.completed.v1": ["平台办毕", "Call completed"],
     "call.released.v1": ["呼叫解除", "Call released"], "outcome.drafted.v1": ["公开稿拟定", "Notice drafted"],
@@ -370,6 +380,8 @@ export function detail(row) {
     case "case.followed-up.v1": return code("answer", text);
     case "case.closed.v1": return code("reason", text);
     case "case.reopened.v1": return lang === "en" ? `time ${text}` : `第${text}次`;
+    case "report.file-attached.v1":
+    case "call.proof-attached.v1": return code("file", text.split("/")[0]);
     case "call.reported-in.v1": return t("people", { n: text });
     default: return text;
   }

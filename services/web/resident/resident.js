@@ -1,12 +1,17 @@
 // The resident's page: a report is kept in this phone until the server has given its receipt, however poor the line.
 
-import { ask, newKey, Refused } from "../console/api.js";
+import { ask, newKey, Refused, sendFile } from "../console/api.js";
+import { MOST_FILES, shrink } from "../console/files.js";
 import { catalogue, code, h, language, name, owner, readStored, say, setCatalogue, setLanguage, shortTime, store } from "../console/i18n.js";
 
 const WORDS = {
   title: ["群众上报", "Report to the township"], report: ["我要上报", "Report"], danger: ["有人身危险请先拨 110、119、120。", "If anybody is in danger, call 110, 119 or 120 first."],
   demo: ["演示系统，请勿填写真实姓名、电话。", "This is a demo: please do not enter real names or telephone numbers."],
-  text: ["发生了什么", "What happened"], village: ["村、社区", "Village or community"], place: ["具体地点（可不填）", "Exact place (optional)"],
+  text: ["发生了什么", "What happened"], files: ["照片、录音、PDF（可不填，最多 6 个）", "Photos, recordings, PDFs (optional, at most 6)"],
+  too_many: ["附件最多 6 个，请重新选择。", "At most 6 files, please choose again."],
+  sending: ["附件发送中，请勿关闭此页：", "Sending files, please keep this page open: "], attached: ["附件已收到：", "Files received: "],
+  stopped: ["信号不好：会自动重发。", "Poor line: they are sent again by themselves."], again: ["现在重发", "Send again now"], not_taken: ["有附件未收：", "A file was not taken: "],
+ village: ["村、社区", "Village or community"], place: ["具体地点（可不填）", "Exact place (optional)"],
   phone: ["电话（可不填，留了才能回访）", "Telephone (optional; without it nobody can ask you)"], send: ["提交", "Send"],
   waiting: ["信号不好：已存在本机，会自动重发。", "Poor line: kept in this phone, and sent again by itself."],
   sent: ["已收到。回执号：", "Received. Your receipt:"], mine: ["我的回执", "My receipts"], lookup: ["查进展", "See progress"], receipt: ["回执号", "Receipt"], find: ["查询", "Find"],
@@ -27,6 +32,7 @@ const WORDS = {
 const PENDING = "hujiao.pending";
 const RECEIPTS = "hujiao.receipts";
 const AGAIN = 10_000;
+const SOON = 1_500;
 const MOST = 20;
 
 const byId = (id) => document.getElementById(id);
@@ -36,6 +42,9 @@ const kept = (key) => JSON.parse(readStored(key) ?? "[]");
 let published = [];
 let sending = false;
 let unsent = null;
+const chosen = new Map(); // a report's own number -> { line, files } that go together, kept until it has a receipt
+let outbox = []; // those whose report has one, in order: { receipt, file, share, done, trouble }
+let carrying = false;
 
 // ---- reporting
 
@@ -59,10 +68,18 @@ function report(event) {
     form.elements.village.focus();
     return;
   }
+  const files = [...form.elements.files.files];
+  if (files.length > MOST_FILES) {
+    byId("report-error").hidden = false;
+    say(byId("report-error"), t("too_many"));
+    form.elements.files.focus();
+    return;
+  }
   const line = { id: newKey("web"), time: new Date().toISOString().replace("Z", "+00:00"), channel: "web", title: "", text: value("text"), town: village.town, village: village.code };
   if (catalogue.demo) line.time = catalogue.now;
   if (value("place")) line.place = value("place");
   if (value("phone")) line.contact = { phone: value("phone") };
+  if (files.length) chosen.set(line.id, { line, files });
   store(PENDING, JSON.stringify([...kept(PENDING), line]));
   unsent = kept(PENDING).some((one) => one.id === line.id) ? null : line; // a phone that keeps nothing sends from here
   form.reset();
@@ -80,12 +97,15 @@ async function deliver() {
       byId("waiting").hidden = false;
       say(byId("waiting"), t("waiting"));
       const answer = await ask("/api/reports", line);
-      store(RECEIPTS, JSON.stringify([answer.receipt, ...kept(RECEIPTS)].slice(0, MOST)));
+      store(RECEIPTS, JSON.stringify([...new Set([answer.receipt, ...kept(RECEIPTS)])].slice(0, MOST)));
+      outbox.push(...(chosen.get(line.id)?.files ?? []).map((file) => ({ receipt: answer.receipt, file, share: 0 })));
       done(line);
+      carry();
     }
   } catch (error) {
     console.warn(error);
     if (error instanceof Refused && error.status < 500 && error.status !== 429) {
+      byId("report").elements.files.files = listOf(chosen.get(under.id)?.files ?? []);
       done(under);
       byId("report").elements.text.value ||= under.text; // nothing of it was taken: it can be mended and sent again
       say(byId("report-error"), error.message);
@@ -96,10 +116,12 @@ async function deliver() {
   drawMine();
 }
 
-const next = () => kept(PENDING)[0] ?? unsent;
+/** What waits; a line that another window has settled comes again while its files are here, and gets the same receipt. */
+const next = () => kept(PENDING)[0] ?? unsent ?? [...chosen.values()][0]?.line;
 
 /** This one is settled; another window may have settled it too. */
 function done(line) {
+  chosen.delete(line.id);
   store(PENDING, JSON.stringify(kept(PENDING).filter((one) => one.id !== line.id)));
   if (unsent?.id === line.id) unsent = null;
   byId("waiting").hidden = true;
@@ -109,6 +131,53 @@ function drawMine() {
   const receipts = kept(RECEIPTS);
   byId("mine").replaceChildren(...(receipts.length ? [h("p", { text: t("sent") }), h("p", {}, h("output", { class: "receipt", text: receipts[0] }))] : []),
     ...(receipts.length ? [h("p", { class: "hush", text: t("mine") }), h("ul", {}, receipts.map((receipt) => h("li", {}, h("button", { type: "button", class: "inline", onclick: () => show(receipt), text: receipt }))))] : []));
+}
+
+// ---- files
+
+function listOf(files) {
+  const list = new DataTransfer();
+  for (const file of files) list.items.add(file);
+  return list.files;
+}
+
+const nextFile = () => outbox.find((entry) => !entry.done && !entry.trouble);
+
+/** Send what waits, one after the other; the same file again is one file, so it may be sent as often as it takes. */
+async function carry() {
+  if (carrying) return;
+  carrying = true;
+  for (let entry = nextFile(); entry; entry = nextFile()) {
+    const under = entry;
+    try {
+      under.small ??= await shrink(under.file);
+      drawFiles();
+      await sendFile(`/api/receipts/${encodeURIComponent(under.receipt)}/files`, under.small, (share) => { under.share = share; drawFiles(); });
+      under.done = true;
+    } catch (error) {
+      console.warn(error);
+      under.share = 0;
+      const passes = !(error instanceof Refused) || error.status === 404 || error.status === 429 || error.status >= 500;
+      if (passes) {
+        if (error.status === 404) setTimeout(carry, SOON); // the receipt is that new
+        break;
+      }
+      under.trouble = error.message;
+    }
+  }
+  carrying = false;
+  drawFiles();
+}
+
+function drawFiles() {
+  const [waits, troubles] = [nextFile(), outbox.filter((entry) => entry.trouble)];
+  const count = `${outbox.filter((entry) => entry.done).length} / ${outbox.length}`;
+  const share = waits?.share ? ` · ${Math.round(waits.share * 100)}%` : "";
+  byId("sending").hidden = !outbox.length;
+  byId("sending").replaceChildren(
+    h("p", { text: `${t(waits ? "sending" : "attached")}${count}${share}` }),
+    ...(waits && !carrying ? [h("p", { class: "hush", text: t("stopped") }), h("button", { type: "button", onclick: carry, text: t("again") })] : []),
+    ...troubles.map((entry) => h("p", { class: "error", text: `${t("not_taken")}${entry.file.name}: ${entry.trouble}` })));
 }
 
 // ---- progress
@@ -203,6 +272,7 @@ function word() {
   byId("demo").hidden = !catalogue.demo;
   byId("villages").replaceChildren(...catalogue.villages.map((entry) => h("option", { value: labelOf(entry) })));
   drawMine();
+  drawFiles();
   drawNotices();
 }
 
@@ -223,5 +293,8 @@ byId("lookup").addEventListener("submit", lookUp);
 byId("search").addEventListener("input", drawNotices);
 byId("language").addEventListener("click", () => { setLanguage(language() === "en" ? "zh" : "en"); word(); });
 addEventListener("online", deliver);
+addEventListener("online", carry);
+addEventListener("beforeunload", (event) => { if (chosen.size || nextFile()) event.preventDefault(); });
 setInterval(deliver, AGAIN);
+setInterval(carry, AGAIN);
 begin();

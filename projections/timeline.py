@@ -77,6 +77,10 @@ def of_call(rows: Rows, recorded: Recorded, fact: Any) -> None:
             entry(rows, recorded, fact.case, attempt=fact.attempt, detail=fact.solved)
         case k.CallReleased():
             entry(rows, recorded, fact.case, detail=" ".join(fact.departments))
+        case k.CallAlerted() | k.CallDelivered():
+            entry(rows, recorded, fact.case, department=fact.department, detail=fact.channel)
+        case k.CallDeliveryFailed():
+            entry(rows, recorded, fact.case, department=fact.department, detail=f"{fact.channel} {fact.reason}")
 
 
 def of_outcome(rows: Rows, recorded: Recorded, fact: Any) -> None:
@@ -94,13 +98,13 @@ _OF_CASE = (
 )
 _OF_CALL = (
     "issued departments-called acknowledged reported-in reporter-contacted noted result-filed clock-missed "
-    "escalated completed released"
+    "escalated completed released alerted delivered delivery-failed"
 )
 _OF_OUTCOME = "drafted published withheld"
 
 TIMELINE = View(
     name="timeline",
-    version=1,
+    version=2,
     purpose="everything that happened to a case, in order 时间线",
     key=("case", "stream", "version"),
     columns={

@@ -2,11 +2,15 @@
 
 from events.call import (
     AcknowledgeCall,
+    AlertDepartment,
     CallDepartments,
     CallIssued,
     ContactReporter,
     FileResult,
     MissClock,
+    MissDelivery,
+    NoteDelivery,
+    NoteDeliveryFailure,
     NoteProgress,
     ReleaseCall,
     ReportIn,
@@ -42,6 +46,10 @@ SERVICE = Service(
             NoteProgress,
             FileResult,
             MissClock,
+            AlertDepartment,
+            NoteDelivery,
+            NoteDeliveryFailure,
+            MissDelivery,
         )
     },
     reactions={

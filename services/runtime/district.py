@@ -30,7 +30,7 @@ FILES = {
 OPTIONAL = frozenset({"senders.toml"})
 """Files that may be missing, and may lack their tables."""
 
-RESERVED = frozenset({"act", "clerks", "configuration", "demo", "erase", "import", "reaction", "timer"})
+RESERVED = frozenset({"act", "alerts", "clerks", "configuration", "demo", "erase", "import", "reaction", "timer"})
 """Names in front of our own requests' ids: no sender may call itself so."""
 
 ROUTABLE = re.compile(r"[A-Z][A-Z0-9]{0,9}")

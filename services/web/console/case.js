@@ -147,8 +147,8 @@ function card(leg) {
         h("th", { scope: "row", text: code("clock", kind) }),
         h("td", {}, leg[due] ? at(leg[due]) : "—"),
         h("td", {}, outcome(leg, leg[due], leg[actual], leg[late])))))),
-    leg.people || leg.solved || leg.escalated_to ? h("p", { class: "hush" }, [
-      leg.people ? t("people", { n: leg.people }) : "", code("solved", leg.solved)].filter(Boolean).join(" · ")) : null);
+    leg.people || leg.solved || leg.escalated_to || leg.delivery ? h("p", { class: "hush" }, [
+      code("delivery", leg.delivery), leg.people ? t("people", { n: leg.people }) : "", code("solved", leg.solved)].filter(Boolean).join(" · ")) : null);
 }
 
 function outcome(leg, due, actual, late) {
@@ -166,7 +166,7 @@ function timeline(rows) {
     const actor = row.department ? name("department", row.department) : row.platform ? name("platform", row.platform) : "";
     const by = who(row.who);
     const words = [actor, by && !(actor && by.startsWith(actor)) ? by : "", detail(row)].filter(Boolean);
-    const warn = row.late || /missed|escalated|sent-back|rework|reopened/.test(row.what);
+    const warn = row.late || /missed|escalated|sent-back|rework|reopened|delivery-failed/.test(row.what);
     return [
       first ? h("li", { class: "day" }, h("span", { text: date })) : null,
       h("li", { "data-tone": warn ? "warn" : row.what.split(".")[0] },

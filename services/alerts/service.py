@@ -32,6 +32,7 @@ from services.rules.book import RuleBook
 from services.runtime.attempts import Attempts
 from services.runtime.batch import Answer, Submission
 from services.runtime.errors import Conflict
+from services.runtime.front import Closed
 from services.runtime.log import Log
 from services.runtime.parking import Parking
 from services.runtime.pulse import Pulse
@@ -188,7 +189,7 @@ class Alerts:
             except Conflict as error:
                 logger.info("alert_known", source_id=source_id, reason=str(error))
                 return
-            except PASSING as error:
+            except (*PASSING, Closed) as error:
                 logger.warning("alert_waits", id=recorded.id, error=str(error), pause_s=pause_s)
                 await self._sleep(pause_s)
                 continue

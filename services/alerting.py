@@ -50,7 +50,7 @@ def channels_in(path: Path | None, rules: RuleBook) -> Channels:
 
 
 async def alert(house: House, front: Front, channels: Channels, pulse: Pulse | None = None) -> None:
-    """Alert whoever is called in a house until cancelled; what is noted of it goes to the front."""
+    """Alert whoever is called in a house from now on, until cancelled; what is noted of it goes to the front."""
     await in_thread(begin_now, house.log)
     async with httpx.AsyncClient() as client:
         attempts = house.attempts(NAME)
@@ -83,10 +83,14 @@ def notifiers_of(channels: Channels, client: httpx.AsyncClient, clock: Clock) ->
 
 
 class AlertsThread(Thread):
-    """Alerts in a thread of their own, begun again whenever they end by themselves: a township goes on without them."""
+    """Alerts in a thread of their own, begun again whenever they end by themselves: a township goes on without them.
+
+    Who is called once this is made is alerted.
+    """
 
     def __init__(self, house: House, front: Front, channels: Channels) -> None:
         super().__init__(name=NAME, daemon=True)
+        begin_now(house.log)
         self._house, self._front, self._channels = house, front, channels
         self._stopping = Event()
         self._cancel: Callable[[], object] = lambda: None

@@ -161,8 +161,8 @@ def _serve(
         signal.signal(told, lambda *_: end())  # uvicorn ends on them by itself, and then raises them once more
     playing = house.engine(feed or front, skip=window.seats.plays)
     engine = EngineThread(playing, front, lambda: house.clock, house.settle, end)
-    engine.start()
     alerting = AlertsThread(house, front, channels) if channels.channel else None
+    engine.start()
     if alerting is not None:
         alerting.start()
     out.print(f"Look at [bold cyan]http://127.0.0.1:{port}[/bold cyan] and /schema/openapi.json. Ctrl-C ends it.")

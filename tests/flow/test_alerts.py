@@ -11,16 +11,20 @@ import pytest
 
 from events.call import (
     AcknowledgeCall,
+    AlertDepartment,
     CallAlerted,
     CallClockMissed,
     CallDelivered,
     CallDeliveryFailed,
     DepartmentsCalled,
+    MissDelivery,
     NoteDelivery,
+    NoteDeliveryFailure,
 )
-from events.envelope import Recorded
+from events.envelope import Recorded, Request
 from events.ids import case_of
 from events.report import SubmitReport
+from projections.queries import Questions
 from services.alerting import AlertsThread, notifiers_of
 from services.alerts.alert import Alert
 from services.alerts.channels import Channels, MailChannel, Route, WebhookChannel
@@ -35,7 +39,18 @@ from services.serving import EngineThread
 from services.wiring import House
 from tests.brokers import until
 from tests.conftest import OpenHouse
-from tests.flow.township import MONDAY_MORNING, all_facts, open_case, pass_time, row, rows, submission, timers, told
+from tests.flow.township import (
+    MONDAY_MORNING,
+    act,
+    all_facts,
+    open_case,
+    pass_time,
+    row,
+    rows,
+    submission,
+    timers,
+    told,
+)
 from tests.receivers import HANG, HOST, Endpoint, endpoint, mailbox
 
 MINUTE = timedelta(minutes=1)
@@ -172,6 +187,7 @@ SET_OUT, ARRIVED = ("D09", "gateway", "CallAlerted"), ("D09", "gateway", "CallDe
 # --- who is alerted
 
 
+@pytest.mark.every_store
 async def test_a_called_department_is_alerted_and_the_log_says_so(house: House, receiver: Endpoint) -> None:
     async with alerting(house, channels_of(webhook("gateway", receiver.url), routes=only("gateway"))) as front:
         case = await reported(front, house)
@@ -250,6 +266,29 @@ async def test_what_was_called_while_alerts_were_away_is_alerted_when_they_are_b
 
     async with alerting(house, channels):
         await told_of_alerts(house, SET_OUT, ARRIVED)
+
+
+@pytest.mark.every_store
+async def test_the_view_tells_of_the_first_delivery_and_else_of_the_newest_failure(house: House) -> None:
+    case = open_case(house, "r-1", **EMERGENCY)
+    called = next(recorded for recorded in all_facts(house.log) if isinstance(recorded.fact, DepartmentsCalled))
+    about = {"call": called.stream, "department": called.fact.legs[0].department}  # type: ignore[attr-defined]  # it is
+
+    def seen(request: Request, *minutes: int) -> tuple[str | None, str | None]:
+        for after in minutes:
+            move(house, MONDAY_MORNING + after * MINUTE)
+        act(house, request)
+        leg = row(house, "legs", case=case, department=about["department"])
+        return leg["delivery"], leg["delivered_at"]
+
+    assert row(house, "legs", case=case, department=about["department"])["delivery"] is None
+    assert seen(AlertDepartment(**about, channels=("gateway", "mail"))) == ("under_way", None)
+    refused = NoteDeliveryFailure(**about, channel="gateway", reason="refused")
+    assert seen(refused) == ("under_way", None)
+    assert seen(MissDelivery(**about, channel="mail"), 2) == ("not_in_time", None)
+    arrived = "2026-11-23T01:03:00.000000+00:00"
+    assert seen(NoteDelivery(**about, channel="mail"), 3) == ("delivered", arrived)
+    assert seen(NoteDelivery(**about, channel="mail"), 4) == ("delivered", arrived)
 
 
 # --- two minutes
@@ -338,6 +377,7 @@ async def test_a_refusal_takes_the_next_channel_at_once(house: House, receiver: 
     assert (len(receiver.posted), len(second.posted)) == (1, 1)
 
 
+@pytest.mark.every_store
 async def test_what_cannot_be_delivered_is_a_dead_letter_and_is_not_sent_after_a_restart(
     house: House, receiver: Endpoint
 ) -> None:
@@ -354,6 +394,8 @@ async def test_what_cannot_be_delivered_is_a_dead_letter_and_is_not_sent_after_a
 
     assert len(receiver.posted) == MOST_TRIES
     assert row(house, "legs", case=case, department="D09")["delivery"] == "dead_letter"
+    (unreached,) = Questions(house.views.database).unreached()
+    assert (unreached["case"], unreached["department"], unreached["failed"]) == (case, "D09", "gateway dead_letter")
 
 
 async def test_a_notifier_that_breaks_is_tried_again_and_stops_nobody_else(house: House, receiver: Endpoint) -> None:
@@ -439,6 +481,7 @@ async def test_a_dead_endpoint_keeps_no_other_department_waiting(
 # --- crashes
 
 
+@pytest.mark.every_store
 async def test_an_alert_whose_delivery_was_not_noted_is_sent_again_with_the_same_id_and_noted_once(
     house: House, receiver: Endpoint
 ) -> None:

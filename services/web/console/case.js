@@ -147,9 +147,12 @@ function card(leg) {
         h("th", { scope: "row", text: code("clock", kind) }),
         h("td", {}, leg[due] ? at(leg[due]) : "—"),
         h("td", {}, outcome(leg, leg[due], leg[actual], leg[late])))))),
-    leg.people || leg.solved || leg.escalated_to || leg.delivery ? h("p", { class: "hush" }, [
-      code("delivery", leg.delivery), leg.people ? t("people", { n: leg.people }) : "", code("solved", leg.solved)].filter(Boolean).join(" · ")) : null);
+    leg.people || leg.solved || leg.escalated_to || delivery(leg) ? h("p", { class: "hush" }, [
+      delivery(leg), leg.people ? t("people", { n: leg.people }) : "", code("solved", leg.solved)].filter(Boolean).join(" · ")) : null);
 }
+
+/** How its alert stands: that it did not arrive matters to nobody once the department knows all the same. */
+const delivery = (leg) => (leg.delivered_at || leg.progress === "called" ? code("delivery", leg.delivery) : "");
 
 function outcome(leg, due, actual, late) {
   if (actual) return [at(actual), " ", h("span", { class: late ? "bad-mark" : "good-mark", text: t(late ? "was_late" : "on_time") })];

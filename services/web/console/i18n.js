@@ -323,6 +323,10 @@ export function detail(row) {
     case "case.followed-up.v1": return code("answer", text);
     case "case.closed.v1": return code("reason", text);
     case "call.reported-in.v1": return t("people", { n: text });
+    case "call.delivery-failed.v1": {
+      const [channel, reason] = text.split(" ");
+      return `${channel} · ${code("delivery", reason)}`;
+    }
     default: return text;
   }
 }

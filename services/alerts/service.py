@@ -5,6 +5,7 @@ a crash, under the same id. The place in the log is kept before the first such a
 """
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, assert_never
 
@@ -77,7 +78,7 @@ class Alerts:
         self._rules, self._submit = rules, submit
         self._pulse = pulse or Pulse(NAME)
         self._pause, self._sleep = pause, sleep
-        self._slots = {name: asyncio.Semaphore(AT_ONCE) for name in notifiers}
+        self._slots: dict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(AT_ONCE))
         self._room = asyncio.Semaphore(MOST_UNDER_WAY)
         self._under_way: dict[str, int] = {}
         """The alerts that are being sent, by fact, each with its position."""
@@ -133,12 +134,13 @@ class Alerts:
     async def _try(self, recorded: Recorded, fact: CallAlerted) -> float | None:
         """Try once more; gives how many seconds to rest before the next time, ``None`` when there shall be none."""
         notifier, tried = self._notifiers.get(fact.channel), f"{recorded.id}/tries"
-        if notifier is None:
-            await self._fail(recorded, fact, "unknown_channel", "it is not configured")
-            return None
         async with self._slots[fact.channel]:
             alert = await in_thread(self._still_wanted, recorded, fact)
             if alert is None:
+                await in_thread(self._attempts.forget, tried)
+                return None
+            if notifier is None:
+                await self._fail(recorded, fact, "unknown_channel", "it is not configured")
                 return None
             tries = await in_thread(self._attempts.count, tried)
             ended = TryLater("the process ended whenever it was sent")

@@ -280,7 +280,7 @@ class Township:
         settings = {
             "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry),
             "HUJIAO_LOG": "INFO",
-            **{name: value for name, value in os.environ.items() if name.startswith("OTEL_")},
+            **{name: value for name, value in os.environ.items() if name.startswith(("OTEL_", "HUJIAO_ALERTS"))},
             **of_service(share.service, self),
         }
         if "window" in USES[share.service].split():

@@ -9,10 +9,18 @@ from events.case import Due, LegPlan, Level, Role
 from events.district import Clock, HandlingClass
 from events.envelope import Fact, Request
 from events.file import FileSize, MediaType
+from events.patterns import END
 from events.private import Sealed, Words
 from events.report import Person
 
 Solved = Literal["yes", "partly", "no"]
+DeliveryFailure = Literal["refused", "dead_letter", "unknown_channel"]
+"""Why an alert will not arrive on a channel: the receiver will never take it, it was tried as often as it may be, or
+no such channel is configured any more."""
+
+ChannelName = Annotated[str, Meta(pattern=rf"^[a-z][a-z0-9-]{{0,39}}{END}")]
+"""The name of a way to reach departments, as the operator calls it; never an address."""
+
 People = Annotated[int, Meta(ge=1, le=5000)]
 
 
@@ -162,6 +170,34 @@ class CallReleased(CallFact, frozen=True, kw_only=True):
     departments: tuple[str, ...]
 
 
+class CallAlerted(CallFact, frozen=True, kw_only=True):
+    """已提醒: an alert for this department set out on a channel, the ``nth`` that is tried.
+
+    ``then`` are the channels left, in order. Where an alert must arrive in time it has until ``deliver_by`` (UTC).
+    """
+
+    department: str
+    channel: str
+    nth: int
+    then: tuple[str, ...] = ()
+    deliver_by: datetime | None = None
+
+
+class CallDelivered(CallFact, frozen=True, kw_only=True):
+    """已送达: a channel took the alert for this department. It does not say that anybody has read it."""
+
+    department: str
+    channel: str
+
+
+class CallDeliveryFailed(CallFact, frozen=True, kw_only=True):
+    """未送达: the alert did not arrive on this channel; what did not arrive in time may still arrive."""
+
+    department: str
+    channel: str
+    reason: DeliveryFailure | Literal["not_in_time"]
+
+
 class CallDepartments(Request, frozen=True, kw_only=True, tag="call.call-departments.v1"):
     """The platform's consumer calls its departments; due times come from the rules in force."""
 
@@ -248,3 +284,36 @@ class MissClock(Request, frozen=True, kw_only=True, tag="call.miss-clock.v1"):
     department: str
     clock: Clock
     step: int = 0
+
+
+class AlertDepartment(Request, frozen=True, kw_only=True, tag="call.alert.v1"):
+    """Alert a department of its part: on the first of these channels, and on each next one when one fails."""
+
+    call: str
+    department: str
+    channels: Annotated[tuple[ChannelName, ...], Meta(min_length=1)]
+
+
+class NoteDelivery(Request, frozen=True, kw_only=True, tag="call.note-delivery.v1"):
+    """A channel took the alert."""
+
+    call: str
+    department: str
+    channel: ChannelName
+
+
+class NoteDeliveryFailure(Request, frozen=True, kw_only=True, tag="call.note-delivery-failure.v1"):
+    """The alert will not arrive on this channel."""
+
+    call: str
+    department: str
+    channel: ChannelName
+    reason: DeliveryFailure
+
+
+class MissDelivery(Request, frozen=True, kw_only=True, tag="call.miss-delivery.v1"):
+    """A timer's request when an alert should have arrived on this channel."""
+
+    call: str
+    department: str
+    channel: ChannelName

@@ -110,6 +110,29 @@ def released(rows: Rows, recorded: Recorded, fact: k.CallReleased) -> None:
         _change(rows, recorded, department, progress="released", released_at=recorded.meta.recorded_at)
 
 
+def alerted(rows: Rows, recorded: Recorded, fact: k.CallAlerted) -> None:
+    """提醒: an alert is under way."""
+    _undelivered(rows, recorded, fact.department, "under_way")
+
+
+def delivered(rows: Rows, recorded: Recorded, fact: k.CallDelivered) -> None:
+    """送达: the first alert that arrives counts."""
+    row = rows.get(recorded.stream, fact.department)
+    if row is not None and row["delivered_at"] is None:
+        _change(rows, recorded, fact.department, delivery="delivered", delivered_at=recorded.meta.recorded_at)
+
+
+def delivery_failed(rows: Rows, recorded: Recorded, fact: k.CallDeliveryFailed) -> None:
+    """未送达: why, unless another alert has arrived."""
+    _undelivered(rows, recorded, fact.department, fact.reason)
+
+
+def _undelivered(rows: Rows, recorded: Recorded, department: str, delivery: str) -> None:
+    row = rows.get(recorded.stream, department)
+    if row is not None and row["delivered_at"] is None:
+        _change(rows, recorded, department, delivery=delivery)
+
+
 def _change(rows: Rows, recorded: Recorded, department: str, **values: Any) -> None:
     rows.change(recorded.stream, department, position=recorded.position, **values)
 
@@ -136,6 +159,8 @@ LEGS = View(
         "missed": INTEGER,
         "escalated_to": TEXT,
         "called_at": MOMENT,
+        "delivery": TEXT,
+        "delivered_at": MOMENT,
         "acknowledge_due": MOMENT,
         "acknowledged_at": MOMENT,
         "acknowledged_by": TEXT,
@@ -169,5 +194,8 @@ LEGS = View(
         "call.escalated.v1": escalated,
         "call.completed.v1": completed,
         "call.released.v1": released,
+        "call.alerted.v1": alerted,
+        "call.delivered.v1": delivered,
+        "call.delivery-failed.v1": delivery_failed,
     },
 )

@@ -218,6 +218,22 @@ class Questions:
         with self._database.reading() as connection:
             return _rows(connection, sql, now=moment_text(now), owner=owner, limit=limit, **values)
 
+    def unreached(self) -> list[Found]:
+        """Departments that were alerted in vain and have not acknowledged, the most urgent first.
+
+        A row for each channel that failed: ``failed`` says which, and why.
+        """
+        sql = (
+            'SELECT legs."case", legs."call", legs.town, legs.platform, legs.department, legs.handling_class,'
+            " legs.acknowledge_due, timeline.at AS failed_at, timeline.detail AS failed FROM legs JOIN timeline"
+            ' ON timeline."case" = legs."case" AND timeline.stream = legs."call"'
+            " AND timeline.department = legs.department AND timeline.what = 'call.delivery-failed.v1'"
+            " WHERE legs.progress = 'called' AND legs.delivered_at IS NULL AND legs.delivery <> 'under_way'"
+            ' ORDER BY legs.acknowledge_due, legs."case", legs.department, timeline.version'
+        )
+        with self._database.reading() as connection:
+            return _rows(connection, sql)
+
     def published(self, town: str = "", limit: int = 50) -> list[Found]:
         """Notices that everybody may read, newest first."""
         chosen = "AND town = :town" if town else ""

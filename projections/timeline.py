@@ -82,6 +82,10 @@ def of_call(rows: Rows, recorded: Recorded, fact: Any) -> None:
             entry(rows, recorded, fact.case, attempt=fact.attempt, detail=fact.solved)
         case k.CallReleased():
             entry(rows, recorded, fact.case, detail=" ".join(fact.departments))
+        case k.CallAlerted() | k.CallDelivered():
+            entry(rows, recorded, fact.case, department=fact.department, detail=fact.channel)
+        case k.CallDeliveryFailed():
+            entry(rows, recorded, fact.case, department=fact.department, detail=f"{fact.channel} {fact.reason}")
 
 
 def of_report(rows: Rows, recorded: Recorded, fact: r.FileAttached) -> None:
@@ -104,7 +108,7 @@ _OF_CASE = (
 )
 _OF_CALL = (
     "issued departments-called acknowledged reported-in reporter-contacted noted proof-attached result-filed "
-    "clock-missed escalated completed released"
+    "clock-missed escalated completed released alerted delivered delivery-failed"
 )
 _OF_OUTCOME = "drafted published withheld"
 

@@ -10,6 +10,7 @@ import functools
 import signal
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -18,6 +19,8 @@ from msgspec import Struct
 
 from events.district import DistrictConfigured, Hotline
 from projections.queries import FIGURES, Questions
+from services.alerting import alert, channels_in
+from services.alerts.service import NAME as ALERTS
 from services.command_centre.service import SERVICE as COMMAND_CENTRE
 from services.decisions import Service
 from services.departments.door import Acts
@@ -315,6 +318,19 @@ async def projections(process: Process) -> None:
     await keep("projections", process.pulse, fold)
 
 
+def alerts(path: Path | None = None) -> Serve:
+    """Alert departments over the channels of a file; without one, nobody."""
+
+    async def serve(process: Process) -> None:
+        house = process.house
+        channels = channels_in(path, process.rules())
+        process.behind(lambda: house.position(ALERTS))
+        async with process.deciding():
+            await alert(house, process.front, channels, process.pulse)
+
+    return serve
+
+
 def web(port: int, host: str = LOOPBACK) -> Serve:
     """Answer over HTTP: the console, the API, reports that come over the web."""
 
@@ -356,6 +372,7 @@ SERVICES: Mapping[str, Serve] = {
     "relay": relay,
     "projections": projections,
     "web": web(DEFAULT_PORT),
+    "alerts": alerts(),
 }
 """Every service that runs apart, by its name."""
 

@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated, TypeVar
 
 import msgspec
@@ -31,6 +32,12 @@ Data = Annotated[
 Json = Annotated[bool, Parameter(name="--json", negative="", help="One line of JSON instead of a table.")]
 District = Annotated[
     str, Parameter(name="--district", env_var="HUJIAO_DISTRICT", help="A district's name or the folder of its files.")
+]
+AlertsFile = Annotated[
+    Path | None,
+    Parameter(
+        name="--alerts", env_var="HUJIAO_ALERTS", help="The file of channels over which departments are alerted."
+    ),
 ]
 
 Asked = TypeVar("Asked", bound=Request)

@@ -11,7 +11,7 @@ import structlog
 from cyclopts import App
 from sqlalchemy.exc import SQLAlchemyError
 
-from services.cli import acting, keeping, playing, reading, running, serving, store, topology, users
+from services.cli import acting, alerts, keeping, playing, reading, running, serving, store, topology, users
 from services.cli.screen import Exit, err
 from services.decisions import Rejected
 from services.provisioning.management import NotTaken, TopologyDiffers, Unreachable
@@ -29,7 +29,7 @@ Exit status: 0 done; 1 failed; 2 wrong use; 3 done in part (some lines refused);
 stand; 5 a check found a fault; 6 another process is serving this data directory.""",
     result_action="return_value",
 )
-for group in (serving, running, playing, acting, reading, keeping, store, topology, users):
+for group in (serving, running, playing, acting, reading, keeping, alerts, store, topology, users):
     group.register(app)
 
 

@@ -8,7 +8,7 @@ from cyclopts import App, Parameter
 from cyclopts.validators import Number
 
 from services import processes
-from services.cli.houses import DEFAULT_DATA, Data, existing_place
+from services.cli.houses import DEFAULT_DATA, AlertsFile, Data, existing_place
 from services.cli.screen import Exit, out
 from services.cli.topology import SecretFile, write_private
 from services.provisioning.environment import Named, environments, written
@@ -27,6 +27,7 @@ Service = Literal[
     "relay",
     "projections",
     "web",
+    "alerts",
 ]
 
 
@@ -62,12 +63,14 @@ def run(
     host: Annotated[
         str, Parameter(env_var="HUJIAO_HOST", help="The web's address; beyond this machine only behind TLS.")
     ] = processes.LOOPBACK,
+    alerts: AlertsFile = None,
 ) -> Exit:
     """Run one service until SIGTERM; the others run beside it, here or on other machines.
 
     intake takes what hotlines publish, terminals what comes over MQTT, departments their acts; command_centre,
     platforms and disclosure react; clock lets time run out; relay publishes facts; projections keeps the views; web
-    answers over HTTP. Two of the same service do no harm: they share the work, or one stands by.
+    answers over HTTP; alerts tells departments over the channels of a file, or nobody without one. Two of the same
+    service do no harm: they share the work, or one stands by.
 
     Parameters
     ----------
@@ -83,6 +86,8 @@ def run(
         serve = processes.platforms(town, platform)
     elif service == "web":
         serve = processes.web(port, host)
+    elif service == "alerts":
+        serve = processes.alerts(alerts)
     tracing.set_up(service)
     settings = processes.Settings(broker, management, mqtt, window, probe, probe_host)
     asyncio.run(processes.run(service, existing_place(data), settings, serve))

@@ -9,7 +9,9 @@ from cyclopts import App, Parameter
 from cyclopts.validators import Number
 
 from projections.queries import Questions
-from services.cli.houses import DEFAULT_DATA, DEFAULT_DISTRICT, Data, District, place_of
+from services.alerting import AlertsThread, channels_in
+from services.alerts.channels import NOBODY, Channels
+from services.cli.houses import DEFAULT_DATA, DEFAULT_DISTRICT, AlertsFile, Data, District, place_of
 from services.cli.screen import Exit, out, progress
 from services.rules.book import RuleBook
 from services.rules.calendar import SHANGHAI
@@ -44,19 +46,26 @@ def register(app: App) -> None:
     app.command(demo, group="Serve")
 
 
-def up(*, data: Data = DEFAULT_DATA, district: District = DEFAULT_DISTRICT, port: Port = DEFAULT_PORT) -> Exit:
+def up(
+    *,
+    data: Data = DEFAULT_DATA,
+    district: District = DEFAULT_DISTRICT,
+    port: Port = DEFAULT_PORT,
+    alerts: AlertsFile = None,
+) -> Exit:
     """Serve a real township: every service in one process on SQLite, nothing simulated.
 
     The console is at http://127.0.0.1:8765, its API at /schema/openapi.json.
     End it with Ctrl-C; what was committed stays.
     """
     loaded = load_district(find_district(district))
+    channels = channels_in(alerts, RuleBook(loaded))
     with House(place_of(data), SystemClock()) as house:
         house.lock()
         house.remember("clock", "system")
         house.configure(loaded)
         out.print(f"Serving {house.ledger.rules.district.zh} from {house.place.name}.")
-        return _serve(house, Front(), None, port, demo=False)
+        return _serve(house, Front(), None, port, demo=False, channels=channels)
 
 
 def demo(
@@ -137,7 +146,9 @@ def _live_through(house: House, feed: Feed, until: datetime) -> datetime:
     return until
 
 
-def _serve(house: House, front: Front, feed: Feed | None, port: int, *, demo: bool) -> Exit:
+def _serve(
+    house: House, front: Front, feed: Feed | None, port: int, *, demo: bool, channels: Channels = NOBODY
+) -> Exit:
     engine: EngineThread | None = None
     window = Window(house, front, lambda: engine is not None and engine.is_alive(), demo)
     app = create_app(window)
@@ -151,11 +162,16 @@ def _serve(house: House, front: Front, feed: Feed | None, port: int, *, demo: bo
         signal.signal(told, lambda *_: end())  # uvicorn ends on them by itself, and then raises them once more
     playing = house.engine(feed or front, skip=window.seats.plays)
     engine = EngineThread(playing, front, lambda: house.clock, house.settle, end)
+    alerting = AlertsThread(house, front, channels) if channels.channel else None
     engine.start()
+    if alerting is not None:
+        alerting.start()
     out.print(f"Look at [bold cyan]http://127.0.0.1:{port}[/bold cyan] and /schema/openapi.json. Ctrl-C ends it.")
     try:
         server.run()
     finally:
+        if alerting is not None:
+            alerting.stop()
         engine.stop()
     return Exit.FAILED if engine.failure else Exit.DONE
 

@@ -20,7 +20,9 @@ WAIT_S = 0.5
 class LogCursor:
     """Hears every fact of the log whose wire name is among ``names``; of all of them, if there are none.
 
-    One process at a time hears for a subscriber: the others stand by until ``lock`` is free.
+    One process at a time hears for a subscriber: the others stand by until ``lock`` is free. The place in the log is
+    kept at ``settled`` of the position that was read: a subscriber whose effects come later says up to where there are
+    none to come, and hears what follows once more after a restart.
     """
 
     def __init__(
@@ -33,10 +35,12 @@ class LogCursor:
         names: Collection[str] = (),
         pulse: Pulse | None = None,
         batch: int = BATCH,
+        settled: Callable[[int], int] = lambda position: position,
     ) -> None:
         self._log, self._attempts, self._clock, self._subscriber = log, attempts, clock, subscriber
         self._lock, self._names, self._batch = lock, frozenset(names), batch
         self._pulse = pulse or Pulse()
+        self._settled = settled
         self._parking = Parking(subscriber)
 
     async def run(self, handle: Handle) -> None:
@@ -54,12 +58,13 @@ class LogCursor:
         async def hear(well: Callable[[], None]) -> None:
             nonlocal careful_until
             await stand_by(self._lock)
-            position = await in_thread(self._position)
+            position = kept = await in_thread(self._position)
             if careful_until is None:  # to begin again after a break is not to start
                 starts = await in_thread(self._attempts.count_start, position)
                 careful_until = position + self._batch if starts >= CAREFUL_AFTER else 0
             while (facts := await in_thread(self._read, position)) is not None:
                 if not facts:
+                    kept = await self._keep(kept, position)
                     await care.idle()
                     await went_well()
                     well()
@@ -69,7 +74,7 @@ class LogCursor:
                 if wanted:
                     await care.handle(wanted, careful=position < careful_until)
                 position = facts[-1].position
-                await in_thread(self._move, position)
+                kept = await self._keep(kept, position)
                 if position >= careful_until:
                     await went_well()
                 well()
@@ -91,6 +96,13 @@ class LogCursor:
     def _position(self) -> int:
         with self._log.reading() as cursor:
             return self._parking.position(cursor)
+
+    async def _keep(self, kept: int, position: int) -> int:
+        """Keep the place that is settled, if that is further than the one that is kept; gives which one it is now."""
+        settled = self._settled(position)
+        if settled > kept:
+            await in_thread(self._move, settled)
+        return max(kept, settled)
 
     def _move(self, to: int) -> None:
         with self._log.store.writing() as cursor:

@@ -1,7 +1,7 @@
 """The call stream: what a platform does with a call, and each department with its part (分办单).
 
 Each part has clocks of its own. No department's acknowledgement silences another's, and a late act is
-accepted and marked late rather than refused.
+accepted and marked late rather than refused. How departments are alerted is decided in `services.platforms.delivery`.
 """
 
 from datetime import datetime
@@ -11,10 +11,14 @@ from msgspec import Struct, structs
 
 from events.call import (
     AcknowledgeCall,
+    AlertDepartment,
     AttachProof,
     CallAcknowledged,
+    CallAlerted,
     CallClockMissed,
     CallCompleted,
+    CallDelivered,
+    CallDeliveryFailed,
     CallDepartments,
     CallEscalated,
     CallIssued,
@@ -27,6 +31,9 @@ from events.call import (
     FileResult,
     Leg,
     MissClock,
+    MissDelivery,
+    NoteDelivery,
+    NoteDeliveryFailure,
     NoteProgress,
     ProofAttached,
     ReleaseCall,
@@ -38,6 +45,8 @@ from events.envelope import Fact
 from events.file import MAX_FILES
 from events.private import Sealed, sealed
 from services.decisions import ClearTimer, Rejected, SetTimer
+from services.platforms import delivery
+from services.platforms.delivery import Alerting
 from services.rules.book import RuleBook
 
 Facts = (
@@ -53,10 +62,11 @@ Facts = (
     | CallEscalated
     | CallCompleted
     | CallReleased
+    | delivery.Facts
 )
 
 Acts = AcknowledgeCall | ReportIn | ContactReporter | NoteProgress | AttachProof | FileResult
-Requests = CallDepartments | ReleaseCall | MissClock | Acts
+Requests = CallDepartments | ReleaseCall | MissClock | delivery.Requests | Acts
 
 CLOCKS: tuple[Clock, ...] = ("acknowledge", "arrive", "contact", "result")
 
@@ -67,7 +77,8 @@ Progress = Literal["called", "acknowledged", "reported_in", "filed", "released"]
 class Part(Struct, frozen=True):
     """One department's part as it stands. ``missed`` are clocks that ran out, ``met`` those that were met.
 
-    ``handler`` is the person who acknowledged, empty before. ``proofs`` are the files that show what it did.
+    ``handler`` is the person who acknowledged, empty before. ``proofs`` are the files that show what it did,
+    ``alerting`` is how it was alerted, where anybody is.
     """
 
     leg: Leg
@@ -76,6 +87,7 @@ class Part(Struct, frozen=True):
     missed: frozenset[Clock] = frozenset()
     handler: str = ""
     proofs: tuple[str, ...] = ()
+    alerting: Alerting = Alerting()
 
     @property
     def open(self) -> bool:
@@ -134,6 +146,9 @@ def evolve(state: Call | None, fact: Facts) -> Call:
             return structs.replace(_release(state, fact.released), over=True)
         case CallReleased():
             return structs.replace(_release(state, fact.departments), over=True)
+        case CallAlerted() | CallDelivered() | CallDeliveryFailed():
+            part = state.parts[fact.department]
+            return _put(state, structs.replace(part, alerting=delivery.evolve(part.alerting, fact)))
         case _:
             assert_never(fact)
 
@@ -150,6 +165,10 @@ def decide(state: Call | None, request: Requests, now: datetime, rules: RuleBook
             return () if state.over else (CallReleased(**_about(state), departments=waiting),)
         case MissClock():
             return _miss(state, request, now, rules)
+        case AlertDepartment() | NoteDelivery() | NoteDeliveryFailure() | MissDelivery():
+            part = _called(state, request.department)
+            urgent = state.issued.handling_class in delivery.IN_TIME
+            return delivery.decide(part.alerting, request, now, _about(state), part.progress == "called", urgent)
         case AcknowledgeCall() | ReportIn() | ContactReporter() | NoteProgress() | AttachProof() | FileResult():
             return _act(state, request, now, rules)
         case _:
@@ -191,6 +210,8 @@ def timers(stream: str, fact: Facts) -> tuple[SetTimer | ClearTimer, ...]:
             return tuple(ClearTimer(department) for department in fact.released)
         case CallReleased():
             return tuple(ClearTimer(department) for department in fact.departments)
+        case CallAlerted() | CallDelivered() | CallDeliveryFailed():
+            return delivery.timers(stream, fact)
         case _:
             return ()
 
@@ -212,11 +233,8 @@ def _call_departments(state: Call, now: datetime, rules: RuleBook) -> tuple[Fact
 
 
 def _act(state: Call, request: Acts, now: datetime, rules: RuleBook) -> tuple[Fact, ...]:
-    part = state.parts.get(request.department)
+    part = _called(state, request.department)
     about = _about(state)
-    if part is None:
-        called = ", ".join(sorted(state.parts)) or "none yet"
-        raise Rejected(f"department: expected one that is called ({called}), found {request.department}")
     match request:
         case AcknowledgeCall():
             if "acknowledge" in part.met:
@@ -344,6 +362,14 @@ def _miss(state: Call, request: MissClock, now: datetime, rules: RuleBook) -> tu
 
 def _about(state: Call) -> dict[str, str]:
     return {"case": state.issued.case, "town": state.issued.town, "platform": state.issued.platform}
+
+
+def _called(state: Call, department: str) -> Part:
+    part = state.parts.get(department)
+    if part is None:
+        called = ", ".join(sorted(state.parts)) or "none yet"
+        raise Rejected(f"department: expected one that is called ({called}), found {department}")
+    return part
 
 
 def _still_open(part: Part) -> None:

@@ -2,12 +2,16 @@
 
 from events.call import (
     AcknowledgeCall,
+    AlertDepartment,
     AttachProof,
     CallDepartments,
     CallIssued,
     ContactReporter,
     FileResult,
     MissClock,
+    MissDelivery,
+    NoteDelivery,
+    NoteDeliveryFailure,
     NoteProgress,
     ReleaseCall,
     ReportIn,
@@ -44,6 +48,10 @@ SERVICE = Service(
             AttachProof,
             FileResult,
             MissClock,
+            AlertDepartment,
+            NoteDelivery,
+            NoteDeliveryFailure,
+            MissDelivery,
         )
     },
     reactions={

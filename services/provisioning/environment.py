@@ -20,6 +20,7 @@ USES: Mapping[str, str] = {
     "relay": "broker window",
     "projections": "views",
     "web": "vault views",
+    "alerts": "vault",
 }
 """The services that run apart, and what each of them needs beside the log."""
 

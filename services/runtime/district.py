@@ -31,7 +31,7 @@ OPTIONAL = frozenset({"senders.toml"})
 """Files that may be missing, and may lack their tables."""
 
 RESERVED = frozenset(
-    {"act", "clerks", "configuration", "demo", "erase", "files", "import", "reaction", "receipt", "timer"}
+    {"act", "alerts", "clerks", "configuration", "demo", "erase", "files", "import", "reaction", "receipt", "timer"}
 )
 """Names in front of our own requests' ids: no sender may call itself so."""
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 from eventsourcing.persistence import StoredEvent
 
@@ -83,10 +84,10 @@ class Store:
             self.log.append(cursor, stored, self.log.head())
 
 
-def cursor_on(store: Store, pulse: Pulse | None = None, batch: int = 50) -> LogCursor:
+def cursor_on(store: Store, pulse: Pulse | None = None, batch: int = 50, **more: Any) -> LogCursor:
     lock = store.place.lock(SUBSCRIBER)
     clock = VirtualClock(MONDAY_MORNING)
-    return LogCursor(store.log, store.attempts(), clock, SUBSCRIBER, lock, NAMES, pulse, batch)
+    return LogCursor(store.log, store.attempts(), clock, SUBSCRIBER, lock, NAMES, pulse, batch, **more)
 
 
 def queues_at(url: str, queues: Sequence[str], store: Store, pulse: Pulse | None = None) -> Queues:

@@ -255,6 +255,33 @@ async def test_what_was_heard_is_not_heard_again_after_an_orderly_end(rig: Rig) 
     assert set(second.effects) - {told[-1]} == set(last)
 
 
+@pytest.mark.parametrize("rig", ["log on SQLite", "log on PostgreSQL"], indirect=True)
+async def test_what_is_not_settled_is_heard_again_after_a_restart_and_what_is_settled_is_not(rig: Rig) -> None:
+    first, second, third = Listener(), Listener(), Listener()
+    told = rig.store.tell("a", "b", "a")
+    unsettled = [2]
+
+    def settled(position: int) -> int:
+        return min(unsettled, default=position + 1) - 1
+
+    async with listening(cursor_on(rig.store, settled=settled), first.handle):
+        await until(first.has(*told), "all to be heard")
+        told += rig.store.tell("b")
+        await until(first.has(*told), "more to be heard")
+    async with listening(cursor_on(rig.store, settled=settled), second.handle):
+        await until(second.has(*told[1:]), "what is not settled to be heard again")
+        unsettled.clear()
+        await until(
+            lambda: rig.store.position(SUBSCRIBER) == len(told), "the place to be kept although nothing is told"
+        )
+    async with listening(cursor_on(rig.store), third.handle):
+        last = rig.store.tell("c")
+        await until(third.has(*last), "the last to be heard")
+
+    assert second.effects == told[1:]
+    assert third.effects == last
+
+
 async def test_who_is_killed_after_the_effect_and_before_the_acknowledgement_hears_it_again(rig: Rig) -> None:
     told = rig.store.tell("a", "b", "a")
     killed, again = Listener(after=for_ever), Listener()

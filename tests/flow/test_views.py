@@ -20,7 +20,7 @@ from projections.all_views import VIEWS
 from projections.cases import CASES
 from projections.runner import Views
 from projections.view import INTEGER, TEXT, Row, Rows, View
-from services import history
+from services import history, reasons
 from services.runtime.clock import VirtualClock
 from services.wiring import House
 from tests.flow.conftest import REPORTS
@@ -528,7 +528,7 @@ def test_why_a_case_is_as_it_is_can_be_said_of_every_case_in_both_languages(hous
     for case in [found["case"] for found in rows(house.views, "cases")]:
         facts = history.facts_of_case(house.log, case, house.log.head())
 
-        sentences = history.explain(house.log, facts)
+        sentences = reasons.explain(house.log, facts)
 
         assert len(sentences) >= 3
         assert all(sentence["zh"] and sentence["en"] for sentence in sentences)

@@ -303,6 +303,13 @@ FACTS: Mapping[str, Fact] = {
         reply=REPLY,
     ),
     "call.released.v1": call.CallReleased(**_ABOUT_CALL, departments=("D08", "X5")),
+    "call.alerted.v1": call.CallAlerted(
+        **_ABOUT_CALL, department="D15", channel="duty-gateway", nth=1, then=("duty-mail",), deliver_by=SOON
+    ),
+    "call.delivered.v1": call.CallDelivered(**_ABOUT_CALL, department="D15", channel="duty-gateway"),
+    "call.delivery-failed.v1": call.CallDeliveryFailed(
+        **_ABOUT_CALL, department="D15", channel="duty-gateway", reason="not_in_time"
+    ),
     "outcome.drafted.v1": outcome.OutcomeDrafted(
         case=CASE,
         attempt=1,
@@ -396,6 +403,12 @@ REQUESTS: Mapping[str, Request] = {
         reply="已查处，现场已恢复。",
     ),
     "call.miss-clock.v1": call.MissClock(call=CALL, department="D15", clock="arrive", step=2),
+    "call.alert.v1": call.AlertDepartment(call=CALL, department="D15", channels=("duty-gateway", "duty-mail")),
+    "call.note-delivery.v1": call.NoteDelivery(call=CALL, department="D15", channel="duty-gateway"),
+    "call.note-delivery-failure.v1": call.NoteDeliveryFailure(
+        call=CALL, department="D15", channel="duty-gateway", reason="dead_letter"
+    ),
+    "call.miss-delivery.v1": call.MissDelivery(call=CALL, department="D15", channel="duty-gateway"),
     "outcome.draft.v1": outcome.DraftOutcome(
         outcome=OUTCOME,
         case=CASE,

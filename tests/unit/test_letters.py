@@ -39,6 +39,9 @@ OWN = {
     "call.escalated.v1": ("D15",),
     "call.completed.v1": ("X5",),
     "call.released.v1": ("D08", "X5"),
+    "call.alerted.v1": ("D15",),
+    "call.delivered.v1": ("D15",),
+    "call.delivery-failed.v1": ("D15",),
 }
 """The departments that hear of each golden fact themselves."""
 

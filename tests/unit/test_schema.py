@@ -173,6 +173,9 @@ def test_a_department_hears_of_its_own_part_only(document: dict[str, Any]) -> No
         "call.escalated.v1",
         "call.completed.v1",
         "call.released.v1",
+        "call.alerted.v1",
+        "call.delivered.v1",
+        "call.delivery-failed.v1",
     }
     assert "leg.called.v1" in heard
 

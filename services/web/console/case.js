@@ -192,10 +192,13 @@ function card(leg, proofs) {
         h("th", { scope: "row", text: code("clock", kind) }),
         h("td", {}, leg[due] ? explained(at(leg[due]), reasonOf(kind, leg.department, leg.call)) : "—"),
         h("td", {}, outcome(leg, leg[due], leg[actual], leg[late])))))),
-    leg.people || leg.solved || leg.escalated_to ? h("p", { class: "hush" }, [
-      leg.people ? t("people", { n: leg.people }) : "", code("solved", leg.solved)].filter(Boolean).join(" · ")) : null,
+    leg.people || leg.solved || delivery(leg) ? h("p", { class: "hush" }, [
+      delivery(leg), leg.people ? t("people", { n: leg.people }) : "", code("solved", leg.solved)].filter(Boolean).join(" · ")) : null,
     proofs.length ? [h("p", { class: "hush", text: `${t("proof")} · ${t("files_n", { n: proofs.length })}` }), fileList(proofs, leg.case)] : null);
 }
+
+/** How its alert stands: that it did not arrive matters to nobody once the department knows all the same. */
+const delivery = (leg) => (leg.delivered_at || leg.progress === "called" ? code("delivery", leg.delivery) : "");
 
 function outcome(leg, due, actual, late) {
   if (actual) return [at(actual), " ", h("span", { class: late ? "bad-mark" : "good-mark", text: t(late ? "was_late" : "on_time") })];
@@ -213,7 +216,7 @@ function timeline(rows, sentences) {
     const actor = row.department ? name("department", row.department) : row.platform ? name("platform", row.platform) : "";
     const by = who(row.who);
     const words = [actor, by && !(actor && by.startsWith(actor)) ? by : "", detail(row)].filter(Boolean);
-    const warn = row.late || /missed|escalated|sent-back|rework|reopened/.test(row.what);
+    const warn = row.late || /missed|escalated|sent-back|rework|reopened|delivery-failed/.test(row.what);
     return [
       first ? h("li", { class: "day" }, h("span", { text: date })) : null,
       h("li", { "data-tone": warn ? "warn" : row.what.split(".")[0] },

@@ -245,6 +245,11 @@ const CODES = {
     called: ["已呼叫", "called"], acknowledged: ["已签收", "acknowledged"], reported_in: ["已报到", "reported in"],
     filed: ["已反馈", "result filed"], released: ["已解除", "released"],
   },
+  delivery: {
+    under_way: ["提醒已发出", "alert under way"], delivered: ["提醒已送达", "alert delivered"], refused: ["提醒被拒收", "alert refused"],
+    not_in_time: ["提醒未及时送达", "alert not delivered in time"], dead_letter: ["提醒无法送达", "alert undeliverable"],
+    unknown_channel: ["提醒渠道已停用", "alert channel is gone"],
+  },
   solved: { yes: ["已解决", "solved"], partly: ["部分解决", "partly solved"], no: ["未解决", "not solved"] },
   reason: { solved: ["解决", "solved"], explained: ["解释说明", "explained"], refused: ["不予受理", "refused"] },
   answer: { unreached: ["未联系上", "not reached"], solved: ["群众认可解决", "reporter: solved"], dissatisfied: ["解决但不满意", "solved, not satisfied"], "not solved": ["群众认为未解决", "reporter: not solved"] },
@@ -274,7 +279,9 @@ const CODES = {
     "call.proof-attached.v1": ["附上证明", "Proof attached"],
     "call.result-filed.v1": ["部门反馈", "Result filed"], "call.clock-missed.v1": ["时限逾期", "Clock missed"],
     "call.escalated.v1": ["催办升级", "Escalated"], "call.completed.v1": ["平台办毕", "Call completed"],
-    "call.released.v1": ["呼叫解除", "Call released"], "outcome.drafted.v1": ["公开稿拟定", "Notice drafted"],
+    "call.released.v1": ["呼叫解除", "Call released"], "call.alerted.v1": ["发出提醒", "Alert sent"],
+    "call.delivered.v1": ["提醒送达", "Alert delivered"], "call.delivery-failed.v1": ["提醒未送达", "Alert not delivered"],
+    "outcome.drafted.v1": ["公开稿拟定", "Notice drafted"],
     "outcome.published.v1": ["结果公开", "Outcome disclosed"], "outcome.withheld.v1": ["结果不公开", "Outcome withheld"],
   },
 };
@@ -383,6 +390,10 @@ export function detail(row) {
     case "report.file-attached.v1":
     case "call.proof-attached.v1": return code("file", text.split("/")[0]);
     case "call.reported-in.v1": return t("people", { n: text });
+    case "call.delivery-failed.v1": {
+      const [channel, reason] = text.split(" ");
+      return `${channel} · ${code("delivery", reason)}`;
+    }
     default: return text;
   }
 }

@@ -2,136 +2,24 @@
 
 import re
 import shutil
-import socket
-import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import uvicorn
-from axe_core_python.selenium import Axe
-from selenium.common.exceptions import StaleElementReferenceException
-from selenium.webdriver import Chrome, ChromeOptions
-from selenium.webdriver.chrome.service import Service
-from selenium.webdriver.common.action_chains import ActionChains
-from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
-from selenium.webdriver.remote.webelement import WebElement
-from selenium.webdriver.support.ui import Select
 
 from tests.servers import need
 from tests.system.gated import DISTRICT, VILLAGE, Gated, gated
+from tests.system.screens import DESKTOP, PHONE, Screen, browser, someone
 from tests.unit.files import photo
 
-PASSWORD = "a long enough password"  # noqa: S105  # of users who live as long as the test
-DESKTOP, PHONE = (1440, 900), (390, 844)
-PATIENCE_S = 20.0
 TABS = ("board", "intake", "inbox", "triage", "review", "follow_up", "notices", "users", "openings")
 LOOKED_AT = (("zh", False), ("en", True))
 """In these languages by day or by night it is also looked for what keeps people from using a page."""
 
-HOST = "127.0.0.1"
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
 """The driver's own sockets are closed by its own time."""
-
-
-class Screen:
-    """One person's browser. ``presses`` counts the keys pressed since the last look."""
-
-    def __init__(self, driver: Chrome, url: str) -> None:
-        self._driver, self._url = driver, url
-        self.presses = 0
-
-    def open(self, path: str) -> None:
-        self._driver.get(self._url + path)
-
-    def log_in(self, user: str) -> None:
-        """Log in at the console, which ends whoever's session was there."""
-        self._driver.delete_all_cookies()
-        self.open("/console/")
-        self.type("#login [name=name]", user)
-        self.type("#login [name=password]", PASSWORD)
-        self.tap("#login button.primary")
-        self.until(lambda: not self.all("#login[open]"), f"{user} to be logged in")
-
-    def speak(self, language: str) -> None:
-        """Switch to a language, which stays until another is chosen."""
-        if self.text("#language") == {"en": "English", "zh": "中文"}[language]:
-            self.tap("#language")
-
-    def all(self, css: str) -> list[WebElement]:
-        return [found for found in self._driver.find_elements(By.CSS_SELECTOR, css) if found.is_displayed()]
-
-    def the(self, css: str) -> WebElement:
-        """The first element that can be seen, once there is one."""
-        self.until(lambda: bool(self.all(css)), f"{css} to be seen")
-        return self.all(css)[0]
-
-    def text(self, css: str) -> str:
-        return self.the(css).text
-
-    def tap(self, css: str) -> None:
-        def tapped() -> bool:
-            found = self.all(css)
-            if found:
-                found[0].click()
-            return bool(found)
-
-        self.until(tapped, f"{css} to tap")
-
-    def type(self, css: str, words: str) -> None:
-        self.the(css).send_keys(words)
-
-    def choose(self, css: str, value: str) -> None:
-        Select(self.the(css)).select_by_value(value)
-
-    def press(self, key: str) -> None:
-        self.presses += 1
-        ActionChains(self._driver).send_keys(key).perform()
-
-    def until(self, found: Callable[[], bool], what: str) -> None:
-        give_up = time.monotonic() + PATIENCE_S
-        while True:
-            try:
-                if found():
-                    return
-            except StaleElementReferenceException:
-                pass  # the page was drawn anew while we looked
-            body = self._driver.find_element(By.TAG_NAME, "body").text
-            assert time.monotonic() < give_up, f"expected {what}, found {body[:2000]}"
-            time.sleep(0.05)
-
-    def scrolls_sideways(self) -> bool:
-        return bool(self._driver.execute_script("return document.documentElement.scrollWidth > innerWidth"))
-
-    def barriers(self) -> list[str]:
-        """What keeps people from using the page as it stands (WCAG 2.1 A and AA): each rule with where it is broken."""
-        rules = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]}
-        found = Axe().run(self._driver, options=rules)
-        return [f"{one['id']}: {[node['html'][:160] for node in one['nodes'][:3]]}" for one in found["violations"]]
-
-    def wide(self, css: str) -> int:
-        """How wide the first such image is by itself, 0 while there is none."""
-        found = self.all(css)
-        return int(found[0].get_property("naturalWidth") or 0) if found else 0  # type: ignore[arg-type]  # a number
-
-    def complaints(self) -> list[str]:
-        """What the browser's own log holds, but for answers that say no."""
-        return [entry["message"] for entry in self._driver.get_log("browser") if " 401 " not in entry["message"]]
-
-    def sleep(self, *, asleep: bool) -> None:
-        """Let the page think that nobody looks at it."""
-        hidden = f"Object.defineProperty(document, 'hidden', {{ value: {str(asleep).lower()}, configurable: true }});"
-        self._driver.execute_script(f"{hidden} document.dispatchEvent(new Event('visibilitychange'));")
-
-    def size(self, width: int, height: int, *, dark: bool = False) -> None:
-        metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < height}
-        self._driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
-        scheme = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
-        self._driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": scheme})
 
 
 @pytest.fixture(scope="module")
@@ -142,41 +30,10 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gated]:
 
 
 @pytest.fixture(scope="module")
-def url(house: Gated) -> Iterator[str]:
-    with socket.create_server((HOST, 0)) as listening:
-        server = uvicorn.Server(uvicorn.Config(house.app, log_level="warning", lifespan="off"))
-        serving = threading.Thread(target=server.run, args=([listening],), daemon=True)
-        serving.start()
-        yield f"http://{HOST}:{listening.getsockname()[1]}"
-        server.should_exit = True
-        serving.join(timeout=PATIENCE_S)
-
-
-@contextmanager
-def browser(url: str, folder: Path) -> Iterator[Screen]:
-    options = ChromeOptions()
-    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", f"--user-data-dir={folder}"):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = Chrome(options=options, service=Service(shutil.which("chromedriver")))
-    try:
-        yield Screen(driver, url)
-    finally:
-        driver.quit()
-
-
-@pytest.fixture(scope="module")
 def screen(url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Screen]:
     with browser(url, tmp_path_factory.mktemp("profile")) as screen:
         screen.size(*DESKTOP)
         yield screen
-
-
-def someone(house: Gated, *roles: str, **unit: str) -> str:
-    """A new user with a password; gives the name."""
-    name = house.user(*roles, **unit)
-    house.house.accounts.set_password(name, PASSWORD)
-    return name
 
 
 def reported(house: Gated, screen: Screen) -> str:

@@ -15,7 +15,6 @@ from typing import Any
 
 import httpx
 import pytest
-import uvicorn
 
 from services.people.authority import sights_of
 from tests.system.gated import DISTRICT, OTHER_VILLAGE, VILLAGE, Gated, gated
@@ -71,19 +70,6 @@ def listening(url: str, headers: dict[str, str], last: str = "", query: str = ""
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gated]:
     with gated(tmp_path_factory.mktemp("live")) as house:
         yield house
-
-
-@pytest.fixture(scope="module")
-def url(house: Gated) -> Iterator[str]:
-    with socket.create_server((HOST, 0)) as listener:
-        server = uvicorn.Server(uvicorn.Config(house.app, log_level="warning", lifespan="off"))
-        serving = threading.Thread(target=server.run, args=([listener],), daemon=True)
-        serving.start()
-        yield f"http://{HOST}:{listener.getsockname()[1]}"
-        house.window.live.end()
-        server.should_exit = True
-        serving.join(timeout=PATIENCE_S)
-        assert not serving.is_alive(), "expected open streams to let the server stop"
 
 
 def seen(house: Gated, name: str, after: int = 0) -> list[int]:

@@ -1,21 +1,16 @@
 """The API is what its description says: no answer is a server's error, none is left undescribed."""
 
-import socket
-import threading
 from collections.abc import Iterator
 from typing import Any
 
 import hypothesis
 import pytest
 import schemathesis
-import uvicorn
 from schemathesis.checks import CHECKS
 
 from services.people.authority import PAGES
 from tests.system.gated import Gated, gated
 
-HOST = "127.0.0.1"
-PATIENCE_S = 30.0
 EXAMPLES = 12
 CHECKED = [
     "not_a_server_error",
@@ -28,28 +23,17 @@ NOT_ASKED = ("/api/live",)
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gated]:
-    with gated(tmp_path_factory.mktemp("openapi")) as served:
-        served.report()
-        yield served
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gated]:
+    with gated(tmp_path_factory.mktemp("openapi")) as house:
+        house.report()
+        yield house
 
 
 @pytest.fixture(scope="module")
-def url(served: Gated) -> Iterator[str]:
-    with socket.create_server((HOST, 0)) as listener:
-        server = uvicorn.Server(uvicorn.Config(served.app, log_level="warning", lifespan="off"))
-        serving = threading.Thread(target=server.run, args=([listener],), daemon=True)
-        serving.start()
-        yield f"http://{HOST}:{listener.getsockname()[1]}"
-        server.should_exit = True
-        serving.join(timeout=PATIENCE_S)
-
-
-@pytest.fixture(scope="module")
-def everybody(served: Gated) -> dict[str, str]:
+def everybody(house: Gated) -> dict[str, str]:
     """The headers of somebody who may look at everything and do much."""
     roles = sorted({role for roles in PAGES.values() for role in roles})
-    return served.as_user(served.user(*roles, platform="P1", department="D01"))
+    return house.as_user(house.user(*roles, platform="P1", department="D01"))
 
 
 def test_every_answer_is_one_that_is_described(url: str, everybody: dict[str, str]) -> None:

@@ -7,10 +7,8 @@ import pytest
 
 from tests.servers import need
 from tests.system.gated import Gated, gated
-from tests.system.test_browser import PHONE, Screen, browser, url
+from tests.system.screens import PHONE, Screen, browser
 from tests.system.test_receipts import Town
-
-__all__ = ["url"]
 
 TAPPED = "fieldset.choice input[name={}][value={}] + span"
 

@@ -1,5 +1,6 @@
 """What several tests of the whole system stand on."""
 
+import shutil
 import socket
 import threading
 from collections.abc import Iterator
@@ -7,7 +8,9 @@ from collections.abc import Iterator
 import pytest
 import uvicorn
 
+from tests.servers import need
 from tests.system.gated import Gated
+from tests.system.screens import DESKTOP, Screen, browser
 
 HOST = "127.0.0.1"
 PATIENCE_S = 30.0
@@ -25,3 +28,12 @@ def url(house: Gated) -> Iterator[str]:
         server.should_exit = True
         serving.join(timeout=PATIENCE_S)
         assert not serving.is_alive(), "expected open streams to let the server stop"
+
+
+@pytest.fixture(scope="module")
+def screen(url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Screen]:
+    """A browser for a module's house."""
+    need("chromium-driver", there=shutil.which("chromedriver") is not None)
+    with browser(url, tmp_path_factory.mktemp("profile")) as screen:
+        screen.size(*DESKTOP)
+        yield screen

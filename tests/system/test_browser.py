@@ -1,16 +1,14 @@
 """A case walked through six people's screens in a real browser, from the resident's words to the published outcome."""
 
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from selenium.webdriver.common.keys import Keys
 
-from tests.servers import need
 from tests.system.gated import DISTRICT, VILLAGE, Gated, gated
-from tests.system.screens import DESKTOP, PHONE, Screen, browser, someone
+from tests.system.screens import DESKTOP, PHONE, Screen, someone
 from tests.unit.files import photo
 
 TABS = ("board", "intake", "inbox", "triage", "review", "follow_up", "notices", "users", "openings")
@@ -24,16 +22,8 @@ pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
 
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gated]:
-    need("chromium-driver", there=shutil.which("chromedriver") is not None)
     with gated(tmp_path_factory.mktemp("browser")) as house:
         yield house
-
-
-@pytest.fixture(scope="module")
-def screen(url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Screen]:
-    with browser(url, tmp_path_factory.mktemp("profile")) as screen:
-        screen.size(*DESKTOP)
-        yield screen
 
 
 def reported(house: Gated, screen: Screen) -> str:

@@ -1,13 +1,11 @@
 """The resident's page on a phone: a result is rated, a closed case is taken up again, all with a thumb."""
 
-import shutil
 from collections.abc import Iterator
 
 import pytest
 
-from tests.servers import need
 from tests.system.gated import Gated, gated
-from tests.system.screens import PHONE, Screen, browser
+from tests.system.screens import PHONE, Screen
 from tests.system.test_receipts import Town
 
 TAPPED = "fieldset.choice input[name={}][value={}] + span"
@@ -19,19 +17,12 @@ pytestmark = pytest.mark.filterwarnings(
 
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gated]:
-    need("chromium-driver", there=shutil.which("chromedriver") is not None)
     with gated(tmp_path_factory.mktemp("resident")) as house:
         yield house
 
 
-@pytest.fixture(scope="module")
-def screen(url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Screen]:  # the fixture
-    with browser(url, tmp_path_factory.mktemp("profile")) as screen:
-        screen.size(*PHONE)
-        yield screen
-
-
 def look_up(screen: Screen, receipt: str) -> None:
+    screen.size(*PHONE)
     screen.open("/resident/")
     screen.type("#lookup [name=receipt]", receipt)
     screen.tap("#lookup button")

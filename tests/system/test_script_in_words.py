@@ -1,13 +1,11 @@
 """Whatever anybody writes stays words on everybody's screen: script in any field runs nowhere and shows as it is."""
 
-import shutil
 from collections.abc import Iterator
 
 import pytest
 
-from tests.servers import need
 from tests.system.gated import ROADS, VILLAGE, Gated, gated
-from tests.system.screens import DESKTOP, Screen, browser, someone
+from tests.system.screens import Screen, someone
 
 STRIKE = "window.struck=(window.struck||0)+1"
 SCRIPT = f'"><img src=x onerror="{STRIKE}"><script>{STRIKE}</script>'
@@ -20,16 +18,8 @@ pytestmark = pytest.mark.filterwarnings(
 
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gated]:
-    need("chromium-driver", there=shutil.which("chromedriver") is not None)
     with gated(tmp_path_factory.mktemp("script")) as house:
         yield house
-
-
-@pytest.fixture(scope="module")
-def screen(url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Screen]:
-    with browser(url, tmp_path_factory.mktemp("profile")) as screen:
-        screen.size(*DESKTOP)
-        yield screen
 
 
 def handled(house: Gated, case: str, *departments: str) -> None:

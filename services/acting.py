@@ -20,6 +20,7 @@ from events.catalog import union_of
 from events.edge import OpenedReport, ReportLine
 from events.envelope import Request, kind_of
 from events.ids import is_stream_id, outcome_of
+from events.outcome import PublishOutcome
 from events.private import Sealed
 from events.report import FileAttached, RefuseReport, ReportSubmitted, SubmitReport, Text
 from events.reporter import ReporterReported
@@ -27,6 +28,7 @@ from events.user import AddUser, DisableUser, Unit
 from projections.queries import Questions
 from services.command_centre.case import Case
 from services.decisions import Rejected
+from services.disclosure.outcome import Outcome
 from services.history import facts_of_case
 from services.intake.line import BadLine, placed
 from services.intake.words import open_case
@@ -37,6 +39,7 @@ from services.rules.book import CATCH_ALL
 from services.runtime.batch import Submission
 from services.runtime.errors import HujiaoError
 from services.wiring import House
+from services.written import Written, open_written
 
 Asked = dict[str, Any]
 
@@ -270,6 +273,37 @@ class Acting:
                 with suppress(KeyError):  # the vault is a backup's, older than the file
                     return fact.media_type, house.vault.open_attachment(key, file, _opener(user), purpose, now)
         raise NoFile(f"file: expected one of the case, found none such: {file[:12]}")
+
+    def open_written(self, user: User, case: str) -> list[Written]:
+        """What departments, reviewers and reporters wrote about a case, in order; that the user opened it is recorded.
+
+        Whoever may open the words of the case may, and whoever may publish its notice sees what waits to be published.
+
+        Raises:
+            Rejected: as `open_words`.
+        """
+        drafts_alone = False
+        try:
+            self._check_opening(user, case)
+        except Rejected:
+            if not self._may_publish(user, case):
+                raise
+            drafts_alone = True
+        house = self._house
+        facts, now = facts_of_case(house.log, case, house.log.head()), house.clock.now()
+        return open_written(facts, house.vault, _opener(user), f"case {case}", now, drafts_alone=drafts_alone)
+
+    def _may_publish(self, user: User, case: str) -> bool:
+        outcome: Outcome | None = self._state(outcome_of(case)) if is_stream_id(case) else None
+        seen = Questions(self._house.views.database, sights_of(user)).case(case)
+        if seen is None or outcome is None or outcome.phase != "drafted":
+            return False
+        state: Case = self._state(case)
+        try:
+            may_act(user, PublishOutcome, Unit(state.town, state.village))
+        except Forbidden:
+            return False
+        return True
 
     def _check_opening(self, user: User, case: str) -> None:
         found = Questions(self._house.views.database, sights_of(user)).case(case)

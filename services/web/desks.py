@@ -26,6 +26,7 @@ from services.runtime.front import Closed, Overloaded
 from services.web.gate import body_of, page, personal, read, who
 from services.web.live import stream
 from services.web.window import Window
+from services.written import Written
 
 InPath = Annotated[str, PathParameter()]
 Asked = Annotated[str, QueryParameter()]
@@ -198,6 +199,11 @@ def act_routes(window: Window) -> list[ControllerRouterHandler]:
         """Open what residents said of a case; that you did is recorded."""
         return await asyncio.to_thread(window.acting.open_words, request.user, case)
 
+    @post("/api/cases/{case:str}/written", status_code=200, **page("board"))
+    async def written(request: Asking, case: InPath) -> list[Written]:
+        """Open what departments, reviewers and reporters wrote about a case; that you did is recorded."""
+        return await asyncio.to_thread(window.acting.open_written, request.user, case)
+
     @post("/api/acts", status_code=200, **personal(takes=ANY_ACT))
     async def act(request: Asking) -> Response[Done]:
         """Do something: an act's wire name under ``request``, and its fields. Who acts is who is logged in.
@@ -226,7 +232,7 @@ def act_routes(window: Window) -> list[ControllerRouterHandler]:
             await asyncio.to_thread(window.house.accounts.forget, str(asked["name"]))
         return Response(Done(answer.facts, answer.repeated))
 
-    return [words, act]
+    return [words, written, act]
 
 
 def at_most(limit: int) -> int:

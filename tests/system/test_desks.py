@@ -236,3 +236,67 @@ def test_nobody_gets_a_password_who_is_no_user(served: Gated) -> None:
 
     assert posted(served, administrator, "/api/users/nobody/password", {}).status_code == 404
     assert posted(served, administrator, "/api/users/..%2fx/password", {}).status_code == 404
+
+
+# What was written
+
+
+@pytest.fixture(scope="module")
+def officers(served: Gated) -> dict[str, str]:
+    return {code: served.user("department_officer", department=code) for code in (ROADS.lead, *ROADS.required)}
+
+
+def written(served: Gated, name: str, case: str) -> Any:
+    return posted(served, name, f"/api/cases/{case}/written", {})
+
+
+def test_a_reviewer_reads_what_was_done_before_approving_it(served: Gated, officers: dict[str, str]) -> None:
+    case, _ = served.report()
+    served.to_review(case, officers)
+    reviewer = served.user("reviewer")
+
+    found = written(served, reviewer, case).json()
+
+    filed = [one for one in found if one["what"] == "call.result-filed.v1"]
+    assert {one["department"] for one in filed} == set(officers)
+    assert {one["text"] for one in filed} == {"已修好。"}
+    assert [one["reply"] for one in filed if "reply" in one] == ["路面已修复。"]
+    opened = served.get(served.user("privacy_officer"), "/api/openings").json()["rows"]
+    assert any(reviewer in row["who"] and case in row["purpose"] for row in opened)
+
+
+def test_a_department_that_must_do_it_again_reads_why(served: Gated, officers: dict[str, str]) -> None:
+    case, _ = served.report()
+    served.to_review(case, officers)
+    sent_back = served.act(served.user("reviewer"), "case.send-back-result.v1", case=case, reason="坑还在。")
+    assert sent_back.status_code == 200
+
+    found = written(served, officers[ROADS.lead], case).json()
+
+    assert [one["text"] for one in found if one["what"] == "case.result-sent-back.v1"] == ["坑还在。"]
+
+
+def test_who_decides_about_a_notice_reads_it_first_and_nothing_else(served: Gated, officers: dict[str, str]) -> None:
+    case, _ = served.report()
+    served.to_review(case, officers)
+    assert served.act(served.user("reviewer"), "case.approve-result.v1", case=case).status_code == 200
+    served.settled()
+    privacy_officer = served.user("privacy_officer")
+
+    found = written(served, privacy_officer, case)
+
+    assert [(one["what"], one["reply"]) for one in found.json()] == [("outcome.drafted.v1", "路面已修复。")]
+    assert served.act(privacy_officer, "outcome.publish.v1", case=case).status_code == 200
+    served.settled()
+    assert written(served, privacy_officer, case).status_code == 403
+
+
+@pytest.mark.parametrize("role", ["analyst", "district_command", "village_clerk", "platform_head", "intake_clerk"])
+def test_who_may_not_read_the_words_of_a_case_reads_nothing_that_was_written(
+    served: Gated, officers: dict[str, str], role: str
+) -> None:
+    case, _ = served.report()
+    served.to_review(case, officers)
+
+    assert written(served, served.user(role), case).status_code == 403
+    assert written(served, served.user(role), "0" * 32).status_code == 403

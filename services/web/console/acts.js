@@ -2,7 +2,7 @@
 
 import { ask, newKey, Refused } from "./api.js";
 import { ACCEPTED, sendProofs } from "./files.js";
-import { catalogue, code, h, name, say, shortTime, t } from "./i18n.js";
+import { catalogue, code, h, name, say, shortTime, t, who } from "./i18n.js";
 
 const SOLVED = ["yes", "partly", "no"];
 const REFUSALS = ["court", "petition", "discipline", "secret", "out_of_area", "not_genuine", "emergency_line"];
@@ -118,13 +118,25 @@ function fillIn(place, act, fields, trouble, suggested) {
   inputs[0].focus();
 }
 
+/** What residents said and what was written since: as much of it as whoever is here may read now. */
 async function openWords(id, place, trouble) {
-  try {
-    const reports = await ask(`/api/cases/${encodeURIComponent(id)}/words`, {});
-    place.replaceChildren(h("p", { class: "hush", text: t("words_recorded") }), ...reports.map(told));
-  } catch (error) {
+  const path = `/api/cases/${encodeURIComponent(id)}`;
+  const [reports, written] = await Promise.allSettled([ask(`${path}/words`, {}), ask(`${path}/written`, {})]);
+  if (reports.value || written.value) {
+    place.replaceChildren(h("p", { class: "hush", text: t("words_recorded") }), ...(reports.value ?? []).map(told), ...(written.value ?? []).map(wrote));
+    trouble.replaceChildren();
+  } else {
+    const error = reports.reason;
     trouble.replaceChildren(h("p", { class: "error", role: "alert", text: error instanceof Refused ? t("failed", { e: error.message }) : t("unreachable") }));
   }
+}
+
+function wrote(one) {
+  return h("article", { class: "told" },
+    h("p", { class: "hush", text: [code("what", one.what), one.department ? name("department", one.department) : "", who(one.by ?? ""), shortTime(one.at)].filter(Boolean).join(" · ") }),
+    one.erased ? h("p", { class: "hush", text: t("words_erased") }) : null,
+    one.text ? h("p", { class: "told-text", text: one.text }) : null,
+    one.reply ? h("p", { class: "told-text" }, h("b", { text: `${t("act_reply")} ` }), one.reply) : null);
 }
 
 function told(report) {

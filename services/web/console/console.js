@@ -130,7 +130,7 @@ async function readCase(id) {
     showCase(answer);
     byId("slip").href = `slip.html?case=${encodeURIComponent(id)}`;
     const suggested = answer.reports?.[0]?.suggested_matter;
-    drawActs(byId("acts"), answer.acts ?? [], answer.case, maySee("triage") || maySee("inbox") || maySee("review") || maySee("follow_up"), suggested);
+    drawActs(byId("acts"), answer.acts ?? [], answer.case, maySee("triage") || maySee("inbox") || maySee("review") || maySee("follow_up") || maySee("notices"), suggested);
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
     if (id === caseId) missingCase(error.status === 404 ? t("no_case") : error.message);

@@ -1,0 +1,70 @@
+"""办理记录: what departments, reviewers and reporters wrote about a case, opened for one who may read it."""
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from typing import Any
+
+from msgspec import Struct, structs
+
+from events.call import CallNoted, CallResultFiled
+from events.case import CaseReopened, CaseResultSentBack
+from events.envelope import Recorded
+from events.outcome import OutcomeDrafted
+from events.private import Sealed
+from services.runtime.errors import Erased
+from services.runtime.vault import Vault
+
+
+class Written(Struct, frozen=True, omit_defaults=True):
+    """What somebody wrote: ``what`` is the fact's wire name, ``reply`` the reply that is meant for the public.
+
+    ``at`` is UTC. ``erased``: nobody can read it again.
+    """
+
+    at: datetime
+    what: str
+    by: str = ""
+    department: str = ""
+    text: str = ""
+    reply: str = ""
+    erased: bool = False
+
+
+def open_written(
+    facts: Iterable[Recorded], vault: Vault, who: str, purpose: str, at: datetime, *, drafts_alone: bool = False
+) -> list[Written]:
+    """Everything that was written in these facts, in their order; each opening is recorded before it is made.
+
+    With ``drafts_alone`` only the notices that wait to be published, for whoever decides about them.
+    """
+    return [
+        _opened(recorded, boxes, vault, who, purpose, at)
+        for recorded in facts
+        for boxes in _boxes(recorded.fact)
+        if isinstance(recorded.fact, OutcomeDrafted) or not drafts_alone
+    ]
+
+
+def _boxes(fact: Any) -> Iterator[dict[str, Sealed | None]]:
+    """What is encrypted in a fact, by the field of `Written` in which it is shown."""
+    match fact:
+        case CallNoted():
+            yield {"text": fact.note}
+        case CallResultFiled():
+            yield {"text": fact.account, "reply": fact.reply}
+        case CaseResultSentBack() | CaseReopened():
+            yield {"text": fact.reason}
+        case OutcomeDrafted():
+            yield {"reply": fact.reply}
+
+
+def _opened(
+    recorded: Recorded, boxes: dict[str, Sealed | None], vault: Vault, who: str, purpose: str, at: datetime
+) -> Written:
+    fact: Any = recorded.fact
+    known = Written(recorded.meta.recorded_at, recorded.name, getattr(fact, "by", ""), getattr(fact, "department", ""))
+    try:
+        words = {name: vault.open(box, str, who, purpose, at) for name, box in boxes.items() if box is not None}
+    except Erased:
+        return structs.replace(known, erased=True)
+    return structs.replace(known, **words)

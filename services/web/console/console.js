@@ -252,8 +252,8 @@ function openDesk(page) {
   clearDesk();
   clearKeeping();
   byId("screen").replaceChildren();
-  SCREENS[page]?.open?.(byId("screen"));
   wordTabs();
+  SCREENS[page]?.open?.(byId("screen"));
   refresh();
 }
 

@@ -14,11 +14,13 @@ import urllib.request
 import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, get_args
 
+import httpx
 import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -960,34 +962,62 @@ def hear(url: str) -> Any:
         return json.load(answer)
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
-def test_up_answers_on_this_machine_alone_and_ends_with_0_when_it_is_told_to(
-    how: signal.Signals, tmp_path: Path
-) -> None:
-    port = free_port()
+@contextmanager
+def up(folder: Path, port: int, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
+    """`hujiao up` in a process of its own, once it answers."""
     command = [sys.executable, "-c", "from services.cli.main import main; main()", "up"]
-    environment = {**os.environ, "HUJIAO_DATA": str(tmp_path / "data"), "HUJIAO_PORT": str(port)}
-    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as serving:
+    told = {**os.environ, "HUJIAO_DATA": str(folder / "data"), "HUJIAO_PORT": str(port), **environment}
+    with subprocess.Popen(command, env=told, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as serving:
         try:
             give_up = time.monotonic() + 60
             while True:
                 assert time.monotonic() < give_up, "expected the window to open, found it closed"
                 assert serving.poll() is None, serving.stdout and serving.stdout.read()
                 try:
-                    health = hear(f"http://{HOST}:{port}/health")
+                    hear(f"http://{HOST}:{port}/health")
                     break
                 except (urllib.error.URLError, OSError):
                     continue
-            reached = []
-            for address in other_addresses():
-                with socket.socket() as outside:
-                    outside.settimeout(5)
-                    if outside.connect_ex((address, port)) == 0:
-                        reached.append(address)
-            serving.send_signal(how)
-            told, _ = serving.communicate(timeout=60)
+            yield serving
         finally:
             serving.kill()
+
+
+def test_no_line_of_the_log_holds_what_somebody_said(tmp_path: Path) -> None:
+    port, mark = free_port(), "马克尔词13712345678"
+    said = {"id": "1", "time": datetime.now(UTC).isoformat(), "title": mark, "text": mark, "village": "445303100201"}
+    said |= {"contact": {"name": mark, "phone": "13712345678"}}
+    bodies = [said, said | {"text": f"{mark}!"}, said | {"id": "2", "village": mark}, said | {"id": "3", mark: mark}]
+    url = f"http://{HOST}:{port}/api"
+
+    with up(tmp_path, port, HUJIAO_LOG="DEBUG") as serving, httpx.Client() as client:
+        answers = [client.post(f"{url}/reports", json=body).status_code for body in bodies]
+        answers += [client.post(f"{url}/reports", content=f"{{{mark}").status_code]
+        answers += [client.post(f"{url}/session", json={"name": "nobody", "password": mark}).status_code]
+        serving.send_signal(signal.SIGTERM)
+        told, _ = serving.communicate(timeout=60)
+
+    assert answers == [201, 409, 400, 201, 400, 401]
+    assert b"log_in_refused" in told
+    assert mark.encode() not in told
+    assert b"13712345678" not in told
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
+def test_up_answers_on_this_machine_alone_and_ends_with_0_when_it_is_told_to(
+    how: signal.Signals, tmp_path: Path
+) -> None:
+    port = free_port()
+    with up(tmp_path, port) as serving:
+        health = hear(f"http://{HOST}:{port}/health")
+        reached = []
+        for address in other_addresses():
+            with socket.socket() as outside:
+                outside.settimeout(5)
+                if outside.connect_ex((address, port)) == 0:
+                    reached.append(address)
+        serving.send_signal(how)
+        told, _ = serving.communicate(timeout=60)
 
     assert health == {"healthy": True}
     assert reached == []

@@ -296,7 +296,7 @@ async function start() {
   startDesk(now);
   startIntake(now);
   startActs(refresh);
-  startLive({ news: told, lost, refused: () => { ask("/api/status").catch((error) => console.warn(error)); }, asleep: () => document.hidden && !isRinging() });
+  startLive({ news: told, lost, refused: () => { ask("/api/status").catch((error) => { if (error.status !== 401) console.warn(error); }); }, asleep: () => document.hidden && !isRinging() });
   byId("speeds").append(...SPEEDS.map((speed) => h("button", { type: "button", value: speed, text: `${speed}×`, onclick: async () => {
     await ask("/api/clock", { speed }).then(tune, (error) => console.warn(error));
   } })));

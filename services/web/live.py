@@ -99,14 +99,18 @@ async def stream(
     if not live.status:
         await live.moved_from(live.position)
     told = live.position if after is None else after
-    asked = 0.0
+    asked = monotonic()
     while True:
-        if monotonic() - asked >= SIGN_OF_LIFE_S:
-            if not await asyncio.to_thread(may_listen):
-                return
-            asked = monotonic()
         upto = live.position
-        facts = await asyncio.to_thread(happened, told, upto, MOST) if told < upto else []
+        try:
+            if monotonic() - asked >= SIGN_OF_LIFE_S:
+                if not await asyncio.to_thread(may_listen):
+                    return
+                asked = monotonic()
+            facts = await asyncio.to_thread(happened, told, upto, MOST) if told < upto else []
+        except (Unavailable, ViewsUnavailable):  # whoever looks says so; it comes back
+            await asyncio.sleep(LOOK_S)
+            continue
         told = facts[-1]["position"] if len(facts) == MOST else max(told, upto)
         news = News(live.status | now(), facts)
         yield ServerSentEventMessage(event="news", id=told, data=msgspec.json.encode(news).decode())

@@ -195,6 +195,7 @@ class OpenedReport(Struct, frozen=True, kw_only=True):
     """原文: one report's words in clear, for the one who asked and nobody else.
 
     ``reported_at`` is the resident's time (UTC). ``contact`` is null when the resident gave none or is anonymous.
+    ``receipt`` is empty: it stays with its reporter, for whom whoever holds it answers.
     When the person was erased (已删除个人信息) ``erased`` is true and all words are empty.
     """
 

@@ -169,7 +169,7 @@ class Acting:
         told = []
         for fact in sorted((f for f in facts if isinstance(f, ReporterReported)), key=lambda f: f.reported_at):
             found = questions.case(fact.case) or {"reports": ()}
-            for receipt in (report["receipt"] for report in found["reports"] if report["report"] == fact.report):
+            for receipt in (report["receipt"] for report in found["reports"] if _is(report, fact)):
                 case = found["case"]
                 told.append(Told(receipt, fact.case, case["matter"], fact.village, case["phase"], fact.reported_at))
         return told[::-1]
@@ -329,6 +329,11 @@ class Acting:
                 return
         about = Unit(case.town, case.village)
         may_read_words(user, case.phase, about, confidential=case.visibility == "confidential")
+
+
+def _is(report: dict[str, Any], fact: ReporterReported) -> bool:
+    """Whether this is the report of a fact, and nobody has asked that its reporter be forgotten."""
+    return report["report"] == fact.report and report["erased_at"] is None
 
 
 def caller(phone: str) -> str:

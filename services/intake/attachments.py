@@ -66,7 +66,7 @@ def _written_anew(sent: bytes, kind: MediaType) -> bytes:
     try:
         with Image.open(BytesIO(sent), formats=(form,)) as image:
             _bounded(image.width, image.height)
-            upright = ImageOps.exif_transpose(image)
+            upright = _of_eight_bits(ImageOps.exif_transpose(image))
         seen = upright.convert(_mode(upright, form))
     except TooLarge:
         raise
@@ -83,6 +83,13 @@ def _written_anew(sent: bytes, kind: MediaType) -> bytes:
 def _bounded(width: int, height: int) -> None:
     if width * height > MAX_PIXELS:
         raise TooLarge(f"file: expected at most {MAX_PIXELS} pixels, found {width} by {height}")
+
+
+def _of_eight_bits(image: Image.Image) -> Image.Image:
+    """Scans of sixteen bits, which would come out white, as they look."""
+    if not image.mode.startswith("I"):
+        return image
+    return image.convert("I").point(lambda value: value / 256).convert("L")
 
 
 def _mode(image: Image.Image, form: str) -> str:

@@ -23,13 +23,16 @@ def open_case(log: Log, vault: Vault, case: str, who: str, purpose: str, at: dat
 
 
 def open_report(log: Log, vault: Vault, report: str, who: str, purpose: str, at: datetime) -> OpenedReport:
-    """One report with its words; without them when the person behind it was erased."""
+    """One report with its words; without them when the person behind it was erased.
+
+    Its receipt stays with its reporter: whoever holds it answers for them.
+    """
     first = log.first(report)
     assert first is not None, "a case knows submitted reports"
     submitted = first.fact
     assert isinstance(submitted, ReportSubmitted), "a report begins with its submission"
     known = OpenedReport(
-        receipt=submitted.receipt,
+        receipt="",
         record=submitted.record,
         channel=submitted.channel,
         reported_at=submitted.reported_at,

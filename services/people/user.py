@@ -6,6 +6,7 @@ from typing import assert_never
 
 from msgspec import Struct
 
+from events.case import REPORTER
 from events.envelope import Fact
 from events.ids import PREFIX, child_id
 from events.user import AddUser, DisableUser, Unit, UserAdded, UserDisabled, UserRole
@@ -68,6 +69,8 @@ def decide(state: User | None, request: Requests, now: datetime, rules: RuleBook
 def _add(state: User | None, request: AddUser, rules: RuleBook) -> tuple[Fact, ...]:
     if request.user != user_id(request.name):
         raise Rejected(f"user: expected the stream of {request.name}, found {request.user}")
+    if request.person == REPORTER:
+        raise Rejected(f"person: expected a name that is not kept for those who answer by receipt, found {REPORTER}")
     faults = [*_missing(request), *_unknown(request.unit, rules)]
     if faults:
         raise Rejected("; ".join(faults))

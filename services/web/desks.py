@@ -60,8 +60,8 @@ def desk_routes(window: Window) -> list[ControllerRouterHandler]:
         """Clock, position and the key figures."""
         return window.status()
 
-    @get("/api/live", sync_to_thread=False, **page("board"))
-    def live(
+    @get("/api/live", **page("board"))
+    async def live(
         request: Asking, after: Annotated[int | None, QueryParameter(ge=0, le=_FURTHEST)] = None
     ) -> ServerSentEvent:
         """实时: what happens in your sight as server-sent events, each ``news`` with the position up to which it tells.
@@ -70,7 +70,7 @@ def desk_routes(window: Window) -> list[ControllerRouterHandler]:
         """
         seen = request.headers.get("last-event-id", "")
         heard = int(seen) if seen.isascii() and seen.isdigit() and len(seen) <= _DIGITS else after
-        if heard is not None and heard > window.house.log.head():
+        if heard is not None and heard > await asyncio.to_thread(window.house.log.head):
             heard = None  # of another log, which was here before
         return ServerSentEvent(
             stream(

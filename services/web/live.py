@@ -73,6 +73,8 @@ class Live:
                     self.position = position
             except (Unavailable, ViewsUnavailable) as error:
                 logger.warning("not_live", error=str(error))
+            except Exception:  # whatever it is, the desks hear again as soon as it is over
+                logger.exception("not_live")
             await asyncio.sleep(LOOK_S)
 
     async def moved_from(self, position: int) -> None:

@@ -4,6 +4,8 @@ import re
 from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
 from functools import cache
+from threading import Lock
+from time import monotonic
 from typing import Any
 
 import msgspec
@@ -33,6 +35,11 @@ from services.wiring import House
 _COMMUNITY = re.compile("(社区)?居民委员会$")
 
 
+_MORNINGS = timedelta(days=3660)
+LONG_S, OLDEST = 0.2, 20
+"""Counting that takes longer than so many seconds rests for so many times as long, and keeps nobody busy."""
+
+
 class Window:
     """What the handlers need of the house."""
 
@@ -44,6 +51,8 @@ class Window:
         self.receipts = Receipts(house, front, self.questions, self.reply)
         self.seats = Seats(house, self.acting, SystemClock().now)
         self.live = Live(self._shown_up_to, self.status)
+        self._counting, self._count_after = Lock(), 0.0
+        self._counted: dict[str, int] = {}
         self._replies: dict[tuple[str, bytes], str] = {}
 
     def seen_by(self, user: User) -> Questions:
@@ -58,11 +67,22 @@ class Window:
             "position": position,
             "lag": position - self._shown_up_to(),
             "parked": self.house.parked(),
-            "figures": self.questions.figures(),
+            "figures": self.figures(),
         }
 
+    def figures(self) -> dict[str, int]:
+        """The key figures; where counting them takes long, as they stood at most `OLDEST` times as long ago."""
+        with self._counting:
+            began = monotonic()
+            if began >= self._count_after:
+                self._counted = self.questions.figures()
+                spent = monotonic() - began
+                self._count_after = monotonic() + (OLDEST * spent if spent > LONG_S else 0.0)
+            return self._counted
+
     def _shown_up_to(self) -> int:
-        return min(self.house.views.positions().values())
+        """Where the slowest view stands that is served; one that is built for the first time shows nothing yet."""
+        return min((position for position in self.house.views.positions().values() if position), default=0)
 
     def time(self) -> dict[str, Any]:
         """What time it is, and how fast it passes here."""
@@ -105,6 +125,7 @@ class Window:
             now, acts = self.house.clock.now(), self.acting.possible(user, found)
         if now is None or not found:
             raise HTTPException(f"position: expected one after the case began, found {position}", status_code=404)
+        found = {**found, "reports": [_without_receipt(report) for report in found["reports"]]}
         reasons = {"explain": explain(log, facts), "dues": msgspec.to_builtins(reasons_of_dues(facts))}
         return {"now": now.isoformat(), **found, **reasons, "acts": acts}
 
@@ -114,6 +135,8 @@ class Window:
         if town not in rules.towns:
             raise HTTPException(f"town: expected one of the district's, found {town[:20]!r}", status_code=404)
         today = day or now.astimezone(SHANGHAI).date()
+        if abs(today - now.astimezone(SHANGHAI).date()) > _MORNINGS:
+            raise HTTPException(f"day: expected one within {_MORNINGS.days} days, found {today}", status_code=400)
         since, opens = rules.calendar.night_before(today)
         until = min(opens, now)
         ends = datetime.combine(today + timedelta(days=1), time(), SHANGHAI)
@@ -174,6 +197,11 @@ def _pinyin(name: str) -> str:
     short = _COMMUNITY.sub("社区", name).replace("村民委员会", "村")
     spelled = pinyin(short, style=Style.NORMAL, heteronym=True)
     return " ".join("/".join(dict.fromkeys(ways)) for ways in spelled)
+
+
+def _without_receipt(report: Found) -> Found:
+    """A report as desks see it: whoever holds its receipt is its reporter, and nobody else answers for them."""
+    return {name: value for name, value in report.items() if name != "receipt"}
 
 
 def _as_it_was(facts: list[Recorded], case: str) -> dict[str, Any]:

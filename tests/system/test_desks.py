@@ -300,3 +300,39 @@ def test_who_may_not_read_the_words_of_a_case_reads_nothing_that_was_written(
 
     assert written(served, served.user(role), case).status_code == 403
     assert written(served, served.user(role), "0" * 32).status_code == 403
+
+
+def test_no_desk_is_told_the_receipt_by_which_a_reporter_is_known(served: Gated, officers: dict[str, str]) -> None:
+    case, receipt = served.report()
+
+    for name in (officers[ROADS.lead], served.user("command_centre"), served.user("analyst")):
+        assert receipt not in served.get(name, f"/api/cases/{case}").text
+    assert receipt not in served.words(officers[ROADS.lead], case).text
+
+
+def test_who_was_erased_is_told_of_no_more(served: Gated, clerk: str) -> None:
+    receipt = taken_down(served, clerk, "13800008888")
+    assert told(served, clerk, "13800008888") == [receipt]
+    found = served.window.questions.receipt(receipt)
+    assert found is not None
+
+    served.house.erase(found["report"], "主任", "request")
+    served.settled()
+
+    assert told(served, clerk, "13800008888") == []
+
+
+@pytest.mark.parametrize("day", ["9999-12-31", "0001-01-01", "1900-01-01", "2300-01-01"])
+def test_a_day_that_no_calendar_knows_has_no_morning(served: Gated, day: str) -> None:
+    answer = served.get(served.user("command_centre"), f"/api/towns/{VILLAGE.town}/morning", day=day)
+
+    assert answer.status_code == 400
+    assert "expected one within" in answer.json()["detail"]
+
+
+def test_nobody_is_called_what_stands_for_the_reporter(served: Gated) -> None:
+    administrator = served.user("administrator")
+
+    answer = served.act(administrator, "user.add.v1", name="rep", person="reporter", roles=["analyst"], unit={})
+
+    assert answer.status_code == 422

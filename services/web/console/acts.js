@@ -90,6 +90,11 @@ export function drawActs(place, acts, row, mayOpen, suggested) {
   list.replaceChildren(...[...buttons, read].filter(Boolean));
 }
 
+/** Nobody goes on with what somebody else has begun. */
+export function forgetActs() {
+  sent.clear();
+}
+
 export function clearActs(place) {
   shownAs = "";
   delete place.dataset.case;

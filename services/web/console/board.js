@@ -69,6 +69,15 @@ export function updateBoard(answer) {
   draw();
 }
 
+/** An empty board, with no filter but the town that was chosen here last. */
+export function resetBoard() {
+  filters.classes.clear();
+  filters.overdue = byId("filter-overdue").checked = false;
+  for (const chip of byId("filter-class").children) chip.setAttribute("aria-pressed", "false");
+  updateBoard({ rows: [], groups: {}, total: 0, overdue: 0, soon: 0 });
+  wordBoard();
+}
+
 /** Show one group alone, or all. */
 export function showGroup(group) {
   filters.group = group;

@@ -98,10 +98,12 @@ function ruleWords(rule) {
 /** Why something is due when it is: the newest reason for this clock of this owner, in a call or in the case itself. */
 function reasonOf(owes, of, call = "") {
   const found = dues.findLast((one) => one.owes === owes && one.owner === of && one.call === call);
-  const length = /(\d+)(min|h|wh|wd|d)$/.exec(found?.rule ?? "");
+  const half = found?.rule.startsWith("half of ");
+  const rule = half ? found.rule.slice("half of ".length) : (found?.rule ?? "");
+  const length = /(\d+)(min|h|wh|wd|d)$/.exec(rule);
   if (!length) return "";
   const working = length[2].startsWith("w") ? t("due_working", { h: hours }) : "";
-  return [t("due_because", { r: ruleWords(found.rule), n: length[1], u: t(UNITS[length[2]]), s: shortTime(found.since, asked) }), working, found.provisional ? t("due_provisional") : ""].filter(Boolean).join("");
+  return [t("due_because", { r: ruleWords(rule), n: half ? t("half", { n: length[1] }) : length[1], u: t(UNITS[length[2]]), s: shortTime(found.since, asked) }), working, found.provisional ? t("due_provisional") : ""].filter(Boolean).join("");
 }
 
 const at = (time) => h("time", { datetime: time, text: shortTime(time, asked) });
@@ -159,7 +161,7 @@ function attached(reports, files, row) {
   const theirs = reports.map((report) => [report, files.filter((file) => file.report === report.report)]).filter(([, of]) => of.length);
   if (!theirs.length) return "";
   return block("attachments", theirs.map(([report, of]) => h("div", {},
-    h("p", { class: "hush", text: `${report.receipt} · ${t("files_n", { n: of.length })}` }),
+    h("p", { class: "hush", text: `${shortTime(report.reported_at, asked)} · ${t("files_n", { n: of.length })}` }),
     report.erased_at ? h("p", { class: "hush", text: t("words_erased") }) : fileList(of, row.case))));
 }
 

@@ -1,12 +1,13 @@
 // The page: hears what happens, keeps the clock, opens desks, and cases by the address.
 
-import { clearActs, drawActs, pressed, startActs } from "./acts.js";
+import { clearActs, drawActs, forgetActs, pressed, startActs } from "./acts.js";
 import { ask, Refused } from "./api.js";
-import { addToTicker, boardQuestion, clearTicker, selectCase, showGroup, startBoard, tickBoard, town, updateBoard, wordBoard } from "./board.js";
+import { addToTicker, boardQuestion, clearTicker, resetBoard, selectCase, showGroup, startBoard, tickBoard, town, updateBoard, wordBoard } from "./board.js";
 import { clearCase, missingCase, showCase, startCase, tickCase } from "./case.js";
 import { clearDesk, DESKS, isRinging, startDesk, tickDesk, updateDesk } from "./desk.js";
 import { listen, startLive, stopListening } from "./live.js";
-import { openIntake, startIntake } from "./intake.js";
+import { forgetFiles } from "./files.js";
+import { openIntake, relabelIntake, startIntake } from "./intake.js";
 import { clearKeeping, showOpenings, showUsers } from "./keeping.js";
 import { startReport, wordReport } from "./report.js";
 import { maySee, startSession, user, wordSession } from "./session.js";
@@ -79,7 +80,7 @@ async function round() {
   try {
     const question = what === "board" ? `/api/board?${boardQuestion()}` : DESKS[what];
     const [found, busy] = await Promise.all([question ? ask(question) : null, what === "board" ? ask("/api/workload") : null,
-      SCREENS[what]?.show?.(byId("screen")), id ? readCase(id) : null]);
+      SCREENS[what]?.show?.(byId("screen"), still), id ? readCase(id) : null]);
     if (!still()) return;
     if (what === "board" && where === town()) {
       updateBoard(found);
@@ -114,18 +115,23 @@ async function tune() {
   if (!maySee("board")) return;
   listen();
   try {
-    addToTicker((await ask("/api/recent?limit=40")).rows);
+    const whose = user();
+    const { rows } = await ask("/api/recent?limit=40");
+    if (user() === whose) addToTicker(rows);
   } catch (error) {
     console.warn(error);
   }
 }
 
+let reading = 0;
+
 async function readCase(id) {
+  const mine = ++reading;
   const at = moments[Number(byId("when-at").value)];
   const past = at && at !== moments.at(-1) ? at : null;
   try {
     const answer = await ask(`/api/cases/${encodeURIComponent(id)}${past ? `?position=${past.position}` : ""}`);
-    if (id !== caseId) return;
+    if (id !== caseId || mine !== reading) return;
     wordWhen(past, answer.timeline);
     showCase(answer);
     byId("slip").href = `slip.html?case=${encodeURIComponent(id)}`;
@@ -257,15 +263,29 @@ function openDesk(page) {
   refresh();
 }
 
+let occupied = false; // whether somebody was here, who leaves nothing on the screen
+
 /** Somebody else is here now: their own desk first, and nothing of what the one before saw. */
 function welcome(found) {
-  updateBoard({ rows: [], groups: {}, total: 0, overdue: 0 });
-  wordBoard();
+  resetBoard();
   clearTicker();
   clearDesk();
-  if (caseId) closeCase();
+  clearKeeping();
+  byId("screen").replaceChildren();
+  byId("workload").hidden = true;
+  byId("figures").replaceChildren();
+  for (const dialog of document.querySelectorAll("dialog[open]:not(#login)")) dialog.close();
+  byId("report-form").reset();
+  if (occupied && caseId) closeCase();
+  clearCase();
+  clearActs(byId("acts"));
+  forgetActs();
+  forgetFiles();
+  wordTabs();
   tune();
+  occupied = Boolean(found);
   if (!found) return;
+  if (caseId) readCase(caseId).catch((error) => console.warn(error));
   showGroup(found.roles.includes("platform_head") ? found.unit.platform : null);
   openDesk(OWN.find(maySee) ?? "board");
 }
@@ -303,7 +323,7 @@ async function start() {
   byId("language").addEventListener("click", () => {
     setLanguage(language() === "en" ? "zh" : "en");
     word();
-    if (SCREENS[desk]) openDesk(desk);
+    if (desk === "intake") relabelIntake(byId("screen"));
     refresh();
   });
   byId("when-at").addEventListener("input", () => { if (caseId) readCase(caseId).catch((error) => console.warn(error)); });

@@ -165,6 +165,7 @@ const WORDS = {
   w_reported_in: ["报到", "reported in"], w_filed: ["反馈", "filed"], w_filed_late: ["迟反馈", "filed late"], w_missed: ["逾期次数", "clocks missed"],
   soon: ["1小时内到期 {n}", "{n} due within 1 h"],
   comma: ["，", ", "],
+  half: ["重办减半，原为 {n}", "half (reopened) of {n}"],
   rule_promised: ["事项“{m}”的承诺时限", "the promise for “{m}”"],
   due_because: ["依据：{r}，{n} {u}，自 {s} 起算。", "By the rule for {r}: {n} {u} from {s}. "],
   due_working: ["只计办公时间 {h}，法定节假日不计。", "Only office hours count: {h}, no public holidays. "],

@@ -44,6 +44,16 @@ export function openIntake(place) {
   clear();
 }
 
+/** The same desk in another language, with what has been written so far. */
+export function relabelIntake(place) {
+  const [before, chosen] = [parts, [village, matter]];
+  openIntake(place);
+  for (const key of ["phone", "name", "village", "place", "text"]) parts[key].value = before[key].value;
+  [village, matter] = chosen;
+  lookUp().catch((error) => console.warn(error));
+  suggest().catch((error) => console.warn(error));
+}
+
 function clear() {
   parts.form.reset();
   [village, matter] = [null, ""];

@@ -25,8 +25,9 @@ function unlessShown(answer, draw) {
 
 // ---- 用户
 
-export async function showUsers(place) {
+export async function showUsers(place, still = () => true) {
   const users = await ask("/api/users");
+  if (!still()) return;
   unlessShown(users, () => {
     const trouble = h("div", { "aria-live": "polite" });
     const rows = users.map((one) => h("tr", { class: one.disabled ? "off" : "" },
@@ -76,8 +77,9 @@ function addForm(trouble, place) {
 
 // ---- 查阅记录
 
-export async function showOpenings(place) {
+export async function showOpenings(place, still = () => true) {
   const { rows } = await ask("/api/openings");
+  if (!still()) return;
   unlessShown(rows, () => {
     place.replaceChildren(rows.length ? table(["opened_at", "who_opened", "what_opened", "why_opened"], rows.map((row) => h("tr", {},
       h("td", {}, shortTime(row.opened_at)), h("td", { text: row.who }), h("td", { class: "id", text: row.stream }), h("td", { text: row.purpose })))) : h("p", { class: "empty", text: t("nothing") }));

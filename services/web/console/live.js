@@ -4,6 +4,7 @@ const QUIET = 15_000; // the server says something every five seconds: after so 
 const AGAIN = 2_000;
 
 let source = null;
+let wanted = false; // whether somebody listens at all
 let heard = null; // the position up to which we have heard
 let lastSign = 0;
 let asleep = () => false;
@@ -20,17 +21,18 @@ export function startLive(found) {
 /** Listen from now on: somebody else is here. */
 export function listen() {
   heard = null;
+  wanted = true;
   open();
 }
 
 export function stopListening() {
   close();
-  heard = null;
+  wanted = false;
 }
 
 /** A page that was asleep hears of everything since. */
 function resume() {
-  if (!source && heard !== null) open();
+  if (!source && wanted) open();
 }
 
 function close() {
@@ -55,6 +57,6 @@ function open() {
     if (mine.readyState !== EventSource.CLOSED) return; // the browser comes back by itself, with the id it heard last
     close();
     handlers.refused();
-    setTimeout(() => { if (!source && heard !== null && !asleep()) open(); }, AGAIN);
+    setTimeout(() => { if (!source && wanted && !asleep()) open(); }, AGAIN);
   });
 }

@@ -105,7 +105,7 @@ async function deliver() {
   } catch (error) {
     console.warn(error);
     if (error instanceof Refused && error.status < 500 && error.status !== 429) {
-      byId("report").elements.files.files = listOf(chosen.get(under.id)?.files ?? []);
+      if (!byId("report").elements.files.files.length) byId("report").elements.files.files = listOf(chosen.get(under.id)?.files ?? []);
       done(under);
       byId("report").elements.text.value ||= under.text; // nothing of it was taken: it can be mended and sent again
       say(byId("report-error"), error.message);

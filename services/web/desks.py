@@ -20,6 +20,7 @@ from events.edge import OpenedReport
 from events.ids import is_stream_id
 from events.user import DisableUser
 from services.acting import ANY_ACT, BadAct
+from services.people.authority import sights_of
 from services.people.user import User
 from services.runtime.errors import Conflict, Erased
 from services.runtime.front import Closed, Overloaded
@@ -73,9 +74,7 @@ def desk_routes(window: Window) -> list[ControllerRouterHandler]:
         if heard is not None and heard > await asyncio.to_thread(window.house.log.head):
             heard = None  # of another log, which was here before
         return ServerSentEvent(
-            stream(
-                window.live, heard, window.seen_by(request.user).happened, window.time, lambda: _still_there(request)
-            )
+            stream(window.live, sights_of(request.user), heard, window.time, lambda: _still_there(request))
         )
 
     def _still_there(request: Asking) -> bool:

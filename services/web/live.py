@@ -7,7 +7,7 @@ something asks for them, so that no desk can drift away from what is.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from time import monotonic
 from typing import Any
@@ -17,7 +17,8 @@ import structlog
 from litestar.response.sse import ServerSentEventMessage
 from msgspec import Struct
 
-from projections.queries import Found
+from projections.queries import Found, Questions
+from projections.sight import Sight
 from projections.store import Unavailable as ViewsUnavailable
 from services.runtime.store import Unavailable
 
@@ -30,6 +31,9 @@ SIGN_OF_LIFE_S = 5.0
 COME_BACK_MS = 1000
 MOST = 500
 """At most so many facts in one event; the next follows at once."""
+
+_KEPT = 64
+"""Of so many questions the answers are kept for other streams."""
 
 logger = structlog.get_logger()
 
@@ -44,8 +48,11 @@ class News(Struct):
 class Live:
     """How far the views of one house have come, looked at once for all streams, of which there may be many."""
 
-    def __init__(self, shown_up_to: Callable[[], int], status: Callable[[], dict[str, Any]]) -> None:
-        self._shown_up_to, self._status = shown_up_to, status
+    def __init__(
+        self, questions: Questions, shown_up_to: Callable[[], int], status: Callable[[], dict[str, Any]]
+    ) -> None:
+        self._questions, self._shown_up_to, self._status = questions, shown_up_to, status
+        self._asked: dict[tuple[Sequence[Sight], int, int], asyncio.Future[list[Found]]] = {}
         self.position = 0
         self.status: dict[str, Any] = {}
         self.ended = False
@@ -77,6 +84,20 @@ class Live:
                 logger.exception("not_live")
             await asyncio.sleep(LOOK_S)
 
+    async def happened(self, sights: Sequence[Sight], after: int, upto: int) -> list[Found]:
+        """What happened in these sights after one position up to another, asked once for all who hear of it."""
+        key = (sights, after, upto)
+        if key not in self._asked:
+            asking = asyncio.to_thread(self._questions.within(sights).happened, after, upto, MOST)
+            self._asked[key] = asyncio.ensure_future(asking)
+            if len(self._asked) > _KEPT:
+                del self._asked[next(iter(self._asked))]
+        try:
+            return await asyncio.shield(self._asked[key])  # one who goes takes nobody's answer along
+        except Exception:
+            self._asked.pop(key, None)
+            raise
+
     async def moved_from(self, position: int) -> None:
         """Wait until the views stand elsewhere than at ``position``, or for a sign of life."""
         for _ in range(int(SIGN_OF_LIFE_S / LOOK_S)):
@@ -87,15 +108,15 @@ class Live:
 
 async def stream(
     live: Live,
+    sights: Sequence[Sight],
     after: int | None,
-    happened: Callable[[int, int, int], list[Found]],
     now: Callable[[], dict[str, Any]],
     may_listen: Callable[[], bool],
 ) -> AsyncIterator[ServerSentEventMessage]:
-    """What one person hears from the position ``after`` on, or from now.
+    """What one person hears within their sights from the position ``after`` on, or from now.
 
-    ``happened`` finds what they may see between two positions, ``now`` is merged into every status, and the stream
-    asks now and then whether they may still listen, and ends when they may not.
+    ``now`` is merged into every status, and the stream asks now and then whether they may still listen, and ends when
+    they may not.
     """
     yield ServerSentEventMessage(retry=COME_BACK_MS, data=None)
     if not live.status:
@@ -109,7 +130,7 @@ async def stream(
                 if not await asyncio.to_thread(may_listen):
                     return
                 asked = monotonic()
-            facts = await asyncio.to_thread(happened, told, upto, MOST) if told < upto else []
+            facts = await live.happened(sights, told, upto) if told < upto else []
         except (Unavailable, ViewsUnavailable):  # whoever looks says so; it comes back
             await asyncio.sleep(LOOK_S)
             continue

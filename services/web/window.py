@@ -50,7 +50,7 @@ class Window:
         self.acting = Acting(house)
         self.receipts = Receipts(house, front, self.questions, self.reply)
         self.seats = Seats(house, self.acting, SystemClock().now)
-        self.live = Live(self._shown_up_to, self.status)
+        self.live = Live(self.questions, self._shown_up_to, self.status)
         self._counting, self._count_after = Lock(), 0.0
         self._counted: dict[str, int] = {}
         self._replies: dict[tuple[str, bytes], str] = {}

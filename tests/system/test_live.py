@@ -1,6 +1,7 @@
 """Live: an open desk hears of everything in its sight once and in order, whatever breaks on the way."""
 
 import json
+import shutil
 import signal
 import socket
 import subprocess
@@ -17,7 +18,9 @@ import httpx
 import pytest
 
 from services.people.authority import sights_of
+from tests.servers import need
 from tests.system.gated import DISTRICT, OTHER_VILLAGE, VILLAGE, Gated, gated
+from tests.system.screens import DESKTOP, browser
 
 HOST = "127.0.0.1"
 PATIENCE_S = 30.0
@@ -222,3 +225,37 @@ def test_a_desk_hears_of_everything_although_the_server_was_killed_meanwhile(tmp
             whole.until(heard[-1])
 
     assert heard == [fact["position"] for fact in whole.heard if fact["position"] <= heard[-1]]
+
+
+SHOWN = (
+    "[...document.querySelectorAll('#desk-rows a')].map((link) => new URLSearchParams(link.hash.slice(1)).get('case'))"
+)
+ASKED = """(() => {
+  const inbox = new XMLHttpRequest();
+  inbox.open("GET", "/api/inbox", false);
+  inbox.send();
+  return JSON.parse(inbox.responseText).rows.map((row) => row.case);
+})()"""
+
+
+def test_an_open_screen_recovers_by_itself_after_the_server_was_killed(tmp_path: Path) -> None:
+    need("chromium-driver", there=shutil.which("chromedriver") is not None)
+    port = free_port()
+    with browser(f"http://{HOST}:{port}", tmp_path / "profile") as screen:
+        screen.size(*DESKTOP)
+        with demo(tmp_path / "data", port):
+            screen.open("/console/")
+            screen.tap("#seat-open")
+            screen.tap("#seat-form button.primary")
+            screen.the("#desk-rows li")
+            screen.value("window.neverLoadedAgain = true")
+        screen.the("#lost")
+        with demo(tmp_path / "data", port):
+            screen.until(lambda: not screen.all("#lost"), "the line to be back")
+            screen.until(lambda: screen.value(SHOWN) == screen.value(ASKED), "the inbox as it is")
+            offered = [button.text for button in screen.all("#desk-rows .quick")]
+            screen.press("a")
+            screen.until(
+                lambda: [button.text for button in screen.all("#desk-rows .quick")] != offered, "the next thing to do"
+            )
+        assert screen.value("window.neverLoadedAgain")

@@ -9,6 +9,7 @@ from litestar.routes import HTTPRoute
 
 from events.user import UserRole
 from services.people.authority import PAGES, SEES_CONFIDENTIAL
+from tests.system.commands import Hujiao
 from tests.system.gated import OTHER_VILLAGE, ROADS, VILLAGE, VIOLENCE, Gated, gated
 
 ROLES: tuple[UserRole, ...] = get_args(UserRole)
@@ -99,6 +100,23 @@ def test_no_file_holds_what_was_said(planted: Planted) -> None:
 
     assert [file.name for file in files if any(mark.encode() in file.read_bytes() for mark in MARKS)] == []
     assert len(files) > 3
+
+
+def test_nothing_that_the_command_line_shows_or_exports_holds_what_was_said(planted: Planted, hujiao: Hujiao) -> None:
+    data = ("--data", planted.served.house.folder)
+    tables = hujiao("query", "SELECT name FROM sqlite_master WHERE type IN ('table', 'view')", "--json", *data).json
+    cases = (planted.confidential, planted.open, planted.published, planted.waiting)
+    asked = [("board",), ("status",), ("verify",), ("user", "list"), ("parked", "list"), ("alerts", "dead")]
+    asked += [("asof", str(planted.served.house.log.head()))]
+    asked += [("query", f"SELECT * FROM {table['name']}", "--csv") for table in tables]
+    asked += [(of, case) for of in ("case", "explain") for case in cases]
+
+    said = {" ".join((*how, *words)): hujiao(*words, *how, *data) for words in asked for how in ((), ("--json",))}
+
+    assert {command: answer.err for command, answer in said.items() if answer.status} == {}
+    shown = {command: answer.out for command, answer in said.items()}
+    assert {mark: holding(shown, mark) for mark in MARKS} == {mark: [] for mark in MARKS}
+    assert planted.confidential in shown["query SELECT * FROM cases --csv"]
 
 
 @pytest.mark.parametrize("role", ROLES)

@@ -10,7 +10,7 @@ import { forgetFiles } from "./files.js";
 import { openIntake, relabelIntake, startIntake } from "./intake.js";
 import { clearKeeping, showOpenings, showUsers } from "./keeping.js";
 import { startReport, wordReport } from "./report.js";
-import { maySee, startSession, user, wordSession } from "./session.js";
+import { maySee, startSession, user, whoIsHere, wordSession } from "./session.js";
 import { showWorkload } from "./workload.js";
 import { catalogue, code, figure, h, language, longTime, say, setCatalogue, setLanguage, shortTime, t } from "./i18n.js";
 
@@ -329,6 +329,7 @@ async function start() {
   byId("when-at").addEventListener("input", () => { if (caseId) readCase(caseId).catch((error) => console.warn(error)); });
   byId("pane-close").addEventListener("click", closeCase);
   startReport(now);
+  startSession(welcome);
   for (const dialog of document.querySelectorAll("dialog")) {
     dialog.addEventListener("click", (event) => { if (event.target === dialog || event.target.closest("[data-close]")) dialog.close(); });
   }
@@ -352,7 +353,7 @@ async function begin() {
     setCatalogue(await ask("/api/catalogue"));
     setClock(catalogue);
     word();
-    await startSession(welcome);
+    await whoIsHere();
     followAddress();
   } catch (error) {
     console.warn(error);

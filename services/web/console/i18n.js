@@ -46,6 +46,7 @@ const WORDS = {
   nth_call: ["第 {n} 次呼叫", "Call no. {n}"],
   attempt: ["第 {n} 次办理", "Attempt {n}"],
   due: ["应于", "Due"],
+  missed_at: ["逾期于", "Missed at"],
   actual: ["实际", "Actual"],
   clock: ["时限", "Clock"],
   on_time: ["✓ 按时", "✓ on time"],

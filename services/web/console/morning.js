@@ -19,7 +19,7 @@ onPaper(async (query) => {
     h("header", {}, h("div", {}, h("h1", { text: t("morning") }), h("p", { text: `${district()} ${name("town", town)} · ${found.day}` }), h("p", { class: "hush", text: t("night", { a: time(found.since), b: time(found.until) }) })),
       h("div", {}, h("p", { class: "hush", text: t("on_duty") }), ...found.duties.map((person) => h("p", { text: who(person) })))),
     ...section("night_cases", ["class", "matter", "f_village", "reported_at", "stage"], found.cases.map((of) => row(urgency(of), matter(of), place(of), time(of.reported_at), code("phase", of.phase)))),
-    ...section("night_missed", ["class", "matter", "seat_department", "clock", "due"], found.missed.map((of) => row(urgency(of), matter(of), name("department", of.department), code("clock", of.detail), time(of.at)))),
+    ...section("night_missed", ["class", "matter", "seat_department", "clock", "missed_at"], found.missed.map((of) => row(urgency(of), matter(of), name("department", of.department), code("clock", of.detail), time(of.at)))),
     ...section("due_today", ["due", "holder", "still_owed", "class", "matter", "f_village"], found.due.map((of) => row(h("span", { class: Date.parse(of.due) < now ? "late" : "", text: time(of.due) }), owner(of.owner), code("owes", of.owes), urgency(of), matter(of), place(of)))),
   ];
 });

@@ -13,8 +13,8 @@ let changed = () => {};
 export const user = () => here.user;
 export const maySee = (page) => Boolean(here.user?.pages.includes(page));
 
-/** Find out who is here; in a demo nobody need log in to watch. */
-export async function startSession(whenChanged) {
+/** Wire logging in and out; `whenChanged` hears who is here now. */
+export function startSession(whenChanged) {
   changed = whenChanged;
   byId("login-form").addEventListener("submit", logIn);
   byId("seat-form").addEventListener("submit", takeSeat);
@@ -22,7 +22,12 @@ export async function startSession(whenChanged) {
   byId("seat-open").addEventListener("click", openSeats);
   byId("leave").addEventListener("click", leave);
   byId("login").addEventListener("cancel", (event) => event.preventDefault());
-  enter(await ask("/api/session"));
+}
+
+/** Find out who is here; in a demo nobody need log in to watch. */
+export async function whoIsHere() {
+  here = await ask("/api/session");
+  if (here.user || !here.demo) enter(here);
   if (!here.user) await nobody();
 }
 

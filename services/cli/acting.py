@@ -40,14 +40,8 @@ class Options:
 
 act = App(
     name="act",
-    group="Act",
     help="What operators, departments, reviewers and clerks do. CASE is a receipt or a case's id.",
 )
-
-
-def register(app: App) -> None:
-    """Add the commands of this file."""
-    app.command(act)
 
 
 def _decide(case: str, options: Options, make: Callable[[House, str], Request]) -> Exit:

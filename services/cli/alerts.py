@@ -14,14 +14,7 @@ from services.runtime.district import find_district, load_district
 
 SHOWN = ("town", "department", "handling_class", "case", "acknowledge_due", "failed_at", "failed")
 
-alerts = App(
-    name="alerts", group="Keep", help="How departments are alerted of their calls, and whom that did not reach."
-)
-
-
-def register(app: App) -> None:
-    """Add the commands of this file."""
-    app.command(alerts)
+alerts = App(name="alerts", help="How departments are alerted of their calls, and whom that did not reach.")
 
 
 @alerts.command

@@ -41,8 +41,8 @@ from services.runtime.log import Log
 from services.runtime.seal import verify as verify_log
 from services.wiring import House
 
-district = App(name="district", group="Keep", help="A district's own configuration.")
-parked = App(name="parked", group="Keep", help="Facts and requests that could not be handled and wait for an operator.")
+district = App(name="district", help="A district's own configuration.")
+parked = App(name="parked", help="Facts and requests that could not be handled and wait for an operator.")
 
 _EXAMPLE = "2026-000123"
 
@@ -83,14 +83,6 @@ note = "示例配置 Sample configuration: replace departments, matters and limi
 # Below this score of the catalogue's words a report waits for an operator (待分类).
 triage_threshold = 0.5
 """
-
-
-def register(app: App) -> None:
-    """Add the commands of this file."""
-    for command in (rebuild, digest, verify, erase, receipt_key, schema):
-        app.command(command, group="Keep")
-    app.command(parked)
-    app.command(district)
 
 
 def rebuild(*, data: Data = DEFAULT_DATA, as_json: Json = False) -> Exit:

@@ -11,7 +11,6 @@ import structlog
 from cyclopts import App
 from sqlalchemy.exc import SQLAlchemyError
 
-from services.cli import acting, alerts, keeping, playing, reading, running, serving, store, topology, users
 from services.cli.screen import Exit, err
 from services.decisions import Rejected
 from services.provisioning.management import NotTaken, TopologyDiffers, Unreachable
@@ -29,14 +28,41 @@ Exit status: 0 done; 1 failed; 2 wrong use; 3 done in part (some lines refused);
 stand; 5 a check found a fault; 6 another process is serving this data directory.""",
     result_action="return_value",
 )
-for group in (serving, running, playing, acting, reading, keeping, alerts, store, topology, users):
-    group.register(app)
+_COMMANDS = {
+    "Serve": ("serving:up", "serving:demo", "running:run"),
+    "Play": ("playing:replay",),
+    "Act": ("playing:report", "acting:act"),
+    "Ask": ("reading:case", "reading:board", "reading:explain", "reading:status", "reading:query", "reading:asof"),
+    "Keep": (
+        "running:environment",
+        "keeping:rebuild",
+        "keeping:digest",
+        "keeping:verify",
+        "keeping:erase",
+        "keeping:receipt_key",
+        "keeping:schema",
+        "keeping:parked",
+        "keeping:district",
+        "alerts:alerts",
+        "store:store",
+        "topology:topology",
+        "users:user",
+    ),
+}
+"""The commands by group, each with the file that it is imported from when it is asked for, and not before."""
+
+for group, commands in _COMMANDS.items():
+    for command in commands:
+        app.command(f"services.cli.{command}", group=group)
 
 
 def main() -> None:
     """Run the command line and exit with a status that means something."""
     gc.freeze()  # what was imported stays to the end: to look through it once more then would take most of a second
     _log_to_stderr()
+    if set(sys.argv[1:]) <= set(app.help_flags):  # the page of all commands says of each what it does
+        for name in app:
+            app[name]
     try:
         result = app(exit_on_error=False, print_error=True)
     except KeyboardInterrupt:

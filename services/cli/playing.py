@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from cyclopts import App, Parameter
+from cyclopts import Parameter
 
 from events.edge import SOURCE_PATTERN
 from events.report import SubmitReport
@@ -39,12 +39,6 @@ SOURCE_NAME = re.compile(SOURCE_PATTERN)
 
 FIGURES = ("cases", "linked", "triage", "calls", "legs", "acknowledged", "acknowledged_late", "reported_in")
 AT_THE_END = ("closed", "disclosed")
-
-
-def register(app: App) -> None:
-    """Add the commands of this file."""
-    app.command(replay, group="Play")
-    app.command(report, group="Act")
 
 
 def replay(

@@ -6,7 +6,7 @@ import sys
 from datetime import datetime
 from typing import Annotated, Any
 
-from cyclopts import App, Parameter
+from cyclopts import Parameter
 from cyclopts.validators import Number
 from rich.text import Text
 
@@ -29,16 +29,6 @@ Limit = Annotated[int, Parameter(validator=Number(gte=1, lte=100_000), help="At 
 _TOLD = ("receipt", "title", "text", "place", "erased")
 _CASE_FACTS = ("case", "phase", "town", "village", "matter", "handling_class", "reports", "attempt", "solved")
 _CLOCKS = (("acknowledge", "acknowledged"), ("arrive", "reported_in"), ("contact", "contacted"), ("result", "filed"))
-
-
-def register(app: App) -> None:
-    """Add the commands of this file."""
-    app.command(case, group="Ask")
-    app.command(board, group="Ask")
-    app.command(explain, group="Ask")
-    app.command(status, group="Ask")
-    app.command(query, group="Ask")
-    app.command(asof, group="Ask")
 
 
 def case(

@@ -4,13 +4,14 @@ import asyncio
 from pathlib import Path
 from typing import Annotated, Literal
 
-from cyclopts import App, Parameter
+from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from services import processes
 from services.cli.houses import DEFAULT_DATA, AlertsFile, Data, existing_place
 from services.cli.screen import Exit, out
 from services.cli.topology import SecretFile, write_private
+from services.processes import process
+from services.processes.process import DEFAULT_PORT, LOOPBACK, Settings
 from services.provisioning.environment import Named, environments, written
 from services.provisioning.secret import ensure_secret
 from services.runtime import tracing
@@ -29,12 +30,6 @@ Service = Literal[
     "web",
     "alerts",
 ]
-
-
-def register(app: App) -> None:
-    """Add the commands of this file."""
-    app.command(run, group="Serve")
-    app.command(environment, group="Keep")
 
 
 def run(
@@ -56,13 +51,13 @@ def run(
     ] = 0,
     probe_host: Annotated[
         str, Parameter(env_var="HUJIAO_PROBE_HOST", help="The address of this machine at which the probe answers.")
-    ] = processes.LOOPBACK,
+    ] = LOOPBACK,
     port: Annotated[
         int, Parameter(env_var="HUJIAO_PORT", validator=Number(gte=1, lte=65535), help="The web's port.")
-    ] = processes.DEFAULT_PORT,
+    ] = DEFAULT_PORT,
     host: Annotated[
         str, Parameter(env_var="HUJIAO_HOST", help="The web's address; beyond this machine only behind TLS.")
-    ] = processes.LOOPBACK,
+    ] = LOOPBACK,
     alerts: AlertsFile = None,
 ) -> Exit:
     """Run one service until SIGTERM; the others run beside it, here or on other machines.
@@ -81,16 +76,21 @@ def run(
     """
     if (platform or town) and service != "platforms":
         raise HujiaoError(f"--platform, --town: expected the service platforms, found {service}")
-    serve = processes.SERVICES[service]
-    if service == "platforms":
-        serve = processes.platforms(town, platform)
-    elif service == "web":
-        serve = processes.web(port, host)
-    elif service == "alerts":
-        serve = processes.alerts(alerts)
     tracing.set_up(service)
-    settings = processes.Settings(broker, management, mqtt, window, probe, probe_host)
-    asyncio.run(processes.run(service, existing_place(data), settings, serve))
+    settings = Settings(
+        broker_url=broker,
+        management_url=management,
+        mqtt_url=mqtt,
+        window_url=window,
+        probe_port=probe,
+        probe_host=probe_host,
+        town=town,
+        platform=platform,
+        host=host,
+        port=port,
+        alerts=alerts,
+    )
+    asyncio.run(process.run(service, existing_place(data), settings))
     return Exit.DONE
 
 
@@ -103,7 +103,7 @@ def environment(
     management: str = "http://127.0.0.1:15672",
     mqtt: str = "mqtt://127.0.0.1:1883",
     window: str = "",
-    probe_host: str = processes.LOOPBACK,
+    probe_host: str = LOOPBACK,
 ) -> Exit:
     """Write a file of environment variables for each service: where the servers are, its own users and passwords.
 

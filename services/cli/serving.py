@@ -5,7 +5,7 @@ from datetime import UTC, datetime, time, timedelta
 from typing import Annotated
 
 import uvicorn
-from cyclopts import App, Parameter
+from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from projections.queries import Questions
@@ -38,12 +38,6 @@ DEFAULT_PORT = 8765
 BETWEEN_REPORTS = timedelta(minutes=15)
 BETWEEN_REPORTS_LIVE = timedelta(minutes=4)
 DEMO_SPEED = 60.0
-
-
-def register(app: App) -> None:
-    """Add the commands of this file."""
-    app.command(up, group="Serve")
-    app.command(demo, group="Serve")
 
 
 def up(

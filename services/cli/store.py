@@ -11,16 +11,11 @@ from services.cli.topology import SecretFile
 from services.provisioning import roles
 from services.provisioning.secret import ensure_secret, read_secret
 
-store = App(name="store", group="Keep", help="Roles and schemas of PostgreSQL: log, views, vault, and analysts.")
+store = App(name="store", help="Roles and schemas of PostgreSQL: log, views, vault, and analysts.")
 
 Admin = Annotated[
     str, Parameter(name="--admin", env_var="HUJIAO_STORE_ADMIN_URL", help="postgresql://admin:password@host:port/db")
 ]
-
-
-def register(app: App) -> None:
-    """Add the commands of this file."""
-    app.command(store)
 
 
 @store.command(name="apply")

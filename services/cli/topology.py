@@ -43,12 +43,7 @@ WATCHED = (DEAD, UNROUTED)
 
 _COLOURS = {"create": "green", "change": "yellow", "replace": "yellow", "remove": "red", "leave": "magenta"}
 
-topology = App(name="topology", group="Keep", help="What stands at the brokers, derived from the district's files.")
-
-
-def register(app: App) -> None:
-    """Add the commands of this file."""
-    app.command(topology)
+topology = App(name="topology", help="What stands at the brokers, derived from the district's files.")
 
 
 @topology.command

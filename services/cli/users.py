@@ -18,7 +18,7 @@ from services.runtime.batch import Submission
 from services.runtime.errors import HujiaoError
 from services.wiring import House
 
-user = App(name="user", group="Keep", help="Who may log in, in which roles and for which unit.")
+user = App(name="user", help="Who may log in, in which roles and for which unit.")
 
 Roles = Annotated[
     list[UserRole],
@@ -28,11 +28,6 @@ Password = Annotated[
     bool, Parameter(name="--password-stdin", negative="", help="Read the password from standard input.")
 ]
 Days = Annotated[int, Parameter(validator=Number(gte=1, lte=10 * TOKEN_DAYS), help="After how many days it ends.")]
-
-
-def register(app: App) -> None:
-    """Add the commands of this file."""
-    app.command(user)
 
 
 @user.command

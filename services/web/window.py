@@ -11,7 +11,6 @@ from typing import Any
 import msgspec
 from litestar.exceptions import HTTPException
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
-from pypinyin import Style, pinyin
 
 from events.envelope import Recorded
 from events.private import Sealed
@@ -194,6 +193,8 @@ class Window:
 @cache
 def _pinyin(name: str) -> str:
     """How a name is spelled in pinyin, a syllable for each sign; with ``/`` between where there are several ways."""
+    from pypinyin import Style, pinyin  # noqa: PLC0415  # a dictionary of phrases, and half a second
+
     short = _COMMUNITY.sub("社区", name).replace("村民委员会", "村")
     spelled = pinyin(short, style=Style.NORMAL, heteronym=True)
     return " ".join("/".join(dict.fromkeys(ways)) for ways in spelled)

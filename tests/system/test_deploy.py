@@ -31,10 +31,10 @@ from deploy.processes import HOST, free_ports
 from deploy.servers import MosquittoServer, RabbitServer
 from events.edge import NotTaken
 from projections.queries import FIGURES
-from services import processes
 from services.cli.main import app
 from services.messaging.mqtt import properties_of
 from services.messaging.topology import SVC_TERMINALS
+from services.processes import process
 from services.provisioning.environment import Named, environments
 from services.provisioning.secret import Secret, read_secret
 from services.runtime.probe import Probe
@@ -43,7 +43,7 @@ from tests.servers import NOT_RUN, PASSWORD, need
 from tests.system.watching import DEPLOY, SCRAPES, Asked, asked, dashboard, expressions, grouped_by, load
 
 ROOT = DEPLOY.parent
-SERVICES = set(processes.SERVICES)
+SERVICES = set(process.SERVICES)
 STOP_S = 10
 ENVIRONMENTS = dict(
     environments(

@@ -31,7 +31,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from deploy.processes import HOST, Process, until
 from deploy.township import OURS, Township
-from services import processes
+from services.processes.process import SERVICES
 from services.provisioning import roles
 from services.provisioning.environment import USES, of_service
 from services.rules.book import RuleBook
@@ -126,7 +126,7 @@ def test_up_brings_everything_up_and_status_says_where(local: Local) -> None:
 
     assert status == local.first
     assert status["folder"] == str(local.folder)
-    assert status["processes"].keys() == {"postgresql", "mosquitto", "hujiao@localhost", *processes.SERVICES}
+    assert status["processes"].keys() == {"postgresql", "mosquitto", "hujiao@localhost", *SERVICES}
     assert all(process["running"] and process["ports"] for process in status["processes"].values())
     assert all(Path(process["log"]).is_file() for process in status["processes"].values())
     assert local.ready() == set(USES)

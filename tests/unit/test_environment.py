@@ -7,10 +7,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from services import processes
 from services.cli.running import environment
 from services.cli.screen import Exit
 from services.messaging import topology
+from services.processes.process import AT_THE_BROKER, LOOPBACK, SERVICES
 from services.provisioning.environment import USES, Named, environments, of_service, written
 from services.provisioning.secret import Secret, read_secret
 from services.runtime.errors import HujiaoError
@@ -26,13 +26,13 @@ def named(broker: str = NODES) -> Named:
 
 
 def test_every_service_that_runs_apart_is_told_something() -> None:
-    assert USES.keys() == processes.SERVICES.keys()
+    assert USES.keys() == SERVICES.keys()
 
 
 def test_those_who_check_the_topology_are_told_where() -> None:
     told = {service for service in USES if "HUJIAO_MANAGEMENT_URL" in of_service(service, named())}
 
-    assert told == set(processes.AT_THE_BROKER)
+    assert told == set(AT_THE_BROKER)
 
 
 @pytest.mark.parametrize("service", USES)
@@ -78,7 +78,7 @@ def test_a_shell_reads_what_was_written() -> None:
 def test_no_two_services_answer_their_probe_on_one_port() -> None:
     ports = [
         variables["HUJIAO_PROBE_PORT"]
-        for _, variables in environments(SECRET, named(), "", processes.LOOPBACK)
+        for _, variables in environments(SECRET, named(), "", LOOPBACK)
         if "HUJIAO_PROBE_PORT" in variables
     ]
 

@@ -6,38 +6,19 @@ process may end at any moment, or run twice, and nothing is lost or done twice.
 
 import asyncio
 import contextlib
-import functools
 import signal
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import structlog
-import uvicorn
 from msgspec import Struct
 
-from events.district import DistrictConfigured, Hotline
-from projections.queries import FIGURES, Questions
-from services.alerting import alert, channels_in
-from services.alerts.service import NAME as ALERTS
-from services.command_centre.service import SERVICE as COMMAND_CENTRE
+from events.district import DistrictConfigured
 from services.decisions import Service
-from services.departments.door import Acts
-from services.disclosure.service import SERVICE as DISCLOSURE
-from services.intake.hotline import Reports
-from services.intake.service import SERVICE as INTAKE
-from services.intake.terminals import NEWS, News, Terminals
 from services.messaging import topology
-from services.messaging.counter import Clerk, Counter
-from services.messaging.doors import Door
-from services.messaging.letters import Addresses
-from services.messaging.log_cursor import LogCursor
-from services.messaging.queues import Queues
-from services.messaging.reactor import Reactor
-from services.messaging.relay import Relay, Write
-from services.messaging.retry import keep
-from services.messaging.watch import watch_broker, watch_store
 from services.platforms.service import SERVICE as PLATFORMS
 from services.provisioning.management import Management, Unreachable, check_mine
 from services.rules.book import RuleBook
@@ -47,17 +28,13 @@ from services.runtime.errors import Ended, HujiaoError
 from services.runtime.front import Front
 from services.runtime.places import Place
 from services.runtime.probe import Probe
-from services.runtime.pulse import Figure, Pulse
-from services.runtime.threads import in_thread
+from services.runtime.pulse import Pulse
 from services.serving import EngineThread, Listener
-from services.web.app import create_app
-from services.web.window import Window
 from services.wiring import APART, RUNS, House
 
 STOP_S = 8.0
 """What is still at work so long after the word to stop is left to whoever comes next."""
 
-VIEWS_WAIT_S = 0.5
 DEFAULT_PORT = 8765
 LOOPBACK = "127.0.0.1"
 
@@ -65,7 +42,7 @@ logger = structlog.get_logger()
 
 
 class Settings(Struct, frozen=True):
-    """Where everything is, from the environment; empty what a service does not need."""
+    """Where everything is and which share of the work is this process's; empty what a service does not need."""
 
     broker_url: str = ""
     management_url: str = ""
@@ -73,6 +50,11 @@ class Settings(Struct, frozen=True):
     window_url: str = ""
     probe_port: int = 0
     probe_host: str = LOOPBACK
+    town: str = ""
+    platform: str = ""
+    host: str = LOOPBACK
+    port: int = DEFAULT_PORT
+    alerts: Path | None = None
 
 
 class Process:
@@ -196,185 +178,20 @@ class Process:
 Serve = Callable[[Process], Coroutine[Any, Any, None]]
 
 
-async def intake(process: Process) -> None:
-    """Take hotlines' reports from their queue, and tell reports their cases."""
-    house = process.house
-    clerk = Reports(house.desk, house.clock, process.rules, lambda senders, user: _hotline(senders.who(user)))
-
-    def forget() -> None:
-        house.desk.forget_reporters(house.ledger.recorded_at)
-
-    async with process.deciding(INTAKE, settle=forget):
-        await _door(process, topology.INTAKE, clerk).run()
-
-
-async def terminals(process: Process) -> None:
-    """Take terminals' reports over MQTT, and tell them how their cases go."""
-    house, url = process.house, process.mosquitto()
-    clerk = Reports(house.desk, house.clock, process.rules, lambda senders, user: senders.terminal(user))
-    hears = Terminals(url, Counter(clerk, process.front), house.clock, process.source, process.pulse)
-
-    def is_terminal(source: str) -> bool:
-        return topology.senders_of(process.rules()).terminal(source) is not None
-
-    async with (
-        process.deciding(),
-        News(url, house.log, house.vault, house.clock, process.source, is_terminal) as news,
-    ):
-        await together(hears.run(), _cursor(process, "news", NEWS).run(news.tell))
-
-
-async def departments(process: Process) -> None:
-    """Take what departments do about their calls, and open words to them."""
-    house = process.house
-    clerk = Acts(house.log, house.vault, house.clock, process.rules)
-    async with process.deciding():
-        await _door(process, topology.ACTS, clerk).run()
-
-
-async def command_centre(process: Process) -> None:
-    """Open cases, call platforms, review."""
-    async with process.deciding(COMMAND_CENTRE):
-        await for_ever()
-
-
-async def disclosure(process: Process) -> None:
-    """Draft notices."""
-    async with process.deciding(DISCLOSURE):
-        await for_ever()
-
-
-async def clock(process: Process) -> None:
-    """Have every timer decided when its time has come."""
-    async with process.deciding(timers=True):
-        await for_ever()
-
-
-def platforms(town: str = "", platform: str = "") -> Serve:
-    """Consume the queues of platforms: of all, or of some towns' and platforms'."""
-
-    async def serve(process: Process) -> None:
-        house = process.house
-        district = process.rules().district
-        queues = [
-            topology.platform_queue(known.alias, wanted.code)
-            for known in district.towns
-            for wanted in district.platforms
-            if "town" in wanted.levels and town in ("", known.alias, known.code) and platform in ("", wanted.code)
-        ]
-        if not queues:
-            raise HujiaoError(f"expected a town and platform of the district, found {town!r} and {platform!r}")
-        subscriber = ".".join(part for part in ("platforms", town, platform) if part)
-        hears = Queues(
-            process.broker(),
-            queues,
-            house.log,
-            house.attempts(subscriber),
-            house.clock,
-            subscriber,
-            house.place.lock(subscriber),
-            process.pulse,
-        )
-        await together(hears.run(Reactor(house.ledger, PLATFORMS).handle), watch_store(house.log, process.pulse))
-
-    return serve
-
-
-async def relay(process: Process) -> None:
-    """Publish every fact to the broker."""
-    house = process.house
-
-    def writer(fact: DistrictConfigured) -> Write:
-        return Addresses(RuleBook(fact.district), PLATFORMS.reactions, process.settings.window_url).letters
-
-    async with Relay(house.log, process.broker(), writer, process.pulse) as publishes:
-        relays = _cursor(process, "relay").run(publishes.publish)
-        await together(relays, watch_broker(process.broker(), "hujiao relay watches", process.pulse))
-
-
-async def projections(process: Process) -> None:
-    """Keep the views current."""
-    house = process.house
-
-    async def fold(well: Callable[[], None]) -> None:
-        while True:
-            await in_thread(house.views.catch_up, house.log)
-            well()
-            await in_thread(house.log.store.wait, VIEWS_WAIT_S)
-
-    process.behind(lambda: min(house.views.positions().values()))
-    towns = {town.code: town.alias for town in configured(house).district.towns}
-    questions = Questions(house.views.database)
-
-    def owed(what: str) -> Callable[[], Figure]:
-        def ask() -> Figure:
-            rows = questions.owed(house.clock.now())
-            return {f"{towns.get(row['town'], row['town'])}.{row['owner']}": float(row[what]) for row in rows}
-
-        return ask
-
-    for what in ("owed", "overdue", "unacknowledged_s"):
-        process.pulse.figure(what, owed(what))
-    await keep("projections", process.pulse, fold)
-
-
-def alerts(path: Path | None = None) -> Serve:
-    """Alert departments over the channels of a file; without one, nobody."""
-
-    async def serve(process: Process) -> None:
-        house = process.house
-        channels = channels_in(path, process.rules())
-        process.behind(lambda: house.position(ALERTS))
-        async with process.deciding():
-            await alert(house, process.front, channels, process.pulse)
-
-    return serve
-
-
-def web(port: int, host: str = LOOPBACK) -> Serve:
-    """Answer over HTTP: the console, the API, reports that come over the web."""
-
-    async def serve(process: Process) -> None:
-        window = Window(process.house, process.front, process.alive, demo=False)
-        for name in FIGURES:
-            process.pulse.figure(name, functools.partial(window.questions.figure, name))
-        config = uvicorn.Config(create_app(window), host=host, port=port, log_level="warning")
-        server = _Uvicorn(config)
-        async with process.deciding():
-            serving = asyncio.ensure_future(server.serve())
-            try:
-                await asyncio.shield(serving)
-            finally:
-                window.live.end()
-                server.should_exit = True
-                await serving
-
-    return serve
-
-
-class _Uvicorn(uvicorn.Server):
-    """Leaves signals to the process."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """None of them."""
-        yield
-
-
-SERVICES: Mapping[str, Serve] = {
-    "intake": intake,
-    "terminals": terminals,
-    "departments": departments,
-    "command_centre": command_centre,
-    "platforms": platforms(),
-    "disclosure": disclosure,
-    "clock": clock,
-    "relay": relay,
-    "projections": projections,
-    "web": web(DEFAULT_PORT),
-    "alerts": alerts(),
+SERVICES: Mapping[str, str] = {
+    "intake": "brokers",
+    "terminals": "brokers",
+    "departments": "brokers",
+    "command_centre": "store",
+    "platforms": "brokers",
+    "disclosure": "store",
+    "clock": "store",
+    "relay": "brokers",
+    "projections": "store",
+    "web": "web",
+    "alerts": "store",
 }
-"""Every service that runs apart, by its name."""
+"""Every service that runs apart, by its name, with the file here that holds it: nobody imports the others."""
 
 AT_THE_BROKER = ("intake", "departments", "platforms", "relay")
 """Those that check the topology before they begin."""
@@ -394,12 +211,13 @@ def configured(house: House) -> DistrictConfigured:
     return latest
 
 
-async def run(name: str, where: Place, settings: Settings, serve: Serve) -> None:
+async def run(name: str, where: Place, settings: Settings) -> None:
     """Run one service until SIGTERM or SIGINT, and end within ten seconds; what is in hand is finished or comes again.
 
     Raises:
         HujiaoError: when something that it needs differs from what it expects, or is missing.
     """
+    serve: Serve = getattr(import_module(f"services.processes.{SERVICES[name]}"), name)
     with House(where, SystemClock()) as house:
         process = Process(name, house, settings)
         process.pulse.figure("log_position", lambda: float(house.log.head()))
@@ -452,20 +270,3 @@ async def together(*works: Coroutine[Any, Any, None]) -> None:
 async def for_ever() -> None:
     """Never returns: what there is to do is done elsewhere until this is cancelled."""
     await asyncio.Event().wait()
-
-
-def _door(process: Process, queue: str, clerk: Clerk) -> Door:
-    counter = Counter(clerk, process.front)
-    return Door(process.broker(), queue, counter, process.house.clock, process.source, process.pulse)
-
-
-def _cursor(process: Process, subscriber: str, names: Sequence[str] | Mapping[str, Any] = ()) -> LogCursor:
-    house = process.house
-    lock = house.place.lock(subscriber)
-    attempts = house.attempts(subscriber)
-    process.behind(lambda: house.position(subscriber))
-    return LogCursor(house.log, attempts, house.clock, subscriber, lock, tuple(names), process.pulse)
-
-
-def _hotline(known: object) -> Hotline | None:
-    return known if isinstance(known, Hotline) else None

@@ -1,0 +1,1 @@
+"""The processes of a township that runs apart, each with one service: `process` runs it, the others hold it."""

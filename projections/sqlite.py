@@ -3,10 +3,11 @@
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, MetaData, Table, bindparam, create_engine, delete, event, select
+from sqlalchemy import Connection, MetaData, Table, TableClause, bindparam, column, create_engine, delete, event, select
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import DBAPIError
@@ -86,13 +87,8 @@ class SQLiteDatabase(Database):
 
 class _Rows:
     def __init__(self, table: Table, key: Sequence[str]) -> None:
-        names = [column.name for column in table.columns]
-        upsert = insert(table).values({name: bindparam(name) for name in names})
-        changing = {name: upsert.excluded[name] for name in names if name not in key}
-        with_key = [table.c[name] == bindparam(name) for name in key]
-        self._upsert = _compiled(upsert.on_conflict_do_update(index_elements=list(key), set_=changing))
-        self._delete = _compiled(delete(table).where(*with_key))
-        self._select = _compiled(select(table).where(*with_key))
+        names = tuple(column.name for column in table.columns)
+        self._upsert, self._delete, self._select = _statements(table.name, names, tuple(key))
         self._cursor: Any = None
 
     def use(self, connection: Connection) -> None:
@@ -110,9 +106,21 @@ class _Rows:
         self._cursor.executemany(self._delete, keys)
 
 
-def _compiled(statement: Any) -> str:
-    """The statement's SQL with its values by position."""
-    return str(statement.compile(dialect=sqlite.dialect(paramstyle="qmark")))
+@cache
+def _statements(name: str, columns: tuple[str, ...], key: tuple[str, ...]) -> tuple[str, str, str]:
+    """SQL that stores, deletes and selects a row, with its values by position; every house of a process needs it."""
+    rows = TableClause(name, *(column(part) for part in columns))
+    upsert = insert(rows).values({part: bindparam(part) for part in columns})
+    changing = {part: upsert.excluded[part] for part in columns if part not in key}
+    with_key = [rows.c[part] == bindparam(part) for part in key]
+    statements = (
+        upsert.on_conflict_do_update(index_elements=list(key), set_=changing),
+        delete(rows).where(*with_key),
+        select(rows).where(*with_key),
+    )
+    dialect = sqlite.dialect(paramstyle="qmark")
+    stored, deleted, selected = (str(statement.compile(dialect=dialect)) for statement in statements)
+    return stored, deleted, selected
 
 
 def _prepare(connection: Any, record: object) -> None:

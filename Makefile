@@ -41,7 +41,7 @@ imports: setup
 unit: setup
 	@BIN=$(BIN) tests/in_two_halves.sh
 
-wheel: setup ## what reads the files that ship is tested again on the built wheel, outside the checkout
+wheel: setup ## what reads the files that ship, and a way through all, again on the built wheel outside the checkout
 	PYTHON=$(BIN)/python tests/on_the_wheel.sh
 
 bench: setup ## measure, and print ratios

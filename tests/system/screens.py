@@ -97,6 +97,14 @@ class Screen:
     def scrolls_sideways(self) -> bool:
         return bool(self._driver.execute_script("return document.documentElement.scrollWidth > innerWidth"))
 
+    def squeezed(self) -> list[str]:
+        """What the rows of a desk say without room for it: over what stands beside it, or letter by letter."""
+        script = """return [...document.querySelectorAll(".desk-row > *")].filter((part) => part.offsetParent
+          && (part.scrollWidth > part.clientWidth + 1 || (part.matches(".about") && part.clientWidth < 80)))
+          .map((part) => part.textContent)"""
+        found: list[str] = self._driver.execute_script(script)
+        return found
+
     def barriers(self) -> list[str]:
         """What keeps people from using the page as it stands (WCAG 2.1 A and AA): each rule with where it is broken."""
         rules = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]}

@@ -191,6 +191,8 @@ def test_every_desk_fits_its_screen_in_both_languages_by_day_and_by_night(
         screen.until(lambda: not screen.scrolls_sideways(), "a desk that fits")
         assert (language, dark, size) not in LOOKED_AT or screen.barriers() == []
     screen.all(".tab")[TABS.index("inbox")].click()
+    screen.the("#desk-rows .quick")
+    assert screen.squeezed() == []
     screen.tap("#desk-rows a")
     screen.the("#acts button")
 

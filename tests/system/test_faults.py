@@ -16,7 +16,7 @@ from tests.conftest import MONDAY_MORNING
 from tests.servers import need
 from tests.system.faults import everything, nothing, run
 
-REAL, INVENTED = 120, 90
+REAL, INVENTED = 60, 60
 
 
 @pytest.fixture(autouse=True)

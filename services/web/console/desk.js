@@ -68,10 +68,11 @@ function line(row) {
   if (!row.due) say(time, t("waits_since", { d: clockTime(row.since) }));
   const element = h("li", { "data-id": idOf(row), class: isLate(row) ? "is-late" : "" },
     h("a", { class: "desk-row", href: `#case=${row.case}` },
-      h("span", { class: `badge ${row.handling_class ?? "none"}`, text: row.handling_class ? `${row.handling_class} ${code("class", row.handling_class)}` : "—" }),
+      h("span", { class: `badge ${row.handling_class ?? "none"}`, title: code("class", row.handling_class) }, row.handling_class ?? "—",
+        h("span", { class: "badge-word", text: row.handling_class ? ` ${code("class", row.handling_class)}` : "" })),
       h("span", { class: "about" }, h("span", { class: "matter", text: row.matter ? name("matter", row.matter) : t("unclassified") }),
         h("span", { class: "place", text: [name("town", row.town), row.village ? name("village", row.village) : "", row.role ? code("role", row.role) : "", row.visibility === "confidential" ? code("visibility", "confidential") : ""].filter(Boolean).join(" · ") })),
-      h("span", { class: "owes", text: row.progress ? code("progress", row.progress) : code("owes", row.owes) }), h("span", { class: "owes", text: code("owes", row.owes) }), time),
+      h("span", { class: "owes", text: row.progress ? code("progress", row.progress) : "" }), h("span", { class: "owes", text: code("owes", row.owes) }), time),
     quick ? h("button", { type: "button", class: "primary quick", onclick: () => perform(quick, {}, trouble) }, code("act", quick.request), h("kbd", { "aria-hidden": "true", text: keyOf(quick).toUpperCase() })) : h("span"),
     trouble);
   return { element, time, due: row.due ? Date.parse(row.due) : null };

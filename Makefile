@@ -39,7 +39,7 @@ imports: setup
 	$(BIN)/lint-imports --no-cache
 
 unit: setup
-	@BIN=$(BIN) tests/in_two_halves.sh
+	@BIN=$(BIN) tests/in_lanes.sh
 
 wheel: setup ## what reads the files that ship, and a way through all, again on the built wheel outside the checkout
 	PYTHON=$(BIN)/python tests/on_the_wheel.sh

@@ -324,9 +324,7 @@ async def correspond(
         )
         await _quiet(books)
     finally:
-        for task in departments:
-            task.cancel()
-        await asyncio.gather(*departments, return_exceptions=True)
+        await _end(departments)
 
 
 def _sender(
@@ -338,6 +336,16 @@ def _sender(
     topic = report_topic(rules.towns[terminal.town].alias, terminal.channel, user)
     old = terminal.channel == "village"
     return Terminal(user, addresses.mqtt(user), topic, lines, books, clock, old=old)
+
+
+async def _end(tasks: Sequence[asyncio.Future[None]]) -> None:
+    """Cancel until everybody has heard it: a library may swallow it once (`asyncio.wait_for` of Python 3.11 does)."""
+    waiting = set(tasks)
+    while waiting:
+        for task in waiting:
+            task.cancel()
+        _, waiting = await asyncio.wait(waiting, timeout=PATIENCE_S)
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _quiet(books: Books) -> None:

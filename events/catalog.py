@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 from msgspec import msgpack
 
-from events import call, case, district, outcome, report, reporter, user
+from events import call, case, district, outcome, person, report, reporter, user
 from events.envelope import Fact, Meta, Request
 
 FACTS: Mapping[str, type[Fact]] = {
@@ -57,6 +57,16 @@ FACTS: Mapping[str, type[Fact]] = {
     "outcome.withheld.v1": outcome.OutcomeWithheld,
     "user.added.v1": user.UserAdded,
     "user.disabled.v1": user.UserDisabled,
+    "person.registered.v1": person.PersonRegistered,
+    "person.moved.v1": person.PersonMoved,
+    "person.party-relation-transferred.v1": person.PartyRelationTransferred,
+    "person.secondment-requested.v1": person.SecondmentRequested,
+    "person.secondment-consented.v1": person.SecondmentConsented,
+    "person.secondment-approved.v1": person.SecondmentApproved,
+    "person.secondment-refused.v1": person.SecondmentRefused,
+    "person.secondment-started.v1": person.SecondmentStarted,
+    "person.secondment-overdue.v1": person.SecondmentOverdue,
+    "person.secondment-ended.v1": person.SecondmentEnded,
 }
 
 REQUESTS: tuple[type[Request], ...] = (
@@ -96,6 +106,16 @@ REQUESTS: tuple[type[Request], ...] = (
     district.ConfigureDistrict,
     user.AddUser,
     user.DisableUser,
+    person.RegisterPerson,
+    person.MovePerson,
+    person.TransferPartyRelation,
+    person.RequestSecondment,
+    person.ConsentToSecondment,
+    person.ApproveSecondment,
+    person.RefuseSecondment,
+    person.StartSecondment,
+    person.MissReturn,
+    person.EndSecondment,
 )
 
 Upcast = Callable[[dict[str, Any]], dict[str, Any]]

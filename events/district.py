@@ -145,6 +145,20 @@ class Periods(Part, frozen=True):
     disclose: str
 
 
+Months = Annotated[int, Meta(ge=0, le=600)]
+
+
+class SecondmentBounds(Part, frozen=True):
+    """借调的条件, in calendar months: service in the town before, how long at most, and the pause until the next.
+
+    The reform of Yun'an sets the first two; the third is our default.
+    """
+
+    service_months: Months = 24
+    longest_months: Annotated[int, Meta(ge=1, le=600)] = 6
+    pause_months: Months = 6
+
+
 class Duty(Part, frozen=True):
     """值班: who answers for a post until rosters exist. ``town`` and ``platform`` may be ``*``."""
 
@@ -213,6 +227,7 @@ class District(Part, frozen=True):
     calendar: Calendar
     hotlines: tuple[Hotline, ...] = ()
     terminals: tuple[Terminal, ...] = ()
+    secondment: SecondmentBounds = SecondmentBounds()
 
 
 class DistrictConfigured(Fact, frozen=True, kw_only=True):

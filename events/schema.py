@@ -11,8 +11,8 @@ from events.envelope import Meta, kind_of
 
 Document = dict[str, Any]
 
-NEVER_TOLD = frozenset({"reporter", "user"})
-"""Kinds of streams of which nobody outside hears: which reports belong to one pseudonym, and who may log in."""
+NEVER_TOLD = frozenset({"person", "reporter", "user"})
+"""Kinds of streams of which nobody outside hears: who works where, who may log in, one pseudonym's reports."""
 
 _REFERENCE = "#/components/schemas/{name}"
 _VHOST = "hujiao"

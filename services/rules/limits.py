@@ -5,7 +5,8 @@ complex); every figure is configuration.
 """
 
 import re
-from datetime import datetime, timedelta
+from calendar import monthrange
+from datetime import date, datetime, timedelta
 from typing import Literal
 
 from msgspec import Struct
@@ -55,6 +56,12 @@ def comparable_days(duration: Duration) -> float:
             return duration.amount * 7 / 5
         case "d":
             return float(duration.amount)
+
+
+def add_months(day: date, months: int) -> date:
+    """The same day so many calendar months later; where there is none, the month's last (Civil Code, article 202)."""
+    year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
+    return date(year, month + 1, min(day.day, monthrange(year, month + 1)[1]))
 
 
 def due_by(calendar: WorkingCalendar, start: datetime, text: str, label: str) -> Due:

@@ -24,10 +24,11 @@ FILES = {
     "duties.toml": ("duty",),
     "calendar.toml": ("calendar",),
     "senders.toml": ("hotline", "terminal"),
+    "people.toml": ("secondment",),
 }
 """Which tables stand in which file; ``district.toml`` holds plain keys."""
 
-OPTIONAL = frozenset({"senders.toml"})
+OPTIONAL = frozenset({"people.toml", "senders.toml"})
 """Files that may be missing, and may lack their tables."""
 
 RESERVED = frozenset(
@@ -55,6 +56,7 @@ _FIELDS = {
     "calendar": "calendar",
     "hotline": "hotlines",
     "terminal": "terminals",
+    "secondment": "secondment",
 }
 _TYPES: dict[str, Any] = {field.name: field.type for field in msgspec.structs.fields(District)}
 _NEEDED = [field.name for field in msgspec.structs.fields(District) if field.required]
@@ -292,7 +294,7 @@ def _read_table(fields: dict[str, Any], file: str, table: str, content: Any, fau
         if file not in OPTIONAL:
             faults.append(f"{file}: {table}: expected a table, found none")
         return
-    if table in ("periods", "calendar"):
+    if table in ("periods", "calendar", "secondment"):
         _convert(fields, field, content, f"{file}: {table}", faults)
         return
     if not isinstance(content, list):

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from events import call, case, district, edge, outcome, report, reporter, user
+from events import call, case, district, edge, outcome, person, report, reporter, user
 from events.catalog import CATALOG
 from events.envelope import Fact, Meta, Request
 from events.private import Sealed
@@ -24,6 +24,7 @@ CALL = "019ab1c2d3e4" + "03" * 10
 OTHER_CALL = "019ab1c2d3e4" + "04" * 10
 OUTCOME = "019ab1c2d3e4" + "05" * 10
 USER = "000000000000" + "07" * 10
+PERSON = "000000000000" + "08" * 10
 REPORTER = "019aabcdef00" + "06" * 10
 
 REPORTED = datetime(2026, 11, 23, 1, 0, tzinfo=UTC)
@@ -54,6 +55,9 @@ LEGS = (
         result=PROMISED,
     ),
 )
+
+LENT = {"number": "LD-0042", "town": "445303100"}
+START, BACK = date(2026, 12, 1), date(2027, 6, 1)
 
 UNIT = user.Unit(town="445303101000", village="445303101201", platform="P4", department="D15")
 
@@ -324,6 +328,27 @@ FACTS: Mapping[str, Fact] = {
     "outcome.withheld.v1": outcome.OutcomeWithheld(case=CASE, by="publisher", ground="secret"),
     "user.added.v1": user.UserAdded(name="li.min", person="李敏", roles=("department_officer",), unit=UNIT),
     "user.disabled.v1": user.UserDisabled(name="li.min"),
+    "person.registered.v1": person.PersonRegistered(
+        number="LD-0042",
+        name="李敏",
+        employer="区自然资源局",
+        town="445303100",
+        department="D15",
+        since=date(2024, 2, 29),
+        skills=("测绘", "无人机"),
+        party_relation="town_committee",
+    ),
+    "person.moved.v1": person.PersonMoved(town="445303101", department="D08", since=date(2026, 11, 23)),
+    "person.party-relation-transferred.v1": person.PartyRelationTransferred(to="bureau"),
+    "person.secondment-requested.v1": person.SecondmentRequested(
+        **LENT, to="区城管局", start=START, back=BACK, by="张三"
+    ),
+    "person.secondment-consented.v1": person.SecondmentConsented(**LENT, by="镇党委"),
+    "person.secondment-approved.v1": person.SecondmentApproved(**LENT, by="区人事", start=START),
+    "person.secondment-refused.v1": person.SecondmentRefused(**LENT, at="consent", reason="汛期", by="镇党委"),
+    "person.secondment-started.v1": person.SecondmentStarted(**LENT, to="区城管局", start=START, back=BACK),
+    "person.secondment-overdue.v1": person.SecondmentOverdue(**LENT, to="区城管局", back=BACK),
+    "person.secondment-ended.v1": person.SecondmentEnded(**LENT, on=BACK, by="李敏", late=True),
 }
 
 REQUESTS: Mapping[str, Request] = {
@@ -426,6 +451,29 @@ REQUESTS: Mapping[str, Request] = {
     ),
     "user.add.v1": user.AddUser(user=USER, name="li.min", person="李敏", roles=("department_officer",), unit=UNIT),
     "user.disable.v1": user.DisableUser(user=USER),
+    "person.register.v1": person.RegisterPerson(
+        person=PERSON,
+        number="LD-0042",
+        name="李敏",
+        employer="区自然资源局",
+        town="445303100",
+        department="D15",
+        since=date(2024, 2, 29),
+        by="王强",
+        skills=("测绘",),
+        party_relation="bureau",
+    ),
+    "person.move.v1": person.MovePerson(person=PERSON, town="445303101", department="D08", since=START, by="王强"),
+    "person.transfer-party-relation.v1": person.TransferPartyRelation(person=PERSON, to="town_committee", by="王强"),
+    "person.request-secondment.v1": person.RequestSecondment(
+        person=PERSON, to="区城管局", start=START, back=BACK, by="张三"
+    ),
+    "person.consent-to-secondment.v1": person.ConsentToSecondment(person=PERSON, by="镇党委"),
+    "person.approve-secondment.v1": person.ApproveSecondment(person=PERSON, by="区人事"),
+    "person.refuse-secondment.v1": person.RefuseSecondment(person=PERSON, reason="汛期", by="镇党委"),
+    "person.start-secondment.v1": person.StartSecondment(person=PERSON),
+    "person.miss-return.v1": person.MissReturn(person=PERSON),
+    "person.end-secondment.v1": person.EndSecondment(person=PERSON, by="李敏"),
 }
 
 EDGE: Mapping[str, Struct] = {

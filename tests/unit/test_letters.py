@@ -26,6 +26,7 @@ FIRSTS = {
     "call": "call.issued.v1",
     "outcome": "outcome.drafted.v1",
     "user": "user.added.v1",
+    "person": "person.registered.v1",
 }
 OWN = {
     "call.departments-called.v1": ("D15", "D08"),

@@ -1,0 +1,202 @@
+"""人员: who works for a town, since when and for whom, and 借调, as facts and requests of one person's stream."""
+
+from datetime import date
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from events.envelope import Fact, Request
+from events.patterns import END
+from events.report import Person
+
+StaffNumber = Annotated[str, Meta(pattern=rf"^[A-Z][A-Z0-9-]{{1,19}}{END}")]
+"""工号: a person's own number, which never changes and is nobody else's."""
+
+PartyRelation = Literal["", "bureau", "town_committee"]
+"""党组织关系: none, with the bureau that dispatched them, or under the town Party committee's management (归口管理)."""
+
+Skill = Annotated[str, Meta(min_length=1, max_length=40, pattern=rf"^[^\x00-\x1f\x7f]+{END}")]
+Skills = Annotated[tuple[Skill, ...], Meta(max_length=20)]
+Employer = Annotated[str, Meta(min_length=1, max_length=100, pattern=rf"^[^\x00-\x1f\x7f]+{END}")]
+Reason = Annotated[str, Meta(min_length=1, max_length=200, pattern=rf"^[^\x00-\x1f\x7f]+{END}")]
+
+
+class PersonRegistered(Fact, frozen=True, kw_only=True):
+    """入册: ``name`` works in the department of a town, and has served in that town since the day ``since``.
+
+    ``employer`` pays them: the town itself, or the district bureau that dispatched them. All days are Asia/Shanghai.
+    """
+
+    number: str
+    name: str
+    employer: str
+    town: str
+    department: str
+    since: date
+    skills: tuple[str, ...] = ()
+    party_relation: PartyRelation = ""
+
+
+class PersonMoved(Fact, frozen=True, kw_only=True):
+    """调动: serves elsewhere from the day ``since`` on; in another town the years of service begin anew."""
+
+    town: str
+    department: str
+    since: date
+
+
+class PartyRelationTransferred(Fact, frozen=True, kw_only=True):
+    """转移党组织关系."""
+
+    to: PartyRelation
+
+
+class SecondmentRequested(Fact, frozen=True, kw_only=True):
+    """申请借调: ``to`` wants the person from the day ``start`` on; on the day ``back`` they are in the town again."""
+
+    number: str
+    town: str
+    to: str
+    start: date
+    back: date
+    by: str
+
+
+class SecondmentConsented(Fact, frozen=True, kw_only=True):
+    """镇党委同意: the Party committee of the town of service lets the person go."""
+
+    number: str
+    town: str
+    by: str
+
+
+class SecondmentApproved(Fact, frozen=True, kw_only=True):
+    """区人事部门批准. ``start`` is when it begins by itself."""
+
+    number: str
+    town: str
+    by: str
+    start: date
+
+
+class SecondmentRefused(Fact, frozen=True, kw_only=True):
+    """不同意、不批准、撤回: nothing comes of it; ``at`` says who stood before the decision."""
+
+    number: str
+    town: str
+    at: Literal["consent", "approval", "start"]
+    reason: str
+    by: str
+
+
+class SecondmentStarted(Fact, frozen=True, kw_only=True):
+    """借出: from the first minute of the day on, the person is in no pool and on no roster of the town."""
+
+    number: str
+    town: str
+    to: str
+    start: date
+    back: date
+
+
+class SecondmentOverdue(Fact, frozen=True, kw_only=True):
+    """逾期未归: the day ``back`` is over and nobody has recorded that the person is there."""
+
+    number: str
+    town: str
+    to: str
+    back: date
+
+
+class SecondmentEnded(Fact, frozen=True, kw_only=True):
+    """归队: the person is in the town again since the day ``on``."""
+
+    number: str
+    town: str
+    on: date
+    by: str
+    late: bool = False
+
+
+class RegisterPerson(Request, frozen=True, kw_only=True, tag="person.register.v1"):
+    """Take a person into the town's register. The same again changes nothing."""
+
+    person: str
+    number: StaffNumber
+    name: Person
+    employer: Employer
+    town: str
+    department: str
+    since: date
+    by: Person
+    skills: Skills = ()
+    party_relation: PartyRelation = ""
+
+
+class MovePerson(Request, frozen=True, kw_only=True, tag="person.move.v1"):
+    """Let a person serve elsewhere from the day ``since`` on."""
+
+    person: str
+    town: str
+    department: str
+    since: date
+    by: Person
+
+
+class TransferPartyRelation(Request, frozen=True, kw_only=True, tag="person.transfer-party-relation.v1"):
+    """Put a member of a dispatched body under the town Party committee's management, or back."""
+
+    person: str
+    to: PartyRelation
+    by: Person
+
+
+class RequestSecondment(Request, frozen=True, kw_only=True, tag="person.request-secondment.v1"):
+    """Ask for a person from the day ``start`` until the day ``back``, on which they are in the town again."""
+
+    person: str
+    to: Employer
+    start: date
+    back: date
+    by: Person
+
+
+class ConsentToSecondment(Request, frozen=True, kw_only=True, tag="person.consent-to-secondment.v1"):
+    """The town Party committee's consent."""
+
+    person: str
+    by: Person
+
+
+class ApproveSecondment(Request, frozen=True, kw_only=True, tag="person.approve-secondment.v1"):
+    """The approval of the district's personnel department."""
+
+    person: str
+    by: Person
+
+
+class RefuseSecondment(Request, frozen=True, kw_only=True, tag="person.refuse-secondment.v1"):
+    """Let nothing come of a secondment that has not begun."""
+
+    person: str
+    reason: Reason
+    by: Person
+
+
+class StartSecondment(Request, frozen=True, kw_only=True, tag="person.start-secondment.v1"):
+    """The day has come on which a secondment begins."""
+
+    person: str
+
+
+class MissReturn(Request, frozen=True, kw_only=True, tag="person.miss-return.v1"):
+    """The day is over on which a person should have been back."""
+
+    person: str
+
+
+class EndSecondment(Request, frozen=True, kw_only=True, tag="person.end-secondment.v1"):
+    """Record that a person is in the town again, today."""
+
+    person: str
+    by: Person

@@ -18,7 +18,8 @@ PartyRelation = Literal["", "bureau", "town_committee"]
 Skill = Annotated[str, Meta(min_length=1, max_length=40, pattern=rf"^[^\x00-\x1f\x7f]+{END}")]
 Skills = Annotated[tuple[Skill, ...], Meta(max_length=20)]
 Employer = Annotated[str, Meta(min_length=1, max_length=100, pattern=rf"^[^\x00-\x1f\x7f]+{END}")]
-Reason = Annotated[str, Meta(min_length=1, max_length=200, pattern=rf"^[^\x00-\x1f\x7f]+{END}")]
+Ground = Literal["needed_here", "unsuitable", "withdrawn", "other"]
+"""工作需要、人选不合适、申请撤回、其他: why nothing comes of a secondment."""
 
 
 class PersonRegistered(Fact, frozen=True, kw_only=True):
@@ -85,7 +86,7 @@ class SecondmentRefused(Fact, frozen=True, kw_only=True):
     number: str
     town: str
     at: Literal["consent", "approval", "start"]
-    reason: str
+    ground: Ground
     by: str
 
 
@@ -179,7 +180,7 @@ class RefuseSecondment(Request, frozen=True, kw_only=True, tag="person.refuse-se
     """Let nothing come of a secondment that has not begun."""
 
     person: str
-    reason: Reason
+    ground: Ground
     by: Person
 
 

@@ -6,10 +6,11 @@ from projections.cases import CASES
 from projections.files import FILES
 from projections.legs import LEGS
 from projections.notices import NOTICES
+from projections.people import PEOPLE
 from projections.reports import REPORTS
 from projections.timeline import TIMELINE
 from projections.triage import TRIAGE
 from projections.view import View
 from projections.workload import WORKLOAD
 
-VIEWS: tuple[View, ...] = (REPORTS, CASES, TIMELINE, CALLS, LEGS, FILES, BOARD, TRIAGE, WORKLOAD, NOTICES)
+VIEWS: tuple[View, ...] = (REPORTS, CASES, TIMELINE, CALLS, LEGS, FILES, BOARD, TRIAGE, WORKLOAD, NOTICES, PEOPLE)

@@ -154,6 +154,12 @@ class Questions:
                 return None
             return {"case": found[0], **{name: _rows(connection, sql, case=case) for name, sql in parts.items()}}
 
+    def people(self, town: str = "") -> list[Found]:
+        """The register of a town, or of all: by town, department and number."""
+        sql = f"SELECT * FROM people WHERE {'town = :town' if town else '1 = 1'} ORDER BY town, department, number"
+        with self._database.reading() as connection:
+            return _rows(connection, sql, town=town)
+
     def find_case(self, reference: str) -> list[str]:
         """The cases that a receipt, a case's id or the beginning of one can mean."""
         sql = (

@@ -21,6 +21,7 @@ from events.edge import OpenedReport, ReportLine
 from events.envelope import Request, kind_of
 from events.ids import is_stream_id, outcome_of
 from events.outcome import PublishOutcome
+from events.person import RegisterPerson
 from events.private import Sealed
 from events.report import FileAttached, RefuseReport, ReportSubmitted, SubmitReport, Text
 from events.reporter import ReporterReported
@@ -33,6 +34,7 @@ from services.history import facts_of_case
 from services.intake.line import BadLine, placed
 from services.intake.words import open_case
 from services.people.authority import ACTS, WORDS, Forbidden, may_act, may_read_words, sights_of
+from services.people.person import Employee, person_id
 from services.people.user import User, user_id
 from services.platforms.words import may_open
 from services.rules.book import CATCH_ALL
@@ -72,9 +74,12 @@ _ABOUT_CALLS: dict[str, Asked] = {
     "call.attach-proof.v1": {"media_type": "image/jpeg", "size": 1},
     "call.file-result.v1": {"solved": "yes", "account": "-", "reply": "-"},
 }
-_KNOWN = ("request", "case", "call", "department", "report")
+_ABOUT_PEOPLE = ("person.consent-to-secondment.v1", "person.approve-secondment.v1", "person.end-secondment.v1")
+_KNOWN = ("request", "case", "call", "department", "report", "number")
 _NOTHING = Sealed("", b"")
 _TWO_MONTHS = timedelta(days=31)
+_NAMES = ("name", "number")
+"""What users and persons are called by; an act about one names the stream instead, unless it is the first."""
 _SHORTEST_PHONE, _LONGEST_PHONE = 3, 20
 
 ANY_ACT = union_of(tuple(PERSONAL.values()))
@@ -129,7 +134,7 @@ class Acting:
         about, known = self._about(act, asked)
         may_act(user, act, about)
         filled = {name: value for name, value in {**known, "by": user.person}.items() if name in fields}
-        given = {name: value for name, value in asked.items() if (act, name) != (DisableUser, "name")}
+        given = {name: value for name, value in asked.items() if name in fields or name not in _NAMES}
         _check_words(act, given)
         try:
             request = msgspec.convert({**given, **filled}, ANY_ACT)
@@ -178,6 +183,8 @@ class Acting:
         """Which unit an act is about, and the fields of it that we know."""
         if act in (AddUser, DisableUser):
             return Unit(), {"user": user_id(str(asked.get("name", "")))}
+        if "person" in act.__struct_fields__:
+            return self._about_person(act, asked)
         if "call" in act.__struct_fields__:
             issued = self._first(asked, "call", CallIssued)
             department = str(asked.get("department", ""))
@@ -188,6 +195,15 @@ class Acting:
             return Unit(opened.town, opened.village), known | ({"report": opened.report} if act is RefuseReport else {})
         submitted = self._first(asked, "report", ReportSubmitted)
         return Unit(submitted.town, submitted.village), {}
+
+    def _about_person(self, act: type[Request], asked: Asked) -> tuple[Unit, Asked]:
+        stream = person_id(str(asked["number"])) if "number" in asked else str(asked.get("person", ""))
+        if act is RegisterPerson:
+            return Unit(str(asked.get("town", "")), department=str(asked.get("department", ""))), {"person": stream}
+        employee: Employee | None = self._state(stream) if is_stream_id(stream) else None
+        if employee is None:
+            raise BadAct(f"number: expected one of the register, found none such: {asked.get('number')!r}")
+        return Unit(employee.town, department=employee.department), {"person": stream}
 
     def _first(self, asked: Asked, field: str, form: type[Any]) -> Any:
         named = str(asked.get(field, ""))
@@ -221,6 +237,10 @@ class Acting:
         """What an officer could do now about one call of the department."""
         known = {"call": call, "department": user.unit.department}
         return self._those_possible(user, [{"request": tag, **known, **filler} for tag, filler in _ABOUT_CALLS.items()])
+
+    def possible_of_person(self, user: User, number: str) -> list[Asked]:
+        """What ``user`` could do now about the secondment of a person of the register."""
+        return self._those_possible(user, [{"request": tag, "number": number} for tag in _ABOUT_PEOPLE])
 
     def _those_possible(self, user: User, asked: list[Asked]) -> list[Asked]:
         state = cache(self._state)  # all of them look at the same few streams

@@ -49,7 +49,7 @@ def _decide(case: str, options: Options, make: Callable[[House, str], Request]) 
     with existing_house(options.data) as house:
         found = find_case(house, case)
         request = checked(house, make(house, found))
-        answer = house.ledger.decide(_submission(house, request, options))
+        answer = house.ledger.decide(submission(house, request, options))
         drain(house)
         phase = (Questions(house.views.database).case(found) or {})["case"]["phase"]
     shown = {"status": answer.status, "reason": answer.reason, "facts": answer.facts, "case": found, "phase": phase}
@@ -64,7 +64,7 @@ def _decide(case: str, options: Options, make: Callable[[House, str], Request]) 
     return Exit.DONE
 
 
-def _submission(house: House, request: Request, options: Options) -> Submission:
+def submission(house: House, request: Request, options: Options) -> Submission:
     """The act in the name of ``--by``: of a user, once there are any, and then only what that user may do."""
     record = options.record or secrets.token_hex(8)
     if not house.users():

@@ -47,6 +47,7 @@ _COMMANDS = {
         "store:store",
         "topology:topology",
         "users:user",
+        "people:person",
     ),
 }
 """The commands by group, each with the file that it is imported from when it is asked for, and not before."""

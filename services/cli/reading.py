@@ -138,7 +138,7 @@ def query(
 
     `SELECT name, sql FROM sqlite_master` lists what there is; on PostgreSQL, `information_schema.columns`.
 
-    Views: reports, cases, timeline, calls, legs, board, triage, workload, notices, files. Times are UTC text.
+    Views: reports, cases, timeline, calls, legs, board, triage, workload, notices, files, people. Times are UTC text.
     """
     with existing_house(data) as house:
         columns, rows = Questions(house.views.database).sql(sql)

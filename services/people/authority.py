@@ -12,6 +12,16 @@ from events.case import ApproveResult, ClassifyCase, ExplainCase, FollowUp, Send
 from events.district import ConfigureDistrict
 from events.envelope import Request
 from events.outcome import PublishOutcome, WithholdOutcome
+from events.person import (
+    ApproveSecondment,
+    ConsentToSecondment,
+    EndSecondment,
+    MovePerson,
+    RefuseSecondment,
+    RegisterPerson,
+    RequestSecondment,
+    TransferPartyRelation,
+)
 from events.report import EraseReport, RefuseReport, SubmitReport
 from events.user import AddUser, DisableUser, Unit, UserRole
 from projections.sight import Sight
@@ -19,9 +29,20 @@ from services.decisions import Rejected
 from services.people.user import User
 
 Page = Literal[
-    "board", "intake", "triage", "inbox", "review", "follow_up", "notices", "openings", "users", "figures", "clock"
+    "board",
+    "intake",
+    "triage",
+    "inbox",
+    "review",
+    "follow_up",
+    "notices",
+    "openings",
+    "people",
+    "users",
+    "figures",
+    "clock",
 ]
-"""看板、登记、分派、收件、审核、回访、公开、查阅记录、用户、数字、演示时钟."""
+"""看板、登记、分派、收件、审核、回访、公开、查阅记录、人员、用户、数字、演示时钟."""
 
 
 class Forbidden(Rejected):
@@ -37,6 +58,8 @@ ABOUT: Mapping[UserRole, tuple[str, ...]] = {
     "reviewer": ("town",),
     "follow_up_clerk": ("town",),
     "district_command": (),
+    "town_committee": ("town",),
+    "personnel": (),
     "analyst": (),
     "privacy_officer": (),
     "administrator": (),
@@ -46,6 +69,8 @@ ABOUT: Mapping[UserRole, tuple[str, ...]] = {
 _DEPARTMENT: tuple[UserRole, ...] = ("department_officer",)
 _TRIAGE: tuple[UserRole, ...] = ("intake_clerk", "command_centre")
 _REVIEW: tuple[UserRole, ...] = ("reviewer",)
+_COMMITTEE: tuple[UserRole, ...] = ("town_committee",)
+_PERSONNEL: tuple[UserRole, ...] = ("personnel",)
 _HANDLING: tuple[UserRole, ...] = ("intake_clerk", "command_centre", "platform_head", "department_officer")
 
 ACTS: Mapping[type[Request], tuple[UserRole, ...]] = {
@@ -64,6 +89,14 @@ ACTS: Mapping[type[Request], tuple[UserRole, ...]] = {
     FollowUp: ("follow_up_clerk",),
     PublishOutcome: ("reviewer", "privacy_officer"),
     WithholdOutcome: ("reviewer", "privacy_officer"),
+    RegisterPerson: _PERSONNEL,
+    MovePerson: _PERSONNEL,
+    TransferPartyRelation: _COMMITTEE,
+    RequestSecondment: _PERSONNEL,
+    ConsentToSecondment: _COMMITTEE,
+    ApproveSecondment: _PERSONNEL,
+    RefuseSecondment: (*_COMMITTEE, *_PERSONNEL),
+    EndSecondment: _COMMITTEE,
     EraseReport: ("privacy_officer",),
     ConfigureDistrict: ("administrator",),
     AddUser: ("administrator",),
@@ -88,6 +121,7 @@ PAGES: Mapping[Page, tuple[UserRole, ...]] = {
     "follow_up": ("follow_up_clerk",),
     "notices": ("reviewer", "privacy_officer"),
     "openings": ("privacy_officer",),
+    "people": (*_COMMITTEE, *_PERSONNEL),
     "users": ("administrator",),
     "figures": ("command_centre", "district_command", "analyst", "administrator"),
     "clock": ("command_centre", "district_command", "administrator"),

@@ -275,7 +275,7 @@ def _go_on(state: Employee, request: Steps, now: datetime) -> tuple[Fact, ...]:
             if state.away:
                 raise Rejected(f"expected a secondment that has not begun, found it {secondment.stage}")
             at = _BEFORE[secondment.stage]
-            return (SecondmentRefused(**about, at=at, reason=request.reason, by=request.by),)
+            return (SecondmentRefused(**about, at=at, ground=request.ground, by=request.by),)
         case StartSecondment():
             if secondment.stage != "approved":
                 return ()

@@ -32,6 +32,7 @@ NEEDS: dict[UserRole, tuple[str, ...]] = {
     "command_centre": ("town",),
     "platform_head": ("town", "platform"),
     "department_officer": ("town", "department"),
+    "town_committee": ("town",),
 }
 """Which parts of a unit a role cannot do without; the others may be of one town or of the whole district."""
 

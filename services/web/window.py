@@ -151,6 +151,11 @@ class Window:
         rows = seen.owing(self.house.clock.now(), (), user.unit.department)
         return [row | {"acts": self.acting.possible_of_call(user, row["call"])} for row in rows]
 
+    def people(self, user: User) -> list[Found]:
+        """人员: the register of the user's town, or of all, each with what the user could do about a secondment."""
+        rows = self.questions.people(user.unit.town)
+        return [row | {"acts": self.acting.possible_of_person(user, row["number"])} for row in rows]
+
     def notices(self, town: str, limit: int) -> list[Found]:
         """Published notices, newest first: what everybody may read."""
         names = ("matter", "town", "village", "decided_at")

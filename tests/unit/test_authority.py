@@ -40,6 +40,7 @@ BOUND: dict[UserRole, tuple[str, ...]] = {
     "department_officer": ("town", "department"),
     "reviewer": ("town",),
     "follow_up_clerk": ("town",),
+    "town_committee": ("town",),
 }
 """In which parts the unit of a role counts; those who look at the whole district are bound in none."""
 
@@ -213,7 +214,7 @@ def test_a_role_sees_the_cases_of_what_binds_it_and_no_confidential_ones_beyond_
 
     parts = {part: getattr(OWN, part) for part in BOUND.get(role, ())}
     expected = Sight(**parts, confidential=role not in ("village_clerk", "district_command", "analyst"))
-    assert seen == (() if role == "administrator" else (expected,))
+    assert seen == (() if role in ("administrator", "town_committee", "personnel") else (expected,))
 
 
 def test_who_sees_confidential_matters_at_all_looks_at_the_board() -> None:

@@ -63,7 +63,7 @@ def ask(**changes: Any) -> RequestSecondment:
 
 CONSENT = ConsentToSecondment(person=LI, by=COMMITTEE)
 APPROVE = ApproveSecondment(person=LI, by=PERSONNEL)
-REFUSE = RefuseSecondment(person=LI, reason="汛期", by=COMMITTEE)
+REFUSE = RefuseSecondment(person=LI, ground="needed_here", by=COMMITTEE)
 STARTS = StartSecondment(person=LI)
 MISSES = MissReturn(person=LI)
 ENDS = EndSecondment(person=LI, by=HER_TOWN)
@@ -262,7 +262,7 @@ def test_a_refusal_says_what_it_stood_before_and_leaves_nothing(
 
     refused = served.do(REFUSE)
 
-    assert refused == ((LI, SecondmentRefused(**LENT, at=stood_before, reason="汛期", by=COMMITTEE)),)
+    assert refused == ((LI, SecondmentRefused(**LENT, at=stood_before, ground="needed_here", by=COMMITTEE)),)
     assert li(served).secondment is None
     assert served.timers == {}
     assert served.decide(STARTS) == ()

@@ -8,7 +8,7 @@ import { clearDesk, DESKS, isRinging, startDesk, tickDesk, updateDesk } from "./
 import { listen, startLive, stopListening } from "./live.js";
 import { forgetFiles } from "./files.js";
 import { openIntake, relabelIntake, startIntake } from "./intake.js";
-import { clearKeeping, showOpenings, showUsers } from "./keeping.js";
+import { clearKeeping, showOpenings, showPeople, showUsers } from "./keeping.js";
 import { startReport, wordReport } from "./report.js";
 import { maySee, startSession, user, whoIsHere, wordSession } from "./session.js";
 import { showWorkload } from "./workload.js";
@@ -21,7 +21,7 @@ const SPEEDS = [1, 10, 60, 300, 1800];
 const NOW_FIGURES = ["open", "overdue", "triage"];
 const FLOW_FIGURES = ["reports", "cases", "calls", "legs", "acknowledged", "reported_in", "closed", "disclosed"];
 /** Pages that are neither the board nor a desk with rows: what draws them at first, and what every time that something happens. */
-const SCREENS = { intake: { open: openIntake }, users: { show: showUsers }, openings: { show: showOpenings } };
+const SCREENS = { intake: { open: openIntake }, users: { show: showUsers }, openings: { show: showOpenings }, people: { show: showPeople } };
 const byId = (id) => document.getElementById(id);
 
 // ---- the server's clock, running on between two events
@@ -236,7 +236,7 @@ function closeCase() {
 
 // ---- the desks
 
-const OWN = ["intake", ...Object.keys(DESKS), "users", "openings"]; // a person's own desk is the first of these
+const OWN = ["intake", ...Object.keys(DESKS), "users", "people", "openings"]; // a person's own desk is the first of these
 
 function wordTabs() {
   const pages = ["board", ...OWN].filter(maySee);

@@ -46,6 +46,10 @@ const WORDS = {
   nth_call: ["第 {n} 次呼叫", "Call no. {n}"],
   attempt: ["第 {n} 次办理", "Attempt {n}"],
   due: ["应于", "Due"],
+  staff_number: ["工号", "Number"],
+  served_since: ["到镇日期", "In town since"],
+  employer: ["所属单位", "Employer"],
+  lent: ["借调", "Secondment"],
   missed_at: ["逾期于", "Missed at"],
   actual: ["实际", "Actual"],
   clock: ["时限", "Clock"],
@@ -198,13 +202,14 @@ const FIGURES = {
 
 const CODES = {
   desk: {
-    board: ["看板", "Board"], intake: ["话务登记", "Intake"], users: ["用户", "Users"], openings: ["查阅记录", "Openings"], inbox: ["收件箱", "Inbox"], triage: ["分派台", "Triage"], review: ["审核", "Review"],
+    board: ["看板", "Board"], intake: ["话务登记", "Intake"], users: ["用户", "Users"], people: ["人员", "People"], openings: ["查阅记录", "Openings"], inbox: ["收件箱", "Inbox"], triage: ["分派台", "Triage"], review: ["审核", "Review"],
     follow_up: ["回访", "Follow-up"], notices: ["公开", "Disclosure"],
   },
   role_of: {
     intake_clerk: ["话务员", "Intake clerk"], village_clerk: ["村网格员", "Village clerk"], command_centre: ["镇指挥中心", "Town command centre"],
     platform_head: ["台长", "Platform head"], department_officer: ["部门值班员", "Department officer"], reviewer: ["审核员", "Reviewer"],
     follow_up_clerk: ["回访员", "Follow-up clerk"], district_command: ["区指挥中心", "District command centre"], analyst: ["分析员", "Analyst"],
+    town_committee: ["镇党委", "Town Party committee"], personnel: ["区人事部门", "District personnel"],
     privacy_officer: ["隐私专员", "Privacy officer"], administrator: ["管理员", "Administrator"],
   },
   act: {
@@ -212,6 +217,7 @@ const CODES = {
     "call.note.v1": ["进展", "Note"], "call.attach-proof.v1": ["附上证明", "Attach proof"], "call.file-result.v1": ["反馈", "File the result"], "case.classify.v1": ["分类", "Classify"],
     "report.refuse.v1": ["不予受理", "Refuse"], "case.approve-result.v1": ["审核通过", "Approve"], "case.send-back-result.v1": ["退回", "Send back"],
     "case.explain.v1": ["解释说明结案", "Close with an explanation"], "case.follow-up.v1": ["回访", "Follow up"],
+    "person.consent-to-secondment.v1": ["同意借调", "Consent"], "person.approve-secondment.v1": ["批准借调", "Approve"], "person.end-secondment.v1": ["已归队", "Back"],
     "outcome.publish.v1": ["公开", "Publish"], "outcome.withhold.v1": ["不公开", "Withhold"],
   },
   ground: {
@@ -242,6 +248,9 @@ const CODES = {
     calling: ["呼叫中", "calling departments"], in_progress: ["办理中", "in progress"], rework: ["重办", "being done again"],
     in_review: ["审核中", "in review"], resolved: ["待回访", "follow-up"], closed: ["已结案", "closed"],
     disclosed: ["已公开", "disclosed"], erased: ["已删除", "erased"],
+  },
+  secondment: {
+    requested: ["待镇党委同意", "awaits the town's consent"], consented: ["待区人事批准", "awaits approval"], approved: ["已批准", "approved"], away: ["借出", "away"], overdue: ["逾期未归", "not back in time"],
   },
   progress: {
     called: ["已呼叫", "called"], acknowledged: ["已签收", "acknowledged"], reported_in: ["已报到", "reported in"],

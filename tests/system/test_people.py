@@ -1,0 +1,128 @@
+"""The register and 借调 as people meet them: over HTTP in their own names, and on the command line."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from services.rules.calendar import SHANGHAI
+from services.rules.limits import add_months
+from services.runtime.clock import SystemClock
+from tests.system.commands import Hujiao
+from tests.system.gated import OTHER_VILLAGE, VILLAGE, Gated, gated
+
+TODAY = SystemClock().now().astimezone(SHANGHAI).date()
+BACK = TODAY + timedelta(days=30)
+
+pytestmark = pytest.mark.filterwarnings("ignore::litestar.exceptions.base_exceptions.LitestarDeprecationWarning")
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gated]:
+    with gated(tmp_path_factory.mktemp("people")) as served:
+        yield served
+
+
+@pytest.fixture(scope="module")
+def personnel(served: Gated) -> str:
+    return served.user("personnel", town="", village="")
+
+
+@pytest.fixture(scope="module")
+def committee(served: Gated) -> str:
+    return served.user("town_committee")
+
+
+def register(served: Gated, personnel: str, number: str, months: int = 25) -> None:
+    employee = {"name": f"人{number}", "employer": "区自然资源局", "town": VILLAGE.town, "department": "D15"}
+    since = add_months(TODAY, -months).isoformat()
+    answer = served.act(personnel, "person.register.v1", number=number, since=since, **employee)
+    assert answer.status_code == 200, answer.text
+
+
+def request(served: Gated, personnel: str, number: str) -> Any:
+    days = {"start": TODAY.isoformat(), "back": BACK.isoformat()}
+    return served.act(personnel, "person.request-secondment.v1", number=number, to="区城管局", **days)
+
+
+def shown(served: Gated, name: str, number: str) -> dict[str, Any]:
+    rows: list[dict[str, Any]] = served.get(name, "/api/people").json()["rows"]
+    return next(row for row in rows if row["number"] == number)
+
+
+def offered(served: Gated, name: str, number: str) -> list[str]:
+    return [act["request"] for act in shown(served, name, number)["acts"]]
+
+
+def test_somebody_is_lent_by_two_bodies_in_order_and_comes_back(served: Gated, personnel: str, committee: str) -> None:
+    register(served, personnel, "LD-0001")
+    assert request(served, personnel, "LD-0001").status_code == 200
+    early = served.act(personnel, "person.approve-secondment.v1", number="LD-0001")
+    assert (early.status_code, offered(served, committee, "LD-0001")) == (422, ["person.consent-to-secondment.v1"])
+    assert early.json()["detail"].startswith("R-SEC-3: expected a secondment that is consented first")
+
+    assert served.act(committee, "person.consent-to-secondment.v1", number="LD-0001").status_code == 200
+    assert offered(served, personnel, "LD-0001") == ["person.approve-secondment.v1"]
+    assert served.act(personnel, "person.approve-secondment.v1", number="LD-0001").status_code == 200
+
+    served.until(lambda: shown(served, committee, "LD-0001")["secondment"] == "away")
+    lent = shown(served, committee, "LD-0001")
+    assert (lent["lent_to"], lent["lent_from"], lent["back"]) == ("区城管局", TODAY.isoformat(), BACK.isoformat())
+    assert [act["request"] for act in lent["acts"]] == ["person.end-secondment.v1"]
+    assert served.act(committee, "person.end-secondment.v1", number="LD-0001").status_code == 200
+    assert shown(served, committee, "LD-0001")["secondment"] is None
+
+
+def test_under_two_years_the_refusal_names_the_rule(served: Gated, personnel: str) -> None:
+    register(served, personnel, "LD-0002", months=23)
+
+    refused = request(served, personnel, "LD-0002")
+
+    assert refused.status_code == 422
+    assert refused.json()["detail"].startswith("R-SEC-1: expected 24 months of service in the town")
+
+
+def test_another_towns_committee_consents_to_nobody_here_and_sees_nobody(served: Gated, personnel: str) -> None:
+    register(served, personnel, "LD-0003")
+    assert request(served, personnel, "LD-0003").status_code == 200
+    elsewhere = served.user("town_committee", town=OTHER_VILLAGE.town, village=OTHER_VILLAGE.code)
+
+    refused = served.act(elsewhere, "person.consent-to-secondment.v1", number="LD-0003")
+
+    assert refused.status_code == 403
+    assert (
+        refused.json()["detail"] == f"town: expected {OTHER_VILLAGE.town}, whom the user acts for, found {VILLAGE.town}"
+    )
+    assert served.get(elsewhere, "/api/people").json()["rows"] == []
+
+
+@pytest.mark.parametrize("number", ["LD-9999", "", "x" * 400, 7, None])
+def test_of_somebody_unknown_nothing_can_be_asked(served: Gated, committee: str, number: Any) -> None:
+    answer = served.act(committee, "person.consent-to-secondment.v1", number=number)
+
+    assert answer.status_code == 400, answer.text
+    assert answer.json()["detail"].startswith("number: expected one of the register")
+
+
+def test_the_command_line_lends_and_lists_as_the_api_does(served: Gated, hujiao: Hujiao, tmp_path: Any) -> None:
+    data = ("--by", "王强", "--data", tmp_path)
+    assert hujiao("district", "load", "--data", tmp_path).status == 0
+    about = ("--employer", "区自然资源局", "--town", "LD", "--department", "D15")
+    since = add_months(TODAY, -25).isoformat()
+    days = ("--start", TODAY.isoformat(), "--back", BACK.isoformat())
+
+    said = [
+        hujiao("person", "register", "LD-0001", "李敏", *about, "--since", since, *data),
+        hujiao("person", "secondment", "request", "LD-0001", "区城管局", *days, *data),
+        hujiao("person", "secondment", "approve", "LD-0001", *data),
+        hujiao("person", "secondment", "consent", "LD-0001", *data),
+        hujiao("person", "secondment", "approve", "LD-0001", *data),
+        hujiao("person", "secondment", "refuse", "LD-0001", "needed_here", *data),
+        hujiao("person", "secondment", "end", "LD-0001", *data),
+    ]
+
+    assert [answer.status for answer in said] == [0, 0, 4, 0, 0, 4, 0], said
+    assert "R-SEC-3" in said[2].err
+    listed = hujiao("person", "list", "--data", tmp_path, "--json").json
+    assert [(row["number"], row["name"], row["secondment"]) for row in listed] == [("LD-0001", "李敏", None)]

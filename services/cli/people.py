@@ -145,7 +145,7 @@ def request(number: str, to: str, *, start: Day, back: Day, options: Options) ->
 
 @secondment.command
 def consent(number: str, *, options: Options) -> Exit:
-    """镇党委同意."""
+    """Record the consent of the town's Party committee (镇党委同意)."""
     return _decide(options, lambda house: ConsentToSecondment(person=person_id(number), by=options.by))
 
 

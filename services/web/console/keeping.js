@@ -84,9 +84,9 @@ export async function showPeople(place, still = () => true) {
     const trouble = h("div", { "aria-live": "polite" });
     const lent = (one) => (one.secondment ? [code("secondment", one.secondment), one.lent_to, `${one.lent_from} – ${one.back}`].join(" · ") : "");
     const buttons = (one) => one.acts.map((found) => h("button", { type: "button", onclick: () => act(found, trouble, place, showPeople), text: code("act", found.request) }));
-    place.replaceChildren(rows.length ? table(["staff_number", "person", "seat_town", "seat_department", "served_since", "employer", "lent", "what"], rows.map((one) => h("tr", { class: one.secondment === "overdue" ? "late" : "" },
-      h("td", { class: "id", text: one.number }), h("td", { text: one.name }), h("td", { text: name("town", one.town) }), h("td", { text: name("department", one.department) }), h("td", { text: one.since }), h("td", { text: one.employer }),
-      h("td", { text: lent(one) }), h("td", { class: "ends" }, buttons(one))))) : h("p", { class: "empty", text: t("nothing") }), trouble);
+    place.replaceChildren(rows.length ? table(["person", "lent", "what", "seat_town", "seat_department", "served_since", "employer", "staff_number"], rows.map((one) => h("tr", { class: one.secondment === "overdue" ? "late" : "" },
+      h("td", { text: one.name }), h("td", { text: lent(one) }), h("td", {}, buttons(one)), h("td", { text: name("town", one.town) }), h("td", { text: name("department", one.department) }),
+      h("td", { text: one.since }), h("td", { text: one.employer }), h("td", { class: "id", text: one.number })))) : h("p", { class: "empty", text: t("nothing") }), trouble);
   });
 }
 

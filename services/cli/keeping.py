@@ -300,7 +300,7 @@ def new_district(folder: Path, *, code: str, alias: str, zh: str, en: str) -> Ex
             raise HujiaoError(f"--zh, --en: expected a name of printable characters without quotes, found {name!r}")
     folder.mkdir(parents=True, exist_ok=True)
     sample = find_district(DEFAULT_DISTRICT)
-    for name in ("departments.toml", "matters.toml", "limits.toml", "duties.toml", "calendar.toml"):
+    for name in ("departments.toml", "matters.toml", "limits.toml", "duties.toml", "people.toml", "calendar.toml"):
         shutil.copyfile(sample / name, folder / name)
     (folder / "places.toml").write_text(_PLACES.format(code=code), encoding="utf-8")
     (folder / "senders.toml").write_text(_SENDERS.format(code=code), encoding="utf-8")

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from events.envelope import Fact, Request
-from events.patterns import END
+from events.patterns import END, PRINTABLE
 from events.report import Person
 
 StaffNumber = Annotated[str, Meta(pattern=rf"^[A-Z][A-Z0-9-]{{1,19}}{END}")]
@@ -15,9 +15,9 @@ StaffNumber = Annotated[str, Meta(pattern=rf"^[A-Z][A-Z0-9-]{{1,19}}{END}")]
 PartyRelation = Literal["", "bureau", "town_committee"]
 """党组织关系: none, with the bureau that dispatched them, or under the town Party committee's management (归口管理)."""
 
-Skill = Annotated[str, Meta(min_length=1, max_length=40, pattern=rf"^[^\x00-\x1f\x7f]+{END}")]
+Skill = Annotated[str, Meta(min_length=1, max_length=40, pattern=PRINTABLE)]
 Skills = Annotated[tuple[Skill, ...], Meta(max_length=20)]
-Employer = Annotated[str, Meta(min_length=1, max_length=100, pattern=rf"^[^\x00-\x1f\x7f]+{END}")]
+Employer = Annotated[str, Meta(min_length=1, max_length=100, pattern=PRINTABLE)]
 Ground = Literal["needed_here", "unsuitable", "withdrawn", "other"]
 """工作需要、人选不合适、申请撤回、其他: why nothing comes of a secondment."""
 
@@ -39,7 +39,7 @@ class PersonRegistered(Fact, frozen=True, kw_only=True):
 
 
 class PersonMoved(Fact, frozen=True, kw_only=True):
-    """调动: serves elsewhere from the day ``since`` on; in another town the years of service begin anew."""
+    """调动. ``since`` is the day since which the person has served in the town: a new one only in another town."""
 
     town: str
     department: str
@@ -135,7 +135,7 @@ class RegisterPerson(Request, frozen=True, kw_only=True, tag="person.register.v1
 
 
 class MovePerson(Request, frozen=True, kw_only=True, tag="person.move.v1"):
-    """Let a person serve elsewhere from the day ``since`` on."""
+    """Let a person serve elsewhere, since the day ``since``."""
 
     person: str
     town: str

@@ -7,7 +7,7 @@ from msgspec import Meta, Struct
 
 from events.envelope import Fact, Request
 from events.file import MAX_FILE_BYTES, FileSize, MediaType
-from events.patterns import END
+from events.patterns import PRINTABLE
 from events.private import Sealed, Words
 
 Channel = Literal["hotline", "app", "village", "web"]
@@ -15,7 +15,7 @@ Appeal = Literal["enquiry", "help", "complaint", "tip", "suggestion"]
 """诉求类型: 咨询、求助、投诉、举报、建议."""
 
 Line = Annotated[str, Meta(max_length=200)]
-Person = Annotated[str, Meta(min_length=1, max_length=100, pattern=rf"^[^\x00-\x1f\x7f]+{END}")]
+Person = Annotated[str, Meta(min_length=1, max_length=100, pattern=PRINTABLE)]
 """Who acts: a named person or post. Whoever acts for the township stands in the log by name."""
 
 RefusalGround = Literal["court", "petition", "discipline", "secret", "out_of_area", "not_genuine", "emergency_line"]

@@ -28,10 +28,7 @@ def registered(rows: Rows, recorded: Recorded, fact: p.PersonRegistered) -> None
 
 def moved(rows: Rows, recorded: Recorded, fact: p.PersonMoved) -> None:
     """调动."""
-    row = rows.get(recorded.stream)
-    assert row is not None, "a person's stream begins with the register"
-    since = row["since"] if fact.town == row["town"] else fact.since.isoformat()
-    rows.put({**row, "town": fact.town, "department": fact.department, "since": since})
+    _change(rows, recorded, town=fact.town, department=fact.department, since=fact.since.isoformat())
 
 
 def party_relation_transferred(rows: Rows, recorded: Recorded, fact: p.PartyRelationTransferred) -> None:

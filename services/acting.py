@@ -79,7 +79,7 @@ _KNOWN = ("request", "case", "call", "department", "report", "number")
 _NOTHING = Sealed("", b"")
 _TWO_MONTHS = timedelta(days=31)
 _NAMES = ("name", "number")
-"""What users and persons are called by; an act about one names the stream instead, unless it is the first."""
+"""By what people call users and persons, where the act itself has only the stream."""
 _SHORTEST_PHONE, _LONGEST_PHONE = 3, 20
 
 ANY_ACT = union_of(tuple(PERSONAL.values()))

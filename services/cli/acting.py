@@ -1,8 +1,9 @@
 """What operators, departments, reviewers and clerks do, each as one command, in the name of a user who may."""
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -19,7 +20,7 @@ from services.acting import Acting
 from services.cli.houses import DEFAULT_DATA, Data, Json, checked, drain, existing_house, find_case, known_user
 from services.cli.screen import Exit, out, print_json
 from services.decisions import Rejected
-from services.runtime.batch import Submission
+from services.runtime.batch import Answer, Submission
 from services.runtime.errors import HujiaoError
 from services.wiring import House
 
@@ -48,23 +49,35 @@ def _decide(case: str, options: Options, make: Callable[[House, str], Request]) 
     """Decide one act, let the services react, and say what became of it."""
     with existing_house(options.data) as house:
         found = find_case(house, case)
-        request = checked(house, make(house, found))
-        answer = house.ledger.decide(submission(house, request, options))
-        drain(house)
+        answer = decide(house, make(house, found), options)
         phase = (Questions(house.views.database).case(found) or {})["case"]["phase"]
-    shown = {"status": answer.status, "reason": answer.reason, "facts": answer.facts, "case": found, "phase": phase}
+    return tell(answer, options, {"case": found, "phase": phase}, f" Case {found} is now {phase}.")
+
+
+def decide(house: House, request: Request, options: Options) -> Answer:
+    """Decide an act, and let the services react."""
+    answer = house.ledger.decide(_submission(house, checked(house, request), options))
+    drain(house)
+    return answer
+
+
+def tell(answer: Answer, options: Options, known: Mapping[str, str] = MappingProxyType({}), and_so: str = "") -> Exit:
+    """Say what became of an act, with what else is ``known`` of it.
+
+    Raises:
+        Rejected: when it was.
+    """
     if options.as_json:
-        print_json(shown)
+        print_json({"status": answer.status, "reason": answer.reason, "facts": answer.facts, **known})
     if answer.status == "rejected":
         raise Rejected(answer.reason)
     if not options.as_json:
         new = answer.facts and not answer.repeated
-        done = f"{answer.facts} facts recorded" if new else "it was done already"
-        out.print(f"Done: {done}. Case {found} is now {phase}.")
+        out.print(f"Done: {f'{answer.facts} facts recorded' if new else 'it was done already'}.{and_so}")
     return Exit.DONE
 
 
-def submission(house: House, request: Request, options: Options) -> Submission:
+def _submission(house: House, request: Request, options: Options) -> Submission:
     """The act in the name of ``--by``: of a user, once there are any, and then only what that user may do."""
     record = options.record or secrets.token_hex(8)
     if not house.users():

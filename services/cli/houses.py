@@ -112,6 +112,18 @@ def known_user(house: House, name: str) -> User:
     return found
 
 
+def town_code(house: House, name: str) -> str:
+    """The code of the town of this name, alias or code.
+
+    Raises:
+        HujiaoError: when there is none.
+    """
+    known = house.ledger.rules.town_by_name
+    if name not in known:
+        raise HujiaoError(f"town: expected one of {', '.join(sorted(known))}, found {name!r}")
+    return known[name].code
+
+
 def drain(house: House) -> None:
     """Have the services react to what was just decided, unless others are there to do it."""
     if house.setting(RUNS) == APART:

@@ -1,7 +1,7 @@
 """`person`: the register of who works where, and 借调 from its request to the return."""
 
 from collections.abc import Callable
-from datetime import date, datetime
+from datetime import date
 from typing import Annotated
 
 from cyclopts import App, Parameter
@@ -20,12 +20,10 @@ from events.person import (
     TransferPartyRelation,
 )
 from projections.queries import Questions
-from services.cli.acting import Options, submission
-from services.cli.houses import DEFAULT_DATA, Data, Json, checked, drain, existing_house
-from services.cli.screen import Exit, out, print_json, table
-from services.decisions import Rejected
+from services.cli.acting import Options, decide, tell
+from services.cli.houses import DEFAULT_DATA, Data, Json, existing_house, town_code
+from services.cli.screen import Exit, print_json, table
 from services.people.person import person_id
-from services.runtime.errors import HujiaoError
 from services.wiring import House
 
 person = App(
@@ -34,30 +32,14 @@ person = App(
 secondment = App(name="secondment", help="借调: requested, consented to, approved, begun by itself, ended.")
 person.command(secondment)
 
-Day = Annotated[datetime, Parameter(help="A day in Asia/Shanghai: 2026-12-01.")]
+Day = Annotated[date, Parameter(help="A day in Asia/Shanghai: 2026-12-01.")]
 _COLUMNS = ("number", "name", "town", "department", "since", "employer", "secondment", "lent_to", "lent_from", "back")
 
 
 def _decide(options: Options, make: Callable[[House], Request]) -> Exit:
     with existing_house(options.data) as house:
-        request = checked(house, make(house))
-        answer = house.ledger.decide(submission(house, request, options))
-        drain(house)
-    if options.as_json:
-        print_json({"status": answer.status, "reason": answer.reason, "facts": answer.facts})
-    if answer.status == "rejected":
-        raise Rejected(answer.reason)
-    if not options.as_json:
-        new = answer.facts and not answer.repeated
-        out.print(f"Done: {answer.facts} facts recorded." if new else "It was done already.")
-    return Exit.DONE
-
-
-def _town(house: House, name: str) -> str:
-    known = house.ledger.rules.town_by_name
-    if name not in known:
-        raise HujiaoError(f"town: expected one of {', '.join(sorted(known))}, found {name!r}")
-    return known[name].code
+        answer = decide(house, make(house), options)
+    return tell(answer, options)
 
 
 @person.command
@@ -93,9 +75,9 @@ def register(
             number=number,
             name=name,
             employer=employer,
-            town=_town(house, town),
+            town=town_code(house, town),
             department=department,
-            since=since.date(),
+            since=since,
             by=options.by,
             skills=tuple(skill or ()),
             party_relation=party,
@@ -109,8 +91,8 @@ def move(number: str, *, town: str, department: str, since: Day, options: Option
     """Let a person serve elsewhere; in another town the years of service begin anew."""
 
     def make(house: House) -> Request:
-        code, day = _town(house, town), since.date()
-        return MovePerson(person=person_id(number), town=code, department=department, since=day, by=options.by)
+        code = town_code(house, town)
+        return MovePerson(person=person_id(number), town=code, department=department, since=since, by=options.by)
 
     return _decide(options, make)
 
@@ -136,10 +118,9 @@ def list_people(*, data: Data = DEFAULT_DATA, as_json: Json = False) -> Exit:
 @secondment.command
 def request(number: str, to: str, *, start: Day, back: Day, options: Options) -> Exit:
     """Ask for a person from one day until another, on which they are in the town again."""
-    days: tuple[date, date] = (start.date(), back.date())
     return _decide(
         options,
-        lambda house: RequestSecondment(person=person_id(number), to=to, start=days[0], back=days[1], by=options.by),
+        lambda house: RequestSecondment(person=person_id(number), to=to, start=start, back=back, by=options.by),
     )
 
 

@@ -13,7 +13,7 @@ from rich.text import Text
 from events.report import ReportSubmitted, ReportWords
 from projections.queries import Questions
 from services.acting import Acting
-from services.cli.houses import DEFAULT_DATA, Data, Json, existing_house, find_case, known_user
+from services.cli.houses import DEFAULT_DATA, Data, Json, existing_house, find_case, known_user, town_code
 from services.cli.screen import Exit, as_text, out, print_json, progress, table
 from services.history import case_as_of, facts_of_case, position_at, views_as_of
 from services.reasons import explain as explain_case
@@ -71,11 +71,7 @@ def case(
 def board(*, town: str = "", limit: Limit = 50, data: Data = DEFAULT_DATA, as_json: Json = False) -> Exit:
     """Show what is open: who owes what until when, overdue first; at most --limit rows of each platform."""
     with existing_house(data) as house:
-        if town:
-            known = house.ledger.rules.town_by_name
-            if town not in known:
-                raise HujiaoError(f"town: expected one of {', '.join(sorted(known))}, found {town!r}")
-            town = known[town].code
+        town = town_code(house, town) if town else ""
         now = max(house.clock.now(), house.ledger.recorded_at)
         found = Questions(house.views.database).board(now, town, limit=limit)
     if as_json:

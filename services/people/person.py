@@ -52,16 +52,8 @@ Facts = (
     | SecondmentOverdue
     | SecondmentEnded
 )
-Steps = (
-    RequestSecondment
-    | ConsentToSecondment
-    | ApproveSecondment
-    | RefuseSecondment
-    | StartSecondment
-    | MissReturn
-    | EndSecondment
-)
-Requests = RegisterPerson | MovePerson | TransferPartyRelation | Steps
+Steps = ConsentToSecondment | ApproveSecondment | RefuseSecondment | StartSecondment | MissReturn | EndSecondment
+Requests = RegisterPerson | MovePerson | TransferPartyRelation | RequestSecondment | Steps
 
 Stage = Literal["requested", "consented", "approved", "away", "overdue"]
 """已申请、镇党委已同意、区人事已批准、借出、逾期未归."""
@@ -106,21 +98,11 @@ def person_id(number: str) -> str:
 def evolve(state: Employee | None, fact: Facts) -> Employee:
     """Fold one fact of a person's stream."""
     if isinstance(fact, PersonRegistered):
-        return Employee(
-            fact.number,
-            fact.name,
-            fact.employer,
-            fact.town,
-            fact.department,
-            fact.since,
-            fact.skills,
-            fact.party_relation,
-        )
+        return Employee(**structs.asdict(fact))
     assert state is not None, "a person's stream begins with the register"
     match fact:
         case PersonMoved():
-            since = state.since if fact.town == state.town else fact.since
-            return structs.replace(state, town=fact.town, department=fact.department, since=since)
+            return structs.replace(state, town=fact.town, department=fact.department, since=fact.since)
         case PartyRelationTransferred():
             return structs.replace(state, party_relation=fact.to)
         case SecondmentRequested():
@@ -210,7 +192,8 @@ def _move(state: Employee, request: MovePerson, rules: RuleBook) -> tuple[Person
         raise Rejected(f"expected a person who is not lent, found a secondment to {state.secondment.to} under way")
     if request.since < state.since:
         raise Rejected(f"since: expected a day after {state.since}, when service here began, found {request.since}")
-    return (PersonMoved(town=request.town, department=request.department, since=request.since),)
+    since = state.since if request.town == state.town else request.since
+    return (PersonMoved(town=request.town, department=request.department, since=since),)
 
 
 def _request(
@@ -290,8 +273,6 @@ def _go_on(state: Employee, request: Steps, now: datetime) -> tuple[Fact, ...]:
                 raise Rejected(f"expected a person who is away, found the secondment {secondment.stage}")
             today = _today(now)
             return (SecondmentEnded(**about, on=today, by=request.by, late=today > secondment.back),)
-        case RequestSecondment():
-            raise AssertionError("a request is decided before")
         case _:
             assert_never(request)
 

@@ -1,4 +1,4 @@
-"""The processes of a township that runs apart: what each ``hujiao run SERVICE`` puts together and how it ends.
+"""One service as a process: what all of them share, and how ``hujiao run SERVICE`` begins and ends.
 
 Every service that decides embeds the same ledger over the same log; what a broker brings is remembered there. So any
 process may end at any moment, or run twice, and nothing is lost or done twice.

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 from litestar.exceptions import HTTPException
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
+from pypinyin import Style, pinyin
 
 from events.envelope import Recorded
 from events.private import Sealed
@@ -153,8 +154,9 @@ class Window:
 
     def people(self, user: User) -> list[Found]:
         """人员: the register of the user's town, or of all, each with what the user could do about a secondment."""
+        possible = self.acting.possible_of_person
         rows = self.questions.people(user.unit.town)
-        return [row | {"acts": self.acting.possible_of_person(user, row["number"])} for row in rows]
+        return [row | {"acts": possible(user, row["number"]) if row["secondment"] else []} for row in rows]
 
     def notices(self, town: str, limit: int) -> list[Found]:
         """Published notices, newest first: what everybody may read."""
@@ -198,8 +200,6 @@ class Window:
 @cache
 def _pinyin(name: str) -> str:
     """How a name is spelled in pinyin, a syllable for each sign; with ``/`` between where there are several ways."""
-    from pypinyin import Style, pinyin  # noqa: PLC0415  # a dictionary of phrases, and half a second
-
     short = _COMMUNITY.sub("社区", name).replace("村民委员会", "村")
     spelled = pinyin(short, style=Style.NORMAL, heteronym=True)
     return " ".join("/".join(dict.fromkeys(ways)) for ways in spelled)

@@ -231,7 +231,7 @@ def measure(folder: Path, reports: int) -> None:
                 headers = {"authorization": f"Bearer {given[role]}"}
                 ours, theirs, size = medians_ms(
                     lambda path=path, headers=headers: client.get(path, headers=headers),  # type: ignore[misc]  # bound at once
-                    lambda name=name: plain.get(f"/{name}"),  # type: ignore[misc]
+                    lambda name=name: plain.get(f"/{name}"),  # type: ignore[misc]  # as above
                 )
                 missed = "" if ours < AIM_MS else "   MISSED"
                 print(f"{name:<24} {size:>9,} {ours:>8.1f} {theirs:>8.1f} {ours / theirs:>6.2f}{missed}", flush=True)

@@ -131,7 +131,7 @@ def decide(state: Employee | None, request: Requests, now: datetime, rules: Rule
         raise Rejected("person: expected one of the register, found none with this number")
     match request:
         case MovePerson():
-            return _move(state, request, rules)
+            return _move(state, request, now, rules)
         case TransferPartyRelation():
             return () if request.to == state.party_relation else (PartyRelationTransferred(to=request.to),)
         case RequestSecondment():
@@ -165,8 +165,7 @@ def _register(
     if request.person != person_id(request.number):
         raise Rejected(f"person: expected the stream of {request.number}, found {request.person}")
     _check_place(request.town, request.department, rules)
-    if request.since > _today(now):
-        raise Rejected(f"since: expected a day that has come, found {request.since}")
+    _check_come(request.since, now)
     wanted = PersonRegistered(
         number=request.number,
         name=request.name,
@@ -184,14 +183,15 @@ def _register(
     raise Rejected(f"number: expected one that nobody has, found {state.number} of {state.name}")
 
 
-def _move(state: Employee, request: MovePerson, rules: RuleBook) -> tuple[PersonMoved, ...]:
+def _move(state: Employee, request: MovePerson, now: datetime, rules: RuleBook) -> tuple[PersonMoved, ...]:
     _check_place(request.town, request.department, rules)
     if (request.town, request.department) == (state.town, state.department):
         return ()
     if state.secondment is not None:
         raise Rejected(f"expected a person who is not lent, found a secondment to {state.secondment.to} under way")
+    _check_come(request.since, now)
     if request.since < state.since:
-        raise Rejected(f"since: expected a day after {state.since}, when service here began, found {request.since}")
+        raise Rejected(f"since: expected {state.since}, when service here began, or later, found {request.since}")
     since = state.since if request.town == state.town else request.since
     return (PersonMoved(town=request.town, department=request.department, since=since),)
 
@@ -304,6 +304,11 @@ def _check_place(town: str, department: str, rules: RuleBook) -> None:
     if department not in rules.departments or town in rules.departments[department].absent_in:
         here = sorted(code for code, known in rules.departments.items() if town not in known.absent_in)
         raise Rejected(f"department: expected one of {', '.join(here)}, found {department!r}")
+
+
+def _check_come(day: date, now: datetime) -> None:
+    if day > _today(now):
+        raise Rejected(f"since: expected a day that has come, found {day}")
 
 
 def _today(now: datetime) -> date:

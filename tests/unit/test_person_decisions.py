@@ -129,6 +129,16 @@ def test_in_another_town_the_years_of_service_begin_anew(served: Past) -> None:
     assert "R-SEC-1" in served.refusal(ask())
 
 
+def test_nobody_is_moved_on_a_day_that_has_not_come_or_before_they_came(served: Past) -> None:
+    tomorrow = MovePerson(person=LI, town=GAOCUN, department="D08", since=date(2026, 11, 24), by=HER_TOWN)
+    before = MovePerson(person=LI, town=GAOCUN, department="D08", since=date(2020, 1, 1), by=HER_TOWN)
+
+    assert served.refusal(tomorrow) == "since: expected a day that has come, found 2026-11-24"
+    assert served.refusal(before).startswith(
+        f"since: expected {add_months(START, -25)}, when service here began, or later"
+    )
+
+
 def test_a_party_relation_is_transferred_once(served: Past) -> None:
     transfer = TransferPartyRelation(person=LI, to="town_committee", by=COMMITTEE)
 

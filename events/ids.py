@@ -36,6 +36,11 @@ def call_of(case: str, platform: str, attempt: int) -> str:
     return child_id("call", case, platform, str(attempt))
 
 
+def mobilisation_of(case: str) -> str:
+    """The stream of the turn-out for a case."""
+    return child_id("mobilisation", case)
+
+
 def outcome_of(case: str) -> str:
     """The stream of what is told to the public about a case."""
     return child_id("outcome", case)

@@ -5,12 +5,31 @@ from projections.calls import CALLS
 from projections.cases import CASES
 from projections.files import FILES
 from projections.legs import LEGS
+from projections.mobilisations import MOBILISATIONS, RESPONDERS
 from projections.notices import NOTICES
 from projections.people import PEOPLE
 from projections.reports import REPORTS
+from projections.roster import GAPS, ROSTER, SHIFTS
 from projections.timeline import TIMELINE
 from projections.triage import TRIAGE
 from projections.view import View
 from projections.workload import WORKLOAD
 
-VIEWS: tuple[View, ...] = (REPORTS, CASES, TIMELINE, CALLS, LEGS, FILES, BOARD, TRIAGE, WORKLOAD, NOTICES, PEOPLE)
+VIEWS: tuple[View, ...] = (
+    REPORTS,
+    CASES,
+    TIMELINE,
+    CALLS,
+    LEGS,
+    FILES,
+    BOARD,
+    TRIAGE,
+    WORKLOAD,
+    NOTICES,
+    PEOPLE,
+    ROSTER,
+    SHIFTS,
+    GAPS,
+    MOBILISATIONS,
+    RESPONDERS,
+)

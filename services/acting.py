@@ -19,7 +19,7 @@ from events.case import CaseOpened
 from events.catalog import union_of
 from events.edge import OpenedReport, ReportLine
 from events.envelope import Request, kind_of
-from events.ids import is_stream_id, outcome_of
+from events.ids import is_stream_id, mobilisation_of, outcome_of
 from events.outcome import PublishOutcome
 from events.person import RegisterPerson
 from events.private import Sealed
@@ -35,6 +35,7 @@ from services.intake.line import BadLine, placed
 from services.intake.words import open_case
 from services.people.authority import ACTS, WORDS, Forbidden, may_act, may_read_words, sights_of
 from services.people.person import Employee, person_id
+from services.people.roster import Roster, roster_of, rosters_of
 from services.people.user import User, user_id
 from services.platforms.words import may_open
 from services.rules.book import CATCH_ALL
@@ -78,8 +79,8 @@ _ABOUT_PEOPLE = ("person.consent-to-secondment.v1", "person.approve-secondment.v
 _KNOWN = ("request", "case", "call", "department", "report", "number")
 _NOTHING = Sealed("", b"")
 _TWO_MONTHS = timedelta(days=31)
-_NAMES = ("name", "number")
-"""By what people call users and persons, where the act itself has only the stream."""
+_NAMES = ("name", "number", "case")
+"""By what people call users, persons and turn-outs, where the act itself has only the stream."""
 _SHORTEST_PHONE, _LONGEST_PHONE = 3, 20
 
 ANY_ACT = union_of(tuple(PERSONAL.values()))
@@ -183,6 +184,10 @@ class Acting:
         """Which unit an act is about, and the fields of it that we know."""
         if act in (AddUser, DisableUser):
             return Unit(), {"user": user_id(str(asked.get("name", "")))}
+        if "roster" in act.__struct_fields__:
+            return self._about_roster(act, asked)
+        if "mobilisation" in act.__struct_fields__:
+            return self._about_mobilisation(asked)
         if "person" in act.__struct_fields__:
             return self._about_person(act, asked)
         if "call" in act.__struct_fields__:
@@ -195,6 +200,25 @@ class Acting:
             return Unit(opened.town, opened.village), known | ({"report": opened.report} if act is RefuseReport else {})
         submitted = self._first(asked, "report", ReportSubmitted)
         return Unit(submitted.town, submitted.village), {}
+
+    def _about_roster(self, act: type[Request], asked: Asked) -> tuple[Unit, Asked]:
+        """A platform's head deploys the people of the platform's own departments."""
+        town = str(asked.get("town", ""))
+        rules = self._house.ledger.rules
+        if town not in rules.towns:
+            raise BadAct(f"town: expected one of {', '.join(sorted(rules.towns))}, found {town[:40]!r}")
+        roster: Roster | None = self._state(roster_of(town))
+        member = (roster or Roster()).members.get(str(asked.get("number", "")))
+        home = rules.departments.get(member.department) if member is not None else None
+        return Unit(town, platform=home.platform if home is not None else ""), {"roster": roster_of(town)}
+
+    def _about_mobilisation(self, asked: Asked) -> tuple[Unit, Asked]:
+        opened = self._first(asked, "case", CaseOpened)
+        rules = self._house.ledger.rules
+        case: Case = self._state(asked["case"])
+        known = {"mobilisation": mobilisation_of(asked["case"]), "rosters": rosters_of(opened.town, rules)}
+        platform = rules.departments[rules.matter(case.matter).lead].platform
+        return Unit(opened.town, opened.village, platform, str(asked.get("department", ""))), known
 
     def _about_person(self, act: type[Request], asked: Asked) -> tuple[Unit, Asked]:
         stream = person_id(str(asked["number"])) if "number" in asked else str(asked.get("person", ""))

@@ -11,6 +11,14 @@ from events.call import AcknowledgeCall, AttachProof, ContactReporter, FileResul
 from events.case import ApproveResult, ClassifyCase, ExplainCase, FollowUp, SendBackResult
 from events.district import ConfigureDistrict
 from events.envelope import Request
+from events.mobilisation import (
+    ConfirmResponders,
+    DeclineResponder,
+    Muster,
+    OrderMobilisation,
+    ReviewMobilisation,
+    StandDown,
+)
 from events.outcome import PublishOutcome, WithholdOutcome
 from events.person import (
     ApproveSecondment,
@@ -23,6 +31,17 @@ from events.person import (
     TransferPartyRelation,
 )
 from events.report import EraseReport, RefuseReport, SubmitReport
+from events.roster import (
+    DeployPerson,
+    EndLeave,
+    FillPost,
+    GrantLeave,
+    PassShift,
+    ReleasePerson,
+    RemoveShift,
+    SetShift,
+    VacatePost,
+)
 from events.user import AddUser, DisableUser, Unit, UserRole
 from projections.sight import Sight
 from services.decisions import Rejected
@@ -38,11 +57,12 @@ Page = Literal[
     "notices",
     "openings",
     "people",
+    "roster",
     "users",
     "figures",
     "clock",
 ]
-"""看板、登记、分派、收件、审核、回访、公开、查阅记录、人员、用户、数字、演示时钟."""
+"""看板、登记、分派、收件、审核、回访、公开、查阅记录、人员、值班、用户、数字、演示时钟."""
 
 
 class Forbidden(Rejected):
@@ -71,6 +91,8 @@ _TRIAGE: tuple[UserRole, ...] = ("intake_clerk", "command_centre")
 _REVIEW: tuple[UserRole, ...] = ("reviewer",)
 _COMMITTEE: tuple[UserRole, ...] = ("town_committee",)
 _PERSONNEL: tuple[UserRole, ...] = ("personnel",)
+_COMMAND: tuple[UserRole, ...] = ("command_centre",)
+_COMMANDING: tuple[UserRole, ...] = ("command_centre", "platform_head")
 _HANDLING: tuple[UserRole, ...] = ("intake_clerk", "command_centre", "platform_head", "department_officer")
 
 ACTS: Mapping[type[Request], tuple[UserRole, ...]] = {
@@ -97,6 +119,21 @@ ACTS: Mapping[type[Request], tuple[UserRole, ...]] = {
     ApproveSecondment: _PERSONNEL,
     RefuseSecondment: (*_COMMITTEE, *_PERSONNEL),
     EndSecondment: _COMMITTEE,
+    FillPost: _COMMITTEE,
+    VacatePost: _COMMITTEE,
+    SetShift: _COMMAND,
+    PassShift: _COMMAND,
+    RemoveShift: _COMMAND,
+    GrantLeave: _COMMAND,
+    EndLeave: _COMMAND,
+    DeployPerson: ("platform_head",),
+    ReleasePerson: ("platform_head",),
+    OrderMobilisation: _COMMANDING,
+    ConfirmResponders: _DEPARTMENT,
+    DeclineResponder: _DEPARTMENT,
+    Muster: (*_COMMANDING, *_DEPARTMENT),
+    StandDown: _COMMANDING,
+    ReviewMobilisation: _COMMANDING,
     EraseReport: ("privacy_officer",),
     ConfigureDistrict: ("administrator",),
     AddUser: ("administrator",),
@@ -122,6 +159,7 @@ PAGES: Mapping[Page, tuple[UserRole, ...]] = {
     "notices": ("reviewer", "privacy_officer"),
     "openings": ("privacy_officer",),
     "people": (*_COMMITTEE, *_PERSONNEL),
+    "roster": (*_COMMANDING, *_COMMITTEE),
     "users": ("administrator",),
     "figures": ("command_centre", "district_command", "analyst", "administrator"),
     "clock": ("command_centre", "district_command", "administrator"),

@@ -126,11 +126,12 @@ class Member(Struct, frozen=True):
 
 
 class Roster(Struct, frozen=True):
-    """A town's people by staff number, their posts, and the shifts that are not over."""
+    """A town's people by staff number, their posts, and the shifts that are not over; ``told`` is the newest check."""
 
     members: dict[str, Member] = {}
     posts: tuple[Appointment, ...] = ()
     shifts: dict[str, Shift] = {}
+    told: CoverChecked | None = None
 
     def keeps(self, post: Post, platform: str) -> bool:
         """Whether the roster has anything to say about who answers for a post."""
@@ -239,7 +240,7 @@ def evolve(state: Roster | None, fact: Facts) -> Roster:
         case PersonReleased():
             return _change(state, (fact.number,), deployed_to="")
         case CoverChecked():
-            return _forget(state, fact.start)
+            return structs.replace(_forget(state, fact.start), told=fact)
         case _:
             assert_never(fact)
 

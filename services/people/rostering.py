@@ -47,6 +47,9 @@ Requests = (
 )
 
 LONGEST_SHIFT = timedelta(days=7)
+LONGEST_AHEAD = timedelta(days=366)
+"""How far ahead anybody is planned for, and how long anybody is away or deployed."""
+LONGEST_SERVICE = timedelta(days=60 * 366)
 
 
 def decide(state: Roster | None, request: Requests, now: datetime, rules: RuleBook) -> tuple[Fact, ...]:
@@ -54,7 +57,7 @@ def decide(state: Roster | None, request: Requests, now: datetime, rules: RuleBo
     state = state or Roster()
     match request:
         case FillPost():
-            return _fill_post(state, request, rules)
+            return _fill_post(state, request, now, rules)
         case VacatePost():
             return _vacate_post(state, request)
         case SetShift():
@@ -82,13 +85,16 @@ def decide(state: Roster | None, request: Requests, now: datetime, rules: RuleBo
             gaps = tuple(
                 gap for cover in kept for gap in state.gaps(cover.post, cover.platform, max(now, request.start), end)
             )
-            return (CoverChecked(town=request.town, start=request.start, end=end, gaps=gaps),)
+            checked = CoverChecked(town=request.town, start=request.start, end=end, gaps=gaps)
+            return () if checked == state.told else (checked,)
         case _:
             assert_never(request)
 
 
-def _fill_post(state: Roster, request: FillPost, rules: RuleBook) -> tuple[Fact, ...]:
+def _fill_post(state: Roster, request: FillPost, now: datetime, rules: RuleBook) -> tuple[Fact, ...]:
     _member(state, request.number)
+    if abs(request.since - now.date()) > LONGEST_SERVICE:
+        raise Rejected(f"since: expected a day of somebody's service, found {request.since}")
     _check_platform(request.post, request.platform, rules)
     held = Appointment(request.post, request.platform, request.number, request.rank, request.since)
     if held in state.posts:
@@ -178,8 +184,8 @@ def _deploy(state: Roster, request: DeployPerson, now: datetime, rules: RuleBook
     department = rules.departments.get(request.department)
     if department is None or request.town in department.absent_in or request.department == member.department:
         raise Rejected(f"department: expected another one of the town, found {request.department!r}")
-    if request.until <= now:
-        raise Rejected(f"until: expected a moment after {now}, found {request.until}")
+    if not now < request.until <= now + LONGEST_AHEAD:
+        raise Rejected(f"until: expected a moment within {LONGEST_AHEAD.days} days from {now}, found {request.until}")
     if member.deployed_to == request.department:
         return ()
     if not member.free(now):
@@ -218,6 +224,8 @@ def _check_span(start: datetime, end: datetime, now: datetime) -> None:
         raise Rejected(f"end: expected a moment after {start}, found {end}")
     if end <= now:
         raise Rejected(f"end: expected a moment after {now}, found {end}")
+    if end > now + LONGEST_AHEAD or start < now - LONGEST_AHEAD:
+        raise Rejected(f"end: expected a time within {LONGEST_AHEAD.days} days, found {start} to {end}")
 
 
 def _overlap(one: Shift | Leave, other: Shift | Leave) -> bool:

@@ -345,8 +345,10 @@ FACTS: Mapping[str, Fact] = {
         skills=("测绘", "无人机"),
         party_relation="town_committee",
     ),
-    "person.moved.v1": person.PersonMoved(town="445303101", department="D08", since=date(2026, 11, 23)),
-    "person.party-relation-transferred.v1": person.PartyRelationTransferred(to="bureau"),
+    "person.moved.v1": person.PersonMoved(
+        town="445303101", department="D08", since=date(2026, 11, 23), from_town="445303100"
+    ),
+    "person.party-relation-transferred.v1": person.PartyRelationTransferred(to="bureau", town="445303100"),
     "person.secondment-requested.v1": person.SecondmentRequested(
         **LENT, to="区城管局", start=START, back=BACK, by="张三"
     ),
@@ -504,7 +506,7 @@ REQUESTS: Mapping[str, Request] = {
         account=WORDS,
         reply="已查处，现场已恢复。",
     ),
-    "call.miss-clock.v1": call.MissClock(call=CALL, department="D15", clock="arrive", step=2),
+    "call.miss-clock.v1": call.MissClock(call=CALL, department="D15", clock="arrive", step=2, town="445303100"),
     "call.alert.v1": call.AlertDepartment(call=CALL, department="D15", channels=("duty-gateway", "duty-mail")),
     "call.note-delivery.v1": call.NoteDelivery(call=CALL, department="D15", channel="duty-gateway"),
     "call.note-delivery-failure.v1": call.NoteDeliveryFailure(
@@ -548,7 +550,7 @@ REQUESTS: Mapping[str, Request] = {
     "person.consent-to-secondment.v1": person.ConsentToSecondment(person=PERSON, by="镇党委"),
     "person.approve-secondment.v1": person.ApproveSecondment(person=PERSON, by="区人事"),
     "person.refuse-secondment.v1": person.RefuseSecondment(person=PERSON, ground="needed_here", by="镇党委"),
-    "person.start-secondment.v1": person.StartSecondment(person=PERSON),
+    "person.start-secondment.v1": person.StartSecondment(person=PERSON, town="445303100"),
     "person.miss-return.v1": person.MissReturn(person=PERSON),
     "person.end-secondment.v1": person.EndSecondment(person=PERSON, by="李敏"),
     "roster.join.v1": roster.JoinRoster(roster=ROSTER, town="445303100", person=PERSON),

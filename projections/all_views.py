@@ -4,6 +4,7 @@ from projections.board import BOARD
 from projections.calls import CALLS
 from projections.cases import CASES
 from projections.files import FILES
+from projections.launch_attempts import LAUNCH_ATTEMPTS
 from projections.legs import LEGS
 from projections.notices import NOTICES
 from projections.people import PEOPLE
@@ -13,4 +14,17 @@ from projections.triage import TRIAGE
 from projections.view import View
 from projections.workload import WORKLOAD
 
-VIEWS: tuple[View, ...] = (REPORTS, CASES, TIMELINE, CALLS, LEGS, FILES, BOARD, TRIAGE, WORKLOAD, NOTICES, PEOPLE)
+VIEWS: tuple[View, ...] = (
+    REPORTS,
+    CASES,
+    TIMELINE,
+    CALLS,
+    LEGS,
+    FILES,
+    BOARD,
+    TRIAGE,
+    WORKLOAD,
+    NOTICES,
+    PEOPLE,
+    LAUNCH_ATTEMPTS,
+)

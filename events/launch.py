@@ -30,15 +30,15 @@ Duration = Annotated[str, Meta(pattern=rf"^([1-9][0-9]{{0,3}}(min|h|wh|wd|d))?{E
 class LaunchItem(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """One line of the list: for this matter a town may call this bureau on this platform of the district.
 
-    With ``conditions`` only on one of them, and with evidence; ``evidence`` says which. An empty ``platform`` is the
-    bureau's own. The limits are those of the handling class unless they are given here.
+    With ``conditions`` only on one of them, and with evidence; ``evidence_required`` says which. An empty
+    ``platform`` is the bureau's own. The limits are those of the handling class unless they are given here.
     """
 
     matter: str
     bureau: str
     platform: str = ""
     conditions: tuple[Condition, ...] = ()
-    evidence: Text = ""
+    evidence_required: Text = ""
     acknowledge: Duration = ""
     arrive: Duration = ""
     legal_basis: Text = ""

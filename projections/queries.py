@@ -160,6 +160,33 @@ class Questions:
         with self._database.reading() as connection:
             return _rows(connection, sql, town=town)
 
+    def launch_attempts(self, town: str = "", limit: int = 1000) -> list[Found]:
+        """Attempts of a town, or of all, to call the district: the newest first."""
+        seen, values = within(self._sights, "launch_attempts")
+        of_town = "town = :town AND " if town else ""
+        sql = f'SELECT * FROM launch_attempts WHERE {of_town}{seen} ORDER BY at DESC, "case", version LIMIT :limit'
+        with self._database.reading() as connection:
+            return _rows(connection, sql, town=town, limit=limit, **values)
+
+    def at_district(self, limit: int = 200) -> dict[str, list[Found]]:
+        """What waits at the district: under ``waiver`` cases whose town was refused, under ``district`` those there."""
+        seen, values = within(self._sights, "cases")
+        at_work = "phase IN ('calling', 'in_progress')"
+        parts = {
+            "waiver": f"level = 'town' AND asked = 'refused' AND {at_work}",
+            "district": f"level = 'district' AND {at_work}",
+        }
+        with self._database.reading() as connection:
+            return {
+                name: _rows(
+                    connection,
+                    f'SELECT * FROM cases WHERE {condition} AND {seen} ORDER BY "case" LIMIT :limit',
+                    limit=limit,
+                    **values,
+                )
+                for name, condition in parts.items()
+            }
+
     def find_case(self, reference: str) -> list[str]:
         """The cases that a receipt, a case's id or the beginning of one can mean."""
         sql = (

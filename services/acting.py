@@ -212,10 +212,15 @@ class Acting:
             if act is RefuseReport:
                 known["report"] = opened.report
             if act is CallDistrict:
-                known["nth"] = self._state(asked["case"]).district_calls + 1
+                known["nth"] = self.next_district_call(asked["case"])
             return Unit(opened.town, opened.village), known
         submitted = self._first(asked, "report", ReportSubmitted)
         return Unit(submitted.town, submitted.village), {}
+
+    def next_district_call(self, case: str) -> int:
+        """Which call of the case to the district would be the next, from 1."""
+        state: Case = self._state(case)
+        return state.district_calls + 1
 
     def _about_person(self, act: type[Request], asked: Asked) -> tuple[Unit, Asked]:
         stream = person_id(str(asked["number"])) if "number" in asked else str(asked.get("person", ""))

@@ -16,7 +16,7 @@ from tests.unit.past import MONDAY, Past, with_district
 
 TODAY = date(2026, 11, 23)
 SAND = LaunchItem(matter="403", bureau="B09")
-LAND = LaunchItem(matter="404", bureau="B07", conditions=("cross_town", "headcount"), evidence="现场照片")
+LAND = LaunchItem(matter="404", bureau="B07", conditions=("cross_town", "headcount"), evidence_required="现场照片")
 
 
 def publish(*items: LaunchItem, since: date = TODAY, citation: str = "示例清单", **more: Any) -> PublishLaunchList:

@@ -235,7 +235,7 @@ CASES = View(
         "position": INTEGER,
     },
     opaque=frozenset({"position"}),
-    indexes=(("phase",), ("town", "phase"), ("matter",)),
+    indexes=(("phase",), ("town", "phase"), ("matter",), ("tracker",), ("level", "phase")),
     folds={
         "case.opened.v1": opened,
         "case.report-linked.v1": report_linked,

@@ -59,11 +59,13 @@ class Questions:
     ) -> Found:
         """What is open: overdue first, then by due time; at most ``limit`` rows of each platform, all counted.
 
+        Of a ``town`` is also what the district owes for the town's cases.
+
         Overdue is what is late at ``now``, whether or not its clock has been recorded as missed; soon is what will be
         within the hour.
         """
         conditions = (
-            ("town = :town", town),
+            ('(town = :town OR "case" IN (SELECT "case" FROM cases WHERE tracker = :town))', town),
             (f"handling_class IN ({', '.join(f':class{n}' for n in range(len(classes)))})", classes),
             ("late = 1", overdue),
         )
@@ -283,11 +285,12 @@ class Questions:
         of_board, mine = within(self._sights, "board")
         in_night = "BETWEEN :since AND :until"
         parts = {
-            "cases": f"SELECT * FROM cases WHERE town = :town AND opened_at {in_night} AND {of_cases}"
+            "cases": "SELECT * FROM cases WHERE (town = :town OR district = :town)"
+            f" AND opened_at {in_night} AND {of_cases}"
             ' ORDER BY handling_class IS NULL, handling_class, "case" LIMIT :limit',
             "missed": "SELECT t.*, cases.matter, cases.handling_class, cases.village FROM timeline t"
-            ' JOIN cases ON cases."case" = t."case" WHERE cases.town = :town AND t.what = :missed'
-            f" AND t.at {in_night} AND {of_cases} ORDER BY t.position LIMIT :limit",
+            ' JOIN cases ON cases."case" = t."case" WHERE (cases.town = :town OR cases.district = :town)'
+            f" AND t.what = :missed AND t.at {in_night} AND {of_cases} ORDER BY t.position LIMIT :limit",
             "due": f"SELECT * FROM board WHERE town = :town AND due <= :ends AND {of_board}"
             " ORDER BY due, owner LIMIT :limit",
         }

@@ -1,6 +1,6 @@
-"""Plays operators, villages, town and district command centres, departments, reviewers, follow-up clerks and publishers.
+"""Plays operators, departments, reviewers, follow-up clerks and publishers by reacting to facts with later acts.
 
-They react to facts with later acts.
+Villages and command centres are played by `services.simulation.levels`.
 
 What each will do is drawn when the fact that makes it necessary is recorded, and waits as a timer like any
 other; so a crash changes nothing, and another seed changes everything.
@@ -10,7 +10,6 @@ from datetime import datetime, timedelta
 
 from events.call import (
     AcknowledgeCall,
-    CallIssued,
     ContactReporter,
     DepartmentsCalled,
     FileResult,
@@ -20,31 +19,21 @@ from events.call import (
 )
 from events.case import (
     ApproveResult,
-    CallDistrict,
-    CaseDistrictCalled,
-    CaseDistrictCallRefused,
     CaseResolved,
     CaseResultSubmitted,
     CaseReviewReopened,
     CaseTriageQueued,
-    CaseVillageHandlingStarted,
     ClassifyCase,
-    EscalateCase,
     ExplainCase,
     FollowUp,
-    GrantLaunchWaiver,
-    HandDown,
-    LaunchWaiverGranted,
-    ResolveInVillage,
     SendBackResult,
 )
-from events.district import Launch
 from events.envelope import Recorded, Request
-from events.launch import CONDITIONS
 from events.outcome import OutcomeDrafted, PublishOutcome, WithholdOutcome
 from services.decisions import Later, Service
 from services.rules.book import CATCH_ALL, RuleBook
-from services.simulation.people import REPLY_MEDIAN_DAYS, REPLY_P90_DAYS, Dice
+from services.simulation import levels
+from services.simulation.people import REPLY_MEDIAN_DAYS, REPLY_P90_DAYS, Dice, after
 from services.simulation.words import demo_words
 
 NAME = "simulation"
@@ -55,12 +44,6 @@ REACHED = 0.75
 SOLVED = 0.9
 SATISFIED = 0.85
 WITHHELD = 0.02
-VILLAGE_RESOLVES, VILLAGE_ESCALATES = 0.6, 0.25
-"""The others let the village's time run out."""
-CALLS_DISTRICT: dict[Launch, float] = {"yes": 0.8, "condition": 0.15, "no": 0.02}
-FORGETS_CONDITION = 0.1
-WAIVED = 0.5
-HANDED_DOWN = 0.08
 LATE_SHAPE = REPLY_P90_DAYS / REPLY_MEDIAN_DAYS
 
 
@@ -72,37 +55,10 @@ def simulation(seed: int) -> Service:
         matter = fact.suggestions[0].matter if fact.suggestions else CATCH_ALL
         minutes = dice.skewed(12, 45, "classify", recorded.id)
         return (
-            _after(
+            after(
                 recorded, minutes=minutes, request=ClassifyCase(case=recorded.stream, matter=matter, by="operator-1")
             ),
         )
-
-    def handle(recorded: Recorded, fact: CaseVillageHandlingStarted, rules: RuleBook) -> tuple[Later, ...]:
-        return _in_village(dice, recorded, fact)
-
-    def call_district(recorded: Recorded, fact: CallIssued, rules: RuleBook) -> tuple[Later, ...]:
-        return _to_district(dice, recorded, fact, rules)
-
-    def waive(recorded: Recorded, fact: CaseDistrictCallRefused, rules: RuleBook) -> tuple[Later, ...]:
-        if not dice.happens(WAIVED, "waive", recorded.id):
-            return ()
-        bureau = rules.matter(fact.matter).district_lead
-        bureaus = tuple(one.code for one in rules.departments.values() if one.kind == "district_bureau")
-        wanted = bureau or (dice.choose(bureaus, "bureau", recorded.id) if bureaus else "")
-        grant = GrantLaunchWaiver(
-            case=recorded.stream, by="district-leader", reason="情况特殊，同意一次。", bureau=wanted
-        )
-        return (_after(recorded, minutes=dice.skewed(30, 120, "waive at", recorded.id), request=grant),)
-
-    def call_again(recorded: Recorded, fact: LaunchWaiverGranted, rules: RuleBook) -> tuple[Later, ...]:
-        call = CallDistrict(case=recorded.stream, by=_centre(fact.town), nth=fact.nth)
-        return (_after(recorded, minutes=dice.skewed(10, 40, "call again", recorded.id), request=call),)
-
-    def hand_down(recorded: Recorded, fact: CaseDistrictCalled, rules: RuleBook) -> tuple[Later, ...]:
-        if not dice.happens(HANDED_DOWN, "hand down", recorded.id):
-            return ()
-        down = HandDown(case=recorded.stream, by="district-command", reason="经研判镇级有能力处置，交镇办理。")
-        return (_after(recorded, minutes=dice.skewed(45, 240, "hand down at", recorded.id), request=down),)
 
     def work(recorded: Recorded, fact: DepartmentsCalled, rules: RuleBook) -> tuple[Later, ...]:
         return tuple(act for leg in fact.legs for act in _act(dice, recorded, fact, leg, rules))
@@ -116,7 +72,7 @@ def simulation(seed: int) -> Service:
         return (Later(at, ApproveResult(case=recorded.stream, by="reviewer-1")),)
 
     def review_again(recorded: Recorded, fact: CaseReviewReopened, rules: RuleBook) -> tuple[Later, ...]:
-        return (_after(recorded, minutes=240, request=ExplainCase(case=recorded.stream, by="reviewer-2")),)
+        return (after(recorded, minutes=240, request=ExplainCase(case=recorded.stream, by="reviewer-2")),)
 
     def follow_up(recorded: Recorded, fact: CaseResolved, rules: RuleBook) -> tuple[Later, ...]:
         tries = rules.district.periods.follow_up_tries
@@ -126,17 +82,13 @@ def simulation(seed: int) -> Service:
         request: Request = PublishOutcome(outcome=recorded.stream, case=fact.case, by="publisher-1")
         if dice.happens(WITHHELD, "withhold", recorded.id):
             request = WithholdOutcome(outcome=recorded.stream, case=fact.case, by="publisher-1", ground="personal_data")
-        return (_after(recorded, minutes=dice.skewed(600, 2400, "disclose", recorded.id), request=request),)
+        return (after(recorded, minutes=dice.skewed(600, 2400, "disclose", recorded.id), request=request),)
 
     return Service(
         name=NAME,
         reactions={
             "case.triage-queued.v1": classify,
-            "case.village-handling-started.v1": handle,
-            "call.issued.v1": call_district,
-            "case.district-call-refused.v1": waive,
-            "case.launch-waiver-granted.v1": call_again,
-            "case.district-called.v1": hand_down,
+            **levels.reactions(dice),
             "call.departments-called.v1": work,
             "case.result-submitted.v1": review,
             "case.review-reopened.v1": review_again,
@@ -144,51 +96,6 @@ def simulation(seed: int) -> Service:
             "outcome.drafted.v1": disclose,
         },
     )
-
-
-def _in_village(dice: Dice, recorded: Recorded, fact: CaseVillageHandlingStarted) -> tuple[Later, ...]:
-    """Most of it is done in the village, some is handed up, and some nobody looks at until its time is over."""
-    case, by, share = recorded.stream, f"{fact.village[-3:]}-clerk", dice.share("village", recorded.id)
-    at = recorded.meta.recorded_at
-    at += (0.1 + 0.8 * dice.share("village at", recorded.id)) * (fact.due.by - at)
-    if share >= VILLAGE_RESOLVES + VILLAGE_ESCALATES:
-        return ()
-    if share >= VILLAGE_RESOLVES:
-        return (Later(at, EscalateCase(case=case, reason="beyond_village", by=by)),)
-    replies = demo_words().replies
-
-    def words(choices: tuple[str, ...], what: str) -> str:
-        return dice.choose(choices, what, recorded.id).format(department="村委会", village="当地")
-
-    resolved = ResolveInVillage(
-        case=case,
-        by=by,
-        solved="yes" if dice.happens(0.9, "solved", recorded.id) else "partly",
-        account=words(replies.results, "account"),
-        reply=words(replies.public, "reply"),
-    )
-    return (Later(at, resolved),)
-
-
-def _to_district(dice: Dice, recorded: Recorded, fact: CallIssued, rules: RuleBook) -> tuple[Later, ...]:
-    """The town calls the district where it may, seldom where it may not; the lead's call stands for the case."""
-    matter = rules.matter(fact.matter)
-    leads = any(leg.role == "lead" for leg in fact.legs)
-    if fact.attempt > 1 or not leads or not dice.happens(CALLS_DISTRICT[matter.launch], "district", recorded.id):
-        return ()
-    forgets = matter.launch != "condition" or dice.happens(FORGETS_CONDITION, "forget", recorded.id)
-    condition = CONDITIONS[int(dice.share("condition", recorded.id) * len(CONDITIONS))]
-    evidence = "事态超出镇级处置能力，请求区级支援。"
-    urgent = fact.handling_class in ("U1", "U2")
-    minutes = dice.skewed(12, 40, "district at", recorded.id) if urgent else dice.skewed(600, 2400, "at", recorded.id)
-    call = CallDistrict(
-        case=fact.case, by=_centre(fact.town), condition="" if forgets else condition, evidence=evidence
-    )
-    return (_after(recorded, minutes=minutes, request=call),)
-
-
-def _centre(town: str) -> str:
-    return f"{town[-3:]}-centre"
 
 
 def _act(dice: Dice, recorded: Recorded, fact: DepartmentsCalled, leg: Leg, rules: RuleBook) -> list[Later]:
@@ -264,11 +171,7 @@ def _ask(dice: Dice, recorded: Recorded, report: str, tries: int) -> list[Later]
             solved=solved,
             satisfied=solved and dice.happens(SATISFIED, "satisfied", *about) if reached else None,
         )
-        calls.append(_after(recorded, minutes=60 + 1500 * n + 400 * dice.share("hour", *about), request=asked))
+        calls.append(after(recorded, minutes=60 + 1500 * n + 400 * dice.share("hour", *about), request=asked))
         if reached:
             break
     return calls
-
-
-def _after(recorded: Recorded, minutes: float, request: Request) -> Later:
-    return Later(recorded.meta.recorded_at + timedelta(minutes=minutes), request)

@@ -100,7 +100,7 @@ class Window:
         parts = {name: known[name] for name in ("towns", "platforms", "departments", "duties")}
         parts["villages"] = [village | {"pinyin": _pinyin(village["zh"])} for village in known["villages"]]
         parts["hours"] = [[f"{at:%H:%M}" for at in slot] for slot in district.calendar.hours]
-        about = {"zh": district.zh, "en": district.en, "note": district.note}
+        about = {"code": district.code, "zh": district.zh, "en": district.en, "note": district.note}
         return {
             "demo": self.demo,
             **self.time(),
@@ -132,7 +132,7 @@ class Window:
     def morning(self, user: User, town: str, day: date | None) -> dict[str, Any]:
         """值班日报 of ``day``, else of today: the night's cases and missed clocks, what is due, who is on duty."""
         rules, now = self.house.ledger.rules, self.house.clock.now()
-        if town not in rules.towns:
+        if town not in rules.units:
             raise HTTPException(f"town: expected one of the district's, found {town[:20]!r}", status_code=404)
         today = day or now.astimezone(SHANGHAI).date()
         if abs(today - now.astimezone(SHANGHAI).date()) > _MORNINGS:

@@ -57,7 +57,10 @@ class CallFact(Fact, frozen=True, kw_only=True):
 
 
 class CallIssued(CallFact, frozen=True, kw_only=True):
-    """已呼叫: a platform is called for a case."""
+    """已呼叫: a platform is called for a case; at the district's level ``town`` is the district's own code.
+
+    ``acknowledge`` and ``arrive`` are limits of the launch list, which hold instead of the handling class's.
+    """
 
     attempt: int
     level: Level
@@ -67,6 +70,8 @@ class CallIssued(CallFact, frozen=True, kw_only=True):
     legs: tuple[LegPlan, ...]
     result: Due
     contactable: bool = True
+    acknowledge: str = ""
+    arrive: str = ""
 
 
 class DepartmentsCalled(CallFact, frozen=True, kw_only=True):

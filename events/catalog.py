@@ -10,11 +10,12 @@ from typing import Any
 import msgspec
 from msgspec import msgpack
 
-from events import call, case, district, mobilisation, outcome, person, report, reporter, roster, user
+from events import call, case, district, launch, mobilisation, outcome, person, report, reporter, roster, user
 from events.envelope import Fact, Meta, Request
 
 FACTS: Mapping[str, type[Fact]] = {
     "district.configured.v1": district.DistrictConfigured,
+    "launch.list-published.v1": launch.LaunchListPublished,
     "report.submitted.v1": report.ReportSubmitted,
     "report.accepted.v1": report.ReportAccepted,
     "report.linked.v1": report.ReportLinked,
@@ -26,9 +27,17 @@ FACTS: Mapping[str, type[Fact]] = {
     "case.report-linked.v1": case.CaseReportLinked,
     "case.triage-queued.v1": case.CaseTriageQueued,
     "case.classified.v1": case.CaseClassified,
+    "case.village-handling-started.v1": case.CaseVillageHandlingStarted,
+    "case.village-resolved.v1": case.CaseVillageResolved,
+    "case.escalated.v1": case.CaseEscalated,
     "case.calls-issued.v1": case.CaseCallsIssued,
     "case.engaged.v1": case.CaseEngaged,
     "case.call-completed.v1": case.CaseCallCompleted,
+    "case.district-called.v1": case.CaseDistrictCalled,
+    "case.district-call-refused.v1": case.CaseDistrictCallRefused,
+    "case.launch-waiver-granted.v1": case.LaunchWaiverGranted,
+    "case.handed-down.v1": case.CaseHandedDown,
+    "case.hand-down-consented.v1": case.CaseHandDownConsented,
     "case.result-submitted.v1": case.CaseResultSubmitted,
     "case.result-sent-back.v1": case.CaseResultSentBack,
     "case.resolved.v1": case.CaseResolved,
@@ -106,6 +115,13 @@ REQUESTS: tuple[type[Request], ...] = (
     case.LinkReport,
     case.ClassifyCase,
     case.IssueCalls,
+    case.HandleInVillage,
+    case.ResolveInVillage,
+    case.EscalateCase,
+    case.CallDistrict,
+    case.GrantLaunchWaiver,
+    case.HandDown,
+    case.ConsentToHandDown,
     case.EngageCase,
     case.SubmitResult,
     case.ApproveResult,
@@ -131,6 +147,7 @@ REQUESTS: tuple[type[Request], ...] = (
     outcome.PublishOutcome,
     outcome.WithholdOutcome,
     district.ConfigureDistrict,
+    launch.PublishLaunchList,
     user.AddUser,
     user.DisableUser,
     person.RegisterPerson,

@@ -17,6 +17,9 @@ from events.report import Person
 Rank = Annotated[int, Meta(ge=0, le=9)]
 """0 holds the post; 1, 2 … are the deputies (副职), asked in this order."""
 
+Moment = Annotated[datetime, Meta(tz=True)]
+"""A time with its offset, as whoever asks writes it; facts hold it in UTC."""
+
 ShiftName = Annotated[str, Meta(pattern=rf"^[a-z0-9][a-z0-9-]{{0,39}}{END}")]
 """What the town calls one shift, such as ``2026-12-01-night``."""
 
@@ -212,8 +215,8 @@ class SetShift(RosterRequest, frozen=True, kw_only=True, tag="roster.set-shift.v
     shift: ShiftName
     post: Post
     number: StaffNumber
-    start: datetime
-    end: datetime
+    start: Moment
+    end: Moment
     by: Person
     platform: Platform = ""
 
@@ -240,8 +243,8 @@ class GrantLeave(RosterRequest, frozen=True, kw_only=True, tag="roster.grant-lea
 
     town: str
     number: StaffNumber
-    start: datetime
-    end: datetime
+    start: Moment
+    end: Moment
     by: Person
 
 
@@ -259,7 +262,7 @@ class DeployPerson(RosterRequest, frozen=True, kw_only=True, tag="roster.deploy.
     town: str
     number: StaffNumber
     department: str
-    until: datetime
+    until: Moment
     by: Person
 
 
@@ -275,4 +278,4 @@ class CheckCover(RosterRequest, frozen=True, kw_only=True, tag="roster.check-cov
     """A timer's request to look for hours without cover in the day that begins at ``start``."""
 
     town: str
-    start: datetime
+    start: Moment

@@ -4,6 +4,7 @@ from projections.board import BOARD
 from projections.calls import CALLS
 from projections.cases import CASES
 from projections.files import FILES
+from projections.launch_attempts import LAUNCH_ATTEMPTS
 from projections.legs import LEGS
 from projections.mobilisations import MOBILISATIONS, RESPONDERS
 from projections.notices import NOTICES
@@ -32,4 +33,5 @@ VIEWS: tuple[View, ...] = (
     GAPS,
     MOBILISATIONS,
     RESPONDERS,
+    LAUNCH_ATTEMPTS,
 )

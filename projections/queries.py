@@ -59,11 +59,13 @@ class Questions:
     ) -> Found:
         """What is open: overdue first, then by due time; at most ``limit`` rows of each platform, all counted.
 
+        Of a ``town`` is also what the district owes for the town's cases.
+
         Overdue is what is late at ``now``, whether or not its clock has been recorded as missed; soon is what will be
         within the hour.
         """
         conditions = (
-            ("town = :town", town),
+            ('(town = :town OR "case" IN (SELECT "case" FROM cases WHERE tracker = :town))', town),
             (f"handling_class IN ({', '.join(f':class{n}' for n in range(len(classes)))})", classes),
             ("late = 1", overdue),
         )
@@ -159,6 +161,33 @@ class Questions:
         sql = f"SELECT * FROM people WHERE {'town = :town' if town else '1 = 1'} ORDER BY town, department, number"
         with self._database.reading() as connection:
             return _rows(connection, sql, town=town)
+
+    def launch_attempts(self, town: str = "", limit: int = 1000) -> list[Found]:
+        """Attempts of a town, or of all, to call the district: the newest first."""
+        seen, values = within(self._sights, "launch_attempts")
+        of_town = "town = :town AND " if town else ""
+        sql = f'SELECT * FROM launch_attempts WHERE {of_town}{seen} ORDER BY at DESC, "case", version LIMIT :limit'
+        with self._database.reading() as connection:
+            return _rows(connection, sql, town=town, limit=limit, **values)
+
+    def at_district(self, limit: int = 200) -> dict[str, list[Found]]:
+        """What waits at the district: under ``waiver`` cases whose town was refused, under ``district`` those there."""
+        seen, values = within(self._sights, "cases")
+        at_work = "phase IN ('calling', 'in_progress')"
+        parts = {
+            "waiver": f"level = 'town' AND asked = 'refused' AND {at_work}",
+            "district": f"level = 'district' AND {at_work}",
+        }
+        with self._database.reading() as connection:
+            return {
+                name: _rows(
+                    connection,
+                    f'SELECT * FROM cases WHERE {condition} AND {seen} ORDER BY "case" LIMIT :limit',
+                    limit=limit,
+                    **values,
+                )
+                for name, condition in parts.items()
+            }
 
     def find_case(self, reference: str) -> list[str]:
         """The cases that a receipt, a case's id or the beginning of one can mean."""
@@ -256,11 +285,12 @@ class Questions:
         of_board, mine = within(self._sights, "board")
         in_night = "BETWEEN :since AND :until"
         parts = {
-            "cases": f"SELECT * FROM cases WHERE town = :town AND opened_at {in_night} AND {of_cases}"
+            "cases": "SELECT * FROM cases WHERE (town = :town OR district = :town)"
+            f" AND opened_at {in_night} AND {of_cases}"
             ' ORDER BY handling_class IS NULL, handling_class, "case" LIMIT :limit',
             "missed": "SELECT t.*, cases.matter, cases.handling_class, cases.village FROM timeline t"
-            ' JOIN cases ON cases."case" = t."case" WHERE cases.town = :town AND t.what = :missed'
-            f" AND t.at {in_night} AND {of_cases} ORDER BY t.position LIMIT :limit",
+            ' JOIN cases ON cases."case" = t."case" WHERE (cases.town = :town OR cases.district = :town)'
+            f" AND t.what = :missed AND t.at {in_night} AND {of_cases} ORDER BY t.position LIMIT :limit",
             "due": f"SELECT * FROM board WHERE town = :town AND due <= :ends AND {of_board}"
             " ORDER BY due, owner LIMIT :limit",
         }

@@ -36,6 +36,22 @@ def of_case(rows: Rows, recorded: Recorded, fact: Any) -> None:
         case c.CaseCallsIssued():
             platforms = " ".join(call.platform for call in fact.calls)
             entry(rows, recorded, recorded.stream, attempt=fact.attempt, detail=platforms)
+        case c.CaseVillageHandlingStarted():
+            entry(rows, recorded, recorded.stream, detail=fact.village)
+        case c.CaseVillageResolved():
+            entry(rows, recorded, recorded.stream, who=fact.by, detail=fact.solved)
+        case c.CaseEscalated():
+            entry(rows, recorded, recorded.stream, who=fact.by, detail=fact.reason)
+        case c.CaseDistrictCalled():
+            detail = f"v{fact.list_version} {fact.waived_by or fact.condition or fact.allowed}"
+            called = {"platform": fact.call.platform, "department": fact.call.legs[0].department}
+            entry(rows, recorded, recorded.stream, who=fact.by, attempt=fact.attempt, detail=detail, **called)
+        case c.CaseDistrictCallRefused():
+            entry(rows, recorded, recorded.stream, who=fact.by, detail=f"v{fact.list_version} {fact.ground}")
+        case c.LaunchWaiverGranted():
+            entry(rows, recorded, recorded.stream, who=fact.by, department=fact.bureau, platform=fact.district_platform)
+        case c.CaseHandedDown() | c.CaseHandDownConsented():
+            entry(rows, recorded, recorded.stream, who=fact.by)
         case c.CaseEngaged():
             entry(rows, recorded, recorded.stream, department=fact.department, detail=" ".join(fact.waiting_for))
         case c.CaseClosed():
@@ -123,7 +139,9 @@ def of_outcome(rows: Rows, recorded: Recorded, fact: Any) -> None:
 
 
 _OF_CASE = (
-    "opened report-linked triage-queued classified calls-issued engaged call-completed result-submitted "
+    "opened report-linked triage-queued classified village-handling-started village-resolved escalated calls-issued "
+    "district-called district-call-refused launch-waiver-granted handed-down hand-down-consented "
+    "engaged call-completed result-submitted "
     "result-sent-back resolved followed-up rework-ordered review-reopened closed reopened"
 )
 _OF_CALL = (

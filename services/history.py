@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 
-from events.case import CaseCallsIssued, CaseOpened, CaseReportLinked
+from events.case import CaseCallsIssued, CaseDistrictCalled, CaseOpened, CaseReportLinked
 from events.envelope import Recorded
 from events.ids import outcome_of
 from projections.all_views import VIEWS
@@ -39,6 +39,8 @@ def facts_of_case(log: Log, case: str, stop: int) -> list[Recorded]:
                 streams.append(recorded.fact.report)
             case CaseCallsIssued():
                 streams += [call.call for call in recorded.fact.calls]
+            case CaseDistrictCalled():
+                streams.append(recorded.fact.call.call)
     others = [recorded for stream in streams for recorded in log.stream(stream) if recorded.position <= stop]
     return sorted(own + others, key=lambda recorded: recorded.position)
 

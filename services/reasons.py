@@ -10,11 +10,15 @@ from events.call import CallEscalated, CallIssued, DepartmentsCalled
 from events.case import (
     CaseCallsIssued,
     CaseClassified,
+    CaseDistrictCalled,
+    CaseDistrictCallRefused,
+    CaseEscalated,
     CaseReopened,
     CaseResolved,
     CaseResultSubmitted,
     CaseReviewReopened,
     CaseTriageQueued,
+    CaseVillageHandlingStarted,
     Due,
 )
 from events.district import DistrictConfigured
@@ -67,6 +71,8 @@ def _dues(fact: Any) -> Iterator[tuple[bool, str, str, Due]]:
                         yield True, leg.department, owes, due
         case CaseClassified() | CaseReopened():
             yield False, "command_centre", "result", fact.result
+        case CaseVillageHandlingStarted():
+            yield False, "village", "village", fact.due
         case CaseResultSubmitted() | CaseReviewReopened():
             yield False, "command_centre", "review", fact.review
         case CaseResolved():
@@ -108,6 +114,23 @@ def _because(recorded: Recorded, fact: Any, rules: RuleBook) -> list[Sentence]:
             ]
         case CaseClassified():
             return _because_matter(fact, rules)
+        case CaseVillageHandlingStarted():
+            due = _local(fact.due.by)
+            return [
+                _say(
+                    f"该事项可由村级先行办理，期限 {due}（{fact.due.rule}），逾期自动上提到镇。",
+                    f"The village may handle this matter first, until {due} ({fact.due.rule}); then it goes up.",
+                )
+            ]
+        case CaseEscalated():
+            return [
+                _say(
+                    f"由村上提到镇：{_WENT_UP[fact.reason]}。",
+                    f"From the village up to the town: {fact.reason.replace('_', ' ')}.",
+                )
+            ]
+        case CaseDistrictCalled() | CaseDistrictCallRefused():
+            return _because_list(fact, rules)
         case CaseCallsIssued():
             return _because_calls(fact, rules)
         case CallIssued():
@@ -178,6 +201,25 @@ def _because_calls(fact: CaseCallsIssued, rules: RuleBook) -> list[Sentence]:
     return sentences
 
 
+def _because_list(fact: CaseDistrictCalled | CaseDistrictCallRefused, rules: RuleBook) -> list[Sentence]:
+    matter, version = rules.matter(fact.matter), fact.list_version
+    zh = f"启动清单第{version}版，事项“{matter.zh}”："
+    en = f"Launch list version {version}, matter {matter.code} {matter.en}: "
+    if isinstance(fact, CaseDistrictCallRefused):
+        return [
+            _say(f"{zh}{_GROUND[fact.ground]}，不得向区呼叫。", f"{en}{fact.ground}, the district may not be called.")
+        ]
+    bureau = rules.departments[fact.call.legs[0].department]
+    match fact.allowed:
+        case "on_list":
+            why_zh, why_en = "在清单内", "it is on the list"
+        case "on_condition":
+            why_zh, why_en = f"符合条件 {fact.condition}", f"the condition {fact.condition} is met"
+        case "waived":
+            why_zh, why_en = f"经{fact.waived_by}特批", f"{fact.waived_by} waived it"
+    return [_say(f"{zh}{why_zh}，向{bureau.zh}呼叫。", f"{en}{why_en}; {bureau.en} is called.")]
+
+
 def _because_due(fact: DepartmentsCalled, rules: RuleBook) -> list[Sentence]:
     sentences = []
     for leg in fact.legs:
@@ -198,6 +240,13 @@ def _because_due(fact: DepartmentsCalled, rules: RuleBook) -> list[Sentence]:
     return sentences
 
 
+_GROUND = {
+    "not_on_list": "不在清单",
+    "no_condition": "未说明条件",
+    "condition_not_listed": "条件不在清单",
+    "no_evidence": "没有依据材料",
+}
+_WENT_UP = {"village_overdue": "村级逾期", "beyond_village": "超出村级能力", "asked": "群众要求"}
 _ROLE = {"lead": "主办", "assist": "协办", "consult": "会商"}
 _CLOCK = {"acknowledge": "签收", "arrive": "报到", "contact": "首联", "result": "办结"}
 

@@ -4,6 +4,7 @@ import getpass
 import json
 import re
 import shutil
+from collections import Counter
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Literal
@@ -259,9 +260,11 @@ def check_district(folder: str = DEFAULT_DISTRICT) -> Exit:
     """Check a district's files; all faults at once, each with file and key."""
     found = find_district(folder)
     known = load_district(found)
+    kinds = Counter(department.kind for department in known.departments)
     out.print(
         f"[green]Good[/green]: {known.zh}, {len(known.towns)} towns, {len(known.villages)} villages, "
-        f"{sum(1 for d in known.departments if d.kind != 'external')} departments, {len(known.matters)} matters. "
+        f"{kinds['town_office'] + kinds['district_dispatched']} departments, {kinds['district_bureau']} bureaus, "
+        f"{len(known.matters)} matters. "
         f"Configuration {configuration_hash(known)}"
     )
     return Exit.DONE
@@ -300,8 +303,11 @@ def new_district(folder: Path, *, code: str, alias: str, zh: str, en: str) -> Ex
             raise HujiaoError(f"--zh, --en: expected a name of printable characters without quotes, found {name!r}")
     folder.mkdir(parents=True, exist_ok=True)
     sample = find_district(DEFAULT_DISTRICT)
-    for name in ("departments.toml", "matters.toml", "limits.toml", "duties.toml", "people.toml", "calendar.toml"):
+    for name in ("departments.toml", "matters.toml", "limits.toml", "people.toml", "calendar.toml"):
         shutil.copyfile(sample / name, folder / name)
+    duties = (sample / "duties.toml").read_text(encoding="utf-8")  # of which some are at the district
+    own = duties.replace(f'"{load_district(sample).code}"', f'"{code}"')
+    (folder / "duties.toml").write_text(own, encoding="utf-8")
     (folder / "places.toml").write_text(_PLACES.format(code=code), encoding="utf-8")
     (folder / "senders.toml").write_text(_SENDERS.format(code=code), encoding="utf-8")
     (folder / "district.toml").write_text(_DISTRICT.format(code=code, alias=alias, zh=zh, en=en), encoding="utf-8")

@@ -48,6 +48,7 @@ _COMMANDS = {
         "topology:topology",
         "users:user",
         "people:person",
+        "launching:launch",
     ),
 }
 """The commands by group, each with the file that it is imported from when it is asked for, and not before."""

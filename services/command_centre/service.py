@@ -6,25 +6,34 @@ from typing import Any
 from events.call import CallAcknowledged, CallCompleted, CallIssued
 from events.case import (
     ApproveResult,
+    CallDistrict,
     CaseClassified,
+    CaseEscalated,
     CaseOpened,
     CaseReopened,
     CaseResultSentBack,
     CaseReworkOrdered,
     ClassifyCase,
     CloseCase,
+    ConsentToHandDown,
     EngageCase,
+    EscalateCase,
     ExplainCase,
     FollowUp,
+    GrantLaunchWaiver,
+    HandDown,
+    HandleInVillage,
     IssueCalls,
     LinkReport,
     OpenCase,
     ReopenCase,
+    ResolveInVillage,
     SendBackResult,
     SubmitResult,
 )
 from events.envelope import Recorded, Request
-from events.ids import case_of, mobilisation_of
+from events.ids import case_of, district_call_of, mobilisation_of
+from events.launch import PublishLaunchList
 from events.mobilisation import (
     ConfirmResponders,
     DeclineResponder,
@@ -38,7 +47,7 @@ from events.mobilisation import (
 )
 from events.report import AttachFile, RefuseReport, ReportAccepted
 from events.reporter import ReporterReported
-from services.command_centre import case, mobilisation, reopening, review
+from services.command_centre import case, district, launch, mobilisation, reopening, review, village
 from services.command_centre.case import Case
 from services.decisions import Append, Handler, Rejected, Service, Stream, on_one_stream
 from services.intake import report as intake
@@ -55,8 +64,15 @@ def open_or_join(recorded: Recorded, fact: ReportAccepted, rules: RuleBook) -> t
     return (OpenCase(case=fact.case, report=report),)
 
 
-def call_platforms(recorded: Recorded, fact: CaseClassified, rules: RuleBook) -> tuple[Request, ...]:
-    """A classified case calls every platform that its matter needs."""
+def handle_or_call(recorded: Recorded, fact: CaseClassified, rules: RuleBook) -> tuple[Request, ...]:
+    """A classified case goes to its village first, if the matter may be handled there."""
+    if fact.village and rules.matter(fact.matter).village:
+        return (HandleInVillage(case=recorded.stream),)
+    return call_platforms(recorded, fact, rules)
+
+
+def call_platforms(recorded: Recorded, fact: CaseClassified | CaseEscalated, rules: RuleBook) -> tuple[Request, ...]:
+    """A case calls every platform that its matter needs."""
     matter = rules.matter(fact.matter)
     calls = rules.plan_calls(recorded.stream, fact.town, matter, attempt=1, only_lead=False)
     return (IssueCalls(case=recorded.stream, attempt=1, calls=calls),)
@@ -65,9 +81,13 @@ def call_platforms(recorded: Recorded, fact: CaseClassified, rules: RuleBook) ->
 def call_again(
     recorded: Recorded, fact: CaseResultSentBack | CaseReworkOrdered | CaseReopened, rules: RuleBook
 ) -> tuple[Request, ...]:
-    """再次呼叫: rework goes to the lead that had it before, also when the case had ended."""
+    """再次呼叫: rework goes to the lead that had it before, also when the case had ended.
+
+    What only the village had so far is called for at the town as if for the first time.
+    """
     attempt = fact.attempt + 1
-    calls = rules.plan_calls(recorded.stream, fact.town, rules.matter(fact.matter), attempt, only_lead=True)
+    matter = rules.matter(fact.matter)
+    calls = rules.plan_calls(recorded.stream, fact.town, matter, attempt, only_lead=attempt > 1)
     reason = "reopened" if isinstance(fact, CaseReopened) else "rework"
     return (IssueCalls(case=recorded.stream, attempt=attempt, calls=calls, reason=reason),)
 
@@ -205,6 +225,7 @@ SERVICE = Service(
     name="command_centre",
     streams={
         "case": Stream(case.evolve, case.timers),
+        "launch": Stream(launch.evolve),
         "mobilisation": Stream(mobilisation.evolve, mobilisation.timers),
     },
     handlers={
@@ -223,6 +244,16 @@ SERVICE = Service(
             request: on_one_stream("mobilisation", mobilisation.decide_alone)
             for request in (DropResponder, ReviewMobilisation, MissMobilisationReview)
         },
+        PublishLaunchList: on_one_stream("launch", launch.decide),
+        CallDistrict: Handler(lambda r: (r.case, launch.STREAM, district_call_of(r.case, r.nth)), district.decide_call),
+        **{
+            request: Handler(lambda r: (r.case, launch.STREAM), district.decide)
+            for request in (GrantLaunchWaiver, HandDown, ConsentToHandDown)
+        },
+        **{
+            request: on_one_stream("case", village.decide)
+            for request in (HandleInVillage, ResolveInVillage, EscalateCase)
+        },
         **{
             request: on_one_stream("case", case.decide)
             for request in (ClassifyCase, EngageCase, SubmitResult, CloseCase)
@@ -234,7 +265,8 @@ SERVICE = Service(
     },
     reactions={
         "report.accepted.v1": open_or_join,
-        "case.classified.v1": call_platforms,
+        "case.classified.v1": handle_or_call,
+        "case.escalated.v1": call_platforms,
         "case.result-sent-back.v1": call_again,
         "case.rework-ordered.v1": call_again,
         "case.reopened.v1": call_again,

@@ -8,9 +8,22 @@ from collections.abc import Mapping
 from typing import Literal
 
 from events.call import AcknowledgeCall, AttachProof, ContactReporter, FileResult, NoteProgress, ReportIn
-from events.case import ApproveResult, ClassifyCase, ExplainCase, FollowUp, SendBackResult
+from events.case import (
+    ApproveResult,
+    CallDistrict,
+    ClassifyCase,
+    ConsentToHandDown,
+    EscalateCase,
+    ExplainCase,
+    FollowUp,
+    GrantLaunchWaiver,
+    HandDown,
+    ResolveInVillage,
+    SendBackResult,
+)
 from events.district import ConfigureDistrict
 from events.envelope import Request
+from events.launch import PublishLaunchList
 from events.mobilisation import (
     ConfirmResponders,
     DeclineResponder,
@@ -52,6 +65,8 @@ Page = Literal[
     "intake",
     "triage",
     "inbox",
+    "village",
+    "district",
     "review",
     "follow_up",
     "notices",
@@ -62,7 +77,7 @@ Page = Literal[
     "figures",
     "clock",
 ]
-"""看板、登记、分派、收件、审核、回访、公开、查阅记录、人员、值班、用户、数字、演示时钟."""
+"""看板、登记、分派、收件、村级、区级、审核、回访、公开、查阅记录、人员、值班、用户、数字、演示时钟."""
 
 
 class Forbidden(Rejected):
@@ -78,6 +93,7 @@ ABOUT: Mapping[UserRole, tuple[str, ...]] = {
     "reviewer": ("town",),
     "follow_up_clerk": ("town",),
     "district_command": (),
+    "district_leader": (),
     "town_committee": ("town",),
     "personnel": (),
     "analyst": (),
@@ -88,6 +104,9 @@ ABOUT: Mapping[UserRole, tuple[str, ...]] = {
 
 _DEPARTMENT: tuple[UserRole, ...] = ("department_officer",)
 _TRIAGE: tuple[UserRole, ...] = ("intake_clerk", "command_centre")
+_CENTRE: tuple[UserRole, ...] = ("command_centre",)
+_VILLAGE: tuple[UserRole, ...] = ("village_clerk",)
+_DISTRICT: tuple[UserRole, ...] = ("district_command", "district_leader")
 _REVIEW: tuple[UserRole, ...] = ("reviewer",)
 _COMMITTEE: tuple[UserRole, ...] = ("town_committee",)
 _PERSONNEL: tuple[UserRole, ...] = ("personnel",)
@@ -99,6 +118,13 @@ ACTS: Mapping[type[Request], tuple[UserRole, ...]] = {
     SubmitReport: ("intake_clerk", "village_clerk"),
     ClassifyCase: _TRIAGE,
     RefuseReport: _TRIAGE,
+    ResolveInVillage: _VILLAGE,
+    EscalateCase: _VILLAGE,
+    CallDistrict: _CENTRE,
+    ConsentToHandDown: _CENTRE,
+    HandDown: ("district_command",),
+    GrantLaunchWaiver: ("district_leader",),
+    PublishLaunchList: ("district_command",),
     AcknowledgeCall: _DEPARTMENT,
     ReportIn: _DEPARTMENT,
     ContactReporter: _DEPARTMENT,
@@ -147,13 +173,15 @@ PAGES: Mapping[Page, tuple[UserRole, ...]] = {
         "village_clerk",
         "reviewer",
         "follow_up_clerk",
-        "district_command",
+        *_DISTRICT,
         "analyst",
         "privacy_officer",
     ),
     "intake": ("intake_clerk", "village_clerk"),
     "triage": _TRIAGE,
     "inbox": _DEPARTMENT,
+    "village": _VILLAGE,
+    "district": _DISTRICT,
     "review": _REVIEW,
     "follow_up": ("follow_up_clerk",),
     "notices": ("reviewer", "privacy_officer"),
@@ -161,7 +189,7 @@ PAGES: Mapping[Page, tuple[UserRole, ...]] = {
     "people": (*_COMMITTEE, *_PERSONNEL),
     "roster": (*_COMMANDING, *_COMMITTEE),
     "users": ("administrator",),
-    "figures": ("command_centre", "district_command", "analyst", "administrator"),
+    "figures": ("command_centre", *_DISTRICT, "analyst", "administrator"),
     "clock": ("command_centre", "district_command", "administrator"),
 }
 """What a person may look at, and in which roles."""
@@ -171,6 +199,7 @@ SEES_CONFIDENTIAL: frozenset[UserRole] = frozenset({*_HANDLING, *_REVIEW, "follo
 
 WORDS: Mapping[UserRole, tuple[str, ...]] = {
     "intake_clerk": ("registered", "triage"),
+    "village_clerk": ("village_handling",),
     "command_centre": ("triage",),
     "reviewer": ("in_review",),
     "follow_up_clerk": ("resolved",),
@@ -219,12 +248,22 @@ def may_read_words(user: User, phase: str, about: Unit, *, confidential: bool) -
 
 
 def sights_of(user: User) -> tuple[Sight, ...]:
-    """What of the cases ``user`` may see: something for each of the roles that look at cases at all."""
-    return tuple(
+    """What of the cases ``user`` may see: something for each of the roles that look at cases at all.
+
+    Whoever answers for the district sees those for which a town has wanted to call it, confidential ones too.
+    """
+    asked = (Sight(asked=True),) if answers_for_district(user) else ()
+    own = tuple(
         Sight(**{part: getattr(user.unit, part) for part in ABOUT[role]}, confidential=role in SEES_CONFIDENTIAL)
         for role in user.roles
         if role in PAGES["board"]
     )
+    return own + asked
+
+
+def answers_for_district(user: User) -> bool:
+    """Whether ``user`` decides for the district about what towns call it for."""
+    return any(role in _DISTRICT for role in user.roles)
 
 
 def _roles(user: User, allowed: tuple[UserRole, ...], what: str) -> list[UserRole]:

@@ -303,10 +303,10 @@ def _stage(state: Employee, stage: Stage) -> Employee:
 
 
 def _check_place(town: str, department: str, rules: RuleBook) -> None:
-    if town not in rules.towns:
-        raise Rejected(f"town: expected one of {', '.join(sorted(rules.towns))}, found {town!r}")
-    if department not in rules.departments or town in rules.departments[department].absent_in:
-        here = sorted(code for code, known in rules.departments.items() if town not in known.absent_in)
+    if town not in rules.units:
+        raise Rejected(f"town: expected one of {', '.join(sorted(rules.units))}, found {town!r}")
+    if not rules.here(town, department):
+        here = sorted(code for code in rules.departments if rules.here(town, code))
         raise Rejected(f"department: expected one of {', '.join(here)}, found {department!r}")
 
 

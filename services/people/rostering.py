@@ -1,6 +1,6 @@
 """What people ask of a town's roster: posts and their deputies, shifts, leave, and whom to deploy."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import assert_never
 
 from msgspec import structs
@@ -144,8 +144,8 @@ def _set_shift(state: Roster, request: SetShift, now: datetime, rules: RuleBook)
             shift=request.shift,
             post=request.post,
             number=request.number,
-            start=request.start,
-            end=request.end,
+            start=request.start.astimezone(UTC),
+            end=request.end.astimezone(UTC),
             platform=request.platform,
         ),
     )
@@ -176,13 +176,13 @@ def _grant_leave(state: Roster, request: GrantLeave, now: datetime) -> tuple[Fac
         raise Rejected(f"start: expected a time without leave, found {request.number} on leave then")
     if member.taken_by and request.start <= now:
         raise Rejected(f"number: expected one who is on no scene, found {request.number} with a turn-out")
-    return (LeaveGranted(town=request.town, number=request.number, start=request.start, end=request.end),)
+    start, end = request.start.astimezone(UTC), request.end.astimezone(UTC)
+    return (LeaveGranted(town=request.town, number=request.number, start=start, end=end),)
 
 
 def _deploy(state: Roster, request: DeployPerson, now: datetime, rules: RuleBook) -> tuple[Fact, ...]:
     member = _member(state, request.number)
-    department = rules.departments.get(request.department)
-    if department is None or request.town in department.absent_in or request.department == member.department:
+    if not rules.here(request.town, request.department) or request.department == member.department:
         raise Rejected(f"department: expected another one of the town, found {request.department!r}")
     if not now < request.until <= now + LONGEST_AHEAD:
         raise Rejected(f"until: expected a moment within {LONGEST_AHEAD.days} days from {now}, found {request.until}")
@@ -194,7 +194,7 @@ def _deploy(state: Roster, request: DeployPerson, now: datetime, rules: RuleBook
         town=request.town,
         number=request.number,
         department=request.department,
-        until=request.until,
+        until=request.until.astimezone(UTC),
         by=request.by,
     )
     return (deployed,)

@@ -224,7 +224,14 @@ def _call_departments(state: Call, now: datetime, rules: RuleBook) -> tuple[Fact
         return ()
     issued = state.issued
     legs = rules.legs(
-        issued.legs, rules.matter(issued.matter), issued.handling_class, issued.result, now, issued.contactable
+        issued.legs,
+        rules.matter(issued.matter),
+        issued.handling_class,
+        issued.result,
+        now,
+        issued.contactable,
+        at_district=issued.level == "district",
+        listed=(issued.acknowledge, issued.arrive),
     )
     called = DepartmentsCalled(
         **_about(state),

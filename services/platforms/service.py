@@ -16,7 +16,7 @@ from events.call import (
     ReleaseCall,
     ReportIn,
 )
-from events.case import CaseResultSubmitted
+from events.case import CaseHandedDown, CaseResultSubmitted
 from events.envelope import Recorded, Request
 from services.decisions import Handler, Service, Stream, on_one_stream
 from services.people.roster import roster_of
@@ -29,8 +29,10 @@ def call_departments(recorded: Recorded, fact: CallIssued, rules: RuleBook) -> t
     return (CallDepartments(call=recorded.stream),)
 
 
-def release_calls(recorded: Recorded, fact: CaseResultSubmitted, rules: RuleBook) -> tuple[Request, ...]:
-    """Once a case has its result, calls that nobody waits for end."""
+def release_calls(
+    recorded: Recorded, fact: CaseResultSubmitted | CaseHandedDown, rules: RuleBook
+) -> tuple[Request, ...]:
+    """Once a case has its result, or is handed down, calls that nobody waits for end."""
     return tuple(ReleaseCall(call=released) for released in fact.released)
 
 
@@ -60,5 +62,6 @@ SERVICE = Service(
     reactions={
         "call.issued.v1": call_departments,
         "case.result-submitted.v1": release_calls,
+        "case.handed-down.v1": release_calls,
     },
 )

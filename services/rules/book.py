@@ -10,7 +10,7 @@ from msgspec import msgpack
 
 from events.call import Leg
 from events.case import CallPlan, Due, LegPlan
-from events.district import District, Duty, HandlingClass, Limit, Matter, Town, Village
+from events.district import Department, District, Duty, HandlingClass, Limit, Matter, Town, Village
 from events.ids import call_of
 from events.report import Suggestion
 from services.rules.calendar import WorkingCalendar
@@ -32,6 +32,8 @@ class RuleBook:
         self.hash = configuration_hash(district)
         self.calendar = WorkingCalendar(district.calendar)
         self.towns: Mapping[str, Town] = {town.code: town for town in district.towns}
+        self.units: Mapping[str, Town] = {unit.code: unit for unit in district.units}
+        """Wherever platforms stand: the towns and the district itself."""
         self.villages: Mapping[str, Village] = {village.code: village for village in district.villages}
         self.matters: Mapping[str, Matter] = {matter.code: matter for matter in district.matters}
         self.departments = {department.code: department for department in district.departments}
@@ -41,7 +43,22 @@ class RuleBook:
     @cached_property
     def town_by_name(self) -> Mapping[str, Town]:
         """Towns by code, alias, Chinese and English name."""
-        return {name: town for town in self.district.towns for name in (town.code, town.alias, town.zh, town.en)}
+        return {name: town for town in self.district.towns for name in _names(town)}
+
+    @cached_property
+    def unit_by_name(self) -> Mapping[str, Town]:
+        """The same, with the district itself."""
+        return {name: unit for unit in self.district.units for name in _names(unit)}
+
+    def here(self, unit: str, department: str) -> bool:
+        """Whether a unit has a department; no to what this configuration does not know."""
+        known = self.departments.get(department)
+        return known is not None and unit in self.units and self.district.has(known, unit)
+
+    def bureau(self, code: str) -> Department | None:
+        """The bureau of the district with this code."""
+        known = self.departments.get(code)
+        return known if known is not None and known.kind == "district_bureau" else None
 
     def matter(self, code: str) -> Matter:
         """The matter of a case. One that a newer catalogue has no more is handled as what fits nowhere else."""
@@ -69,7 +86,7 @@ class RuleBook:
             legs += [
                 LegPlan(code, "assist", required=code in matter.required)
                 for code in matter.assists
-                if town not in self.departments[code].absent_in
+                if self.here(town, code)
             ]
         home = self.platform_of(matter.lead, matter)
 
@@ -89,17 +106,26 @@ class RuleBook:
         result: Due,
         now: datetime,
         contactable: bool,
+        at_district: bool = False,
+        listed: tuple[str, str] = ("", ""),
     ) -> tuple[Leg, ...]:
         """The departments' parts of a call with all their due times, counted from ``now``.
 
         Only the lead contacts the reporter, if that is possible; the lead and whoever is required come to the
-        spot when the matter demands it.
+        spot when the matter demands it. Bureaus of the district have a time of their own to arrive; what the launch
+        list says, ``listed`` as acknowledge and arrive, holds before everything else.
         """
         limit = self._limits[handling_class]
         arrive = (matter.arrive or limit.arrive) if matter.on_site else ""
+        if at_district and arrive:
+            arrive = limit.district_arrive or arrive
         contact = (matter.contact or limit.contact) if contactable else ""
         acknowledge = self._due(now, limit.acknowledge, f"{handling_class} acknowledge")
         on_time = self._due(now, arrive, f"{handling_class} arrive") if arrive else None
+        if listed[0]:
+            acknowledge = self._due(now, listed[0], "launch list acknowledge")
+        if listed[1]:
+            on_time = self._due(now, listed[1], "launch list arrive")
         contacted = self._due(now, contact, f"{handling_class} contact") if contact else None
         return tuple(
             Leg(
@@ -144,6 +170,10 @@ class RuleBook:
             return self._due(now, periods.review_urgent, "urgent review")
         return self._due(now, periods.review, "review")
 
+    def village_due(self, now: datetime) -> Due:
+        """Until when a village may handle a case by itself."""
+        return self._due(now, self.district.periods.village, "village")
+
     def follow_up_due(self, now: datetime) -> Due:
         """When a reporter must have been asked after a case is resolved."""
         return self._due(now, self.district.periods.follow_up, "follow-up")
@@ -175,3 +205,7 @@ class RuleBook:
 
     def _due(self, start: datetime, duration: str, label: str) -> Due:
         return due_by(self.calendar, start, duration, label)
+
+
+def _names(unit: Town) -> tuple[str, ...]:
+    return unit.code, unit.alias, unit.zh, unit.en

@@ -17,7 +17,7 @@ from events.envelope import Recorded
 from events.private import Sealed
 from projections.queries import Found, Questions
 from projections.view import Row, moment_text
-from services.acting import Acting
+from services.acting import Acting, Asked
 from services.history import case_as_of, facts_of_case
 from services.people.authority import sights_of
 from services.people.user import User
@@ -100,7 +100,7 @@ class Window:
         parts = {name: known[name] for name in ("towns", "platforms", "departments", "duties")}
         parts["villages"] = [village | {"pinyin": _pinyin(village["zh"])} for village in known["villages"]]
         parts["hours"] = [[f"{at:%H:%M}" for at in slot] for slot in district.calendar.hours]
-        about = {"zh": district.zh, "en": district.en, "note": district.note}
+        about = {"code": district.code, "zh": district.zh, "en": district.en, "note": district.note}
         return {
             "demo": self.demo,
             **self.time(),
@@ -132,7 +132,7 @@ class Window:
     def morning(self, user: User, town: str, day: date | None) -> dict[str, Any]:
         """值班日报 of ``day``, else of today: the night's cases and missed clocks, what is due, who is on duty."""
         rules, now = self.house.ledger.rules, self.house.clock.now()
-        if town not in rules.towns:
+        if town not in rules.units:
             raise HTTPException(f"town: expected one of the district's, found {town[:20]!r}", status_code=404)
         today = day or now.astimezone(SHANGHAI).date()
         if abs(today - now.astimezone(SHANGHAI).date()) > _MORNINGS:
@@ -151,6 +151,25 @@ class Window:
         seen = self.seen_by(user)
         rows = seen.owing(self.house.clock.now(), (), user.unit.department)
         return [row | {"acts": self.acting.possible_of_call(user, row["call"])} for row in rows]
+
+    def at_district(self, user: User) -> list[Found]:
+        """区级工作台: attempts that wait for a waiver, then cases at the district, each with what the user could do."""
+        found = self.seen_by(user).at_district()
+        return [
+            row
+            | {"owner": "district", "owes": owes, "since": row["called_at"], "due": row["result_due"]}
+            | {"acts": self._acts(user, row["case"])}
+            for owes, rows in found.items()
+            for row in rows
+        ]
+
+    def in_village(self, user: User) -> list[Found]:
+        """村级工作台: what waits in the user's village, the most urgent first, each with what the user could do."""
+        rows = self.seen_by(user).owing(self.house.clock.now(), ("village",))
+        return [row | {"acts": self._acts(user, row["case"])} for row in rows]
+
+    def _acts(self, user: User, case: str) -> list[Asked]:
+        return self.acting.possible(user, {"case": {"case": case}, "reports": (), "legs": ()})
 
     def people(self, user: User) -> list[Found]:
         """人员: the register of the user's town, or of all, each with what the user could do about a secondment."""

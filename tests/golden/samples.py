@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from events import call, case, district, edge, mobilisation, outcome, person, report, reporter, roster, user
+from events import call, case, district, edge, launch, mobilisation, outcome, person, report, reporter, roster, user
 from events.catalog import CATALOG
 from events.envelope import Fact, Meta, Request
 from events.private import Sealed
@@ -65,6 +65,20 @@ ON_ROSTER = {"roster": ROSTER, "town": "445303100", "by": "王强"}
 AGAIN = case.Due(by=SOON, rule="muster again 30min")
 ROSTERS = (ROSTER, DISTRICT_ROSTER)
 START, BACK = date(2026, 12, 1), date(2027, 6, 1)
+
+LAUNCH_ITEMS = (
+    launch.LaunchItem(
+        matter="404",
+        bureau="B07",
+        platform="P4",
+        conditions=("cross_town", "headcount"),
+        evidence_required="现场照片",
+        acknowledge="30min",
+        arrive="45min",
+        legal_basis="示例",
+    ),
+    launch.LaunchItem(matter="401", bureau="B07"),
+)
 
 UNIT = user.Unit(town="445303101000", village="445303101201", platform="P4", department="D15")
 
@@ -171,6 +185,9 @@ _ABOUT_CALL = {"case": CASE, "town": "445303100", "platform": "P4"}
 
 FACTS: Mapping[str, Fact] = {
     "district.configured.v1": district.DistrictConfigured(hash="0123456789ab", district=DISTRICT),
+    "launch.list-published.v1": launch.LaunchListPublished(
+        version=3, items=LAUNCH_ITEMS, effective_from=START, citation="云安区启动清单（示例）", by="district-command"
+    ),
     "report.submitted.v1": report.ReportSubmitted(
         source="hotline",
         record="2026-000417",
@@ -209,12 +226,66 @@ FACTS: Mapping[str, Fact] = {
         result=PROMISED,
         score=0.75,
         words=("非法采矿", "挖山"),
+        village="445303100201",
+    ),
+    "case.village-handling-started.v1": case.CaseVillageHandlingStarted(
+        town="445303100",
+        village="445303100201",
+        matter="411",
+        handling_class="U3",
+        due=case.Due(by=SOON, rule="village 2wd"),
+    ),
+    "case.village-resolved.v1": case.CaseVillageResolved(
+        town="445303100", village="445303100201", by="clerk", solved="partly", account=WORDS, reply=REPLY
+    ),
+    "case.escalated.v1": case.CaseEscalated(
+        town="445303100", matter="411", came_from="village", to="town", reason="village_overdue", by="clock"
     ),
     "case.calls-issued.v1": case.CaseCallsIssued(attempt=2, calls=CALLS, awaited=("D15", "D08"), reason="rework"),
     "case.engaged.v1": case.CaseEngaged(attempt=1, department="D15", waiting_for=("D08", "D16")),
     "case.call-completed.v1": case.CaseCallCompleted(
         call=CALL, handlers=("officer-D15", "officer-D08"), solved="partly", reply=REPLY
     ),
+    "case.district-called.v1": case.CaseDistrictCalled(
+        attempt=1,
+        nth=2,
+        call=case.CallPlan(OTHER_CALL, "P4", (case.LegPlan("B07", "assist", required=True),)),
+        district="445303",
+        tracker="445303100",
+        matter="404",
+        list_version=3,
+        allowed="waived",
+        by="command-centre",
+        condition="headcount",
+        evidence=WORDS,
+        waived_by="district-leader",
+    ),
+    "case.district-call-refused.v1": case.CaseDistrictCallRefused(
+        nth=2,
+        district="445303",
+        town="445303100",
+        matter="404",
+        list_version=3,
+        ground="condition_not_listed",
+        by="command-centre",
+        condition="repeat",
+        evidence=WORDS,
+    ),
+    "case.launch-waiver-granted.v1": case.LaunchWaiverGranted(
+        nth=2,
+        district="445303",
+        town="445303100",
+        matter="404",
+        list_version=3,
+        district_platform="P4",
+        bureau="B07",
+        by="district-leader",
+        reason=WORDS,
+    ),
+    "case.handed-down.v1": case.CaseHandedDown(
+        nth=1, town="445303100", matter="404", by="district-command", reason=WORDS, released=(OTHER_CALL,)
+    ),
+    "case.hand-down-consented.v1": case.CaseHandDownConsented(nth=2, town="445303100", by="command-centre"),
     "case.result-submitted.v1": case.CaseResultSubmitted(
         attempt=1,
         handlers=("officer-D15", "officer-D08"),
@@ -275,6 +346,8 @@ FACTS: Mapping[str, Fact] = {
         legs=PLANS,
         result=PROMISED,
         contactable=False,
+        acknowledge="30min",
+        arrive="45min",
     ),
     "call.departments-called.v1": call.DepartmentsCalled(
         **_ABOUT_CALL, handling_class="U1", called_at=CALLED, legs=LEGS
@@ -468,6 +541,17 @@ REQUESTS: Mapping[str, Request] = {
     ),
     "case.classify.v1": case.ClassifyCase(case=CASE, matter="401", by="operator"),
     "case.issue-calls.v1": case.IssueCalls(case=CASE, attempt=2, calls=CALLS, reason="rework"),
+    "case.handle-in-village.v1": case.HandleInVillage(case=CASE),
+    "case.resolve-in-village.v1": case.ResolveInVillage(
+        case=CASE, by="clerk", solved="partly", account=WORDS, reply="已修好水渠。"
+    ),
+    "case.escalate.v1": case.EscalateCase(case=CASE, reason="beyond_village", by="clerk"),
+    "case.call-district.v1": case.CallDistrict(
+        case=CASE, by="command-centre", condition="headcount", evidence=WORDS, nth=2
+    ),
+    "case.grant-launch-waiver.v1": case.GrantLaunchWaiver(case=CASE, by="district-leader", reason=WORDS, bureau="B07"),
+    "case.hand-down.v1": case.HandDown(case=CASE, by="district-command", reason=WORDS),
+    "case.consent-to-hand-down.v1": case.ConsentToHandDown(case=CASE, by="command-centre"),
     "case.engage.v1": case.EngageCase(case=CASE, attempt=1, department="D15"),
     "case.submit-result.v1": case.SubmitResult(
         case=CASE, call=CALL, attempt=1, handlers=("officer-D15",), solved="partly", reply=REPLY
@@ -527,6 +611,13 @@ REQUESTS: Mapping[str, Request] = {
     "outcome.withhold.v1": outcome.WithholdOutcome(outcome=OUTCOME, case=CASE, by="publisher", ground="personal_data"),
     "district.configure.v1": district.ConfigureDistrict(
         stream="000000000000" + "08" * 10, hash="0123456789ab", district=DISTRICT
+    ),
+    "launch.publish.v1": launch.PublishLaunchList(
+        launch="000000000000" + "09" * 10,
+        items=LAUNCH_ITEMS,
+        effective_from=START,
+        citation="云安区启动清单（示例）",
+        by="district-command",
     ),
     "user.add.v1": user.AddUser(user=USER, name="li.min", person="李敏", roles=("department_officer",), unit=UNIT),
     "user.disable.v1": user.DisableUser(user=USER),

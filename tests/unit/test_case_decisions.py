@@ -110,6 +110,7 @@ def classified(matter: str = "401", by: str = "sender", **changes: Any) -> CaseC
         "handling_class": "U1",
         "visibility": "confidential",
         "result": Due(by=MONDAY + timedelta(hours=24), rule="matter 401 promised 24h"),
+        "village": LIUDU_VILLAGE,
         **changes,
     }
     return CaseClassified(matter=matter, town=LIUDU, by=by, **fields)

@@ -39,11 +39,13 @@ def faults_of(folder: Path) -> list[str]:
 
 def test_the_shipped_sample_has_the_places_platforms_departments_and_matters_it_says(district: District) -> None:
     external = [department for department in district.departments if department.kind == "external"]
+    bureaus = [department for department in district.departments if department.kind == "district_bureau"]
 
     assert len(district.towns) == 7
     assert len(district.villages) == 114
     assert len(district.platforms) == 6
-    assert len(district.departments) - len(external) == 32
+    assert len(district.departments) - len(external) - len(bureaus) == 32
+    assert len(bureaus) == 17
     assert [department.code for department in external] == ["X1", "X2", "X3", "X4", "X5"]
     assert len(district.matters) == 48
     assert len(district.limits) == 6
@@ -66,7 +68,7 @@ def test_nothing_in_the_shipped_sample_is_at_fault(district: District) -> None:
 
 
 def test_every_platform_and_every_department_takes_part_in_some_matter(district: District) -> None:
-    called = {code for matter in district.matters for code in (matter.lead, *matter.assists)}
+    called = {code for matter in district.matters for code in (matter.lead, *matter.assists, matter.district_lead)}
 
     assert {department.code for department in district.departments} - called == set()
 

@@ -20,6 +20,7 @@ LINK = "https://window/"
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 FIRSTS = {
     "district": "district.configured.v1",
+    "launch": "launch.list-published.v1",
     "report": "report.submitted.v1",
     "reporter": "reporter.reported.v1",
     "case": "case.opened.v1",
@@ -71,7 +72,7 @@ def letters(addresses: Addresses, name: str, fact: Fact | None = None, **first: 
 @pytest.mark.parametrize(("name", "fact"), EVERYTHING)
 def test_everybody_hears_of_a_fact_once_and_of_secret_ones_nobody(addresses: Addresses, name: str, fact: Fact) -> None:
     kind, said = kind_of(name), name.removesuffix(".v1")
-    town = "YA" if kind == "district" else "LD"
+    town = "YA" if kind in ("district", "launch") else "LD"
     platform = "P4" if kind == "call" else "all"
 
     told = [letter for letter in letters(addresses, name) if f".all.{said}" in letter.key]
@@ -82,6 +83,14 @@ def test_everybody_hears_of_a_fact_once_and_of_secret_ones_nobody(addresses: Add
     assert [(letter.key, letter.message_id, letter.owed) for letter in told] == [
         (f"{town}.{platform}.all.{said}", recorded(name, fact).id, name in HEARD)
     ]
+
+
+def test_a_call_at_the_district_is_told_under_the_districts_own_letters(addresses: Addresses) -> None:
+    at_district = structs.replace(samples.FACTS["call.issued.v1"], town="445303", level="district")
+
+    told = letters(addresses, "call.issued.v1", at_district, town="445303", level="district")
+
+    assert [letter.key for letter in told] == ["YA.P4.all.call.issued"]
 
 
 @pytest.mark.parametrize(("name", "fact"), EVERYTHING)

@@ -4,7 +4,7 @@ import { catalogue, clockTime, code, detail, h, language, name, owner, platformO
 import { fileList, forgetFiles } from "./files.js";
 
 const STEPS = ["registered", "calling", "in_progress", "in_review", "resolved", "closed"];
-const STEP_OF = { triage: "registered", rework: "in_progress" };
+const STEP_OF = { triage: "registered", village_handling: "registered", rework: "in_progress" };
 const REACHED = ["opened_at", "called_at", "engaged_at", "submitted_at", "resolved_at", "closed_at"];
 const CLOCKS = [
   ["acknowledge", "acknowledge_due", "acknowledged_at", "acknowledged_late"],

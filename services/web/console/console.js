@@ -136,7 +136,7 @@ async function readCase(id) {
     showCase(answer);
     byId("slip").href = `slip.html?case=${encodeURIComponent(id)}`;
     const suggested = answer.reports?.[0]?.suggested_matter;
-    drawActs(byId("acts"), answer.acts ?? [], answer.case, maySee("triage") || maySee("inbox") || maySee("review") || maySee("follow_up") || maySee("notices"), suggested);
+    drawActs(byId("acts"), answer.acts ?? [], answer.case, maySee("triage") || maySee("inbox") || maySee("review") || ["follow_up", "notices", "village", "district"].some(maySee), suggested);
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
     if (id === caseId) missingCase(error.status === 404 ? t("no_case") : error.message);
@@ -287,7 +287,7 @@ function welcome(found) {
   if (!found) return;
   if (caseId) readCase(caseId).catch((error) => console.warn(error));
   showGroup(found.roles.includes("platform_head") ? found.unit.platform : null);
-  openDesk(OWN.find(maySee) ?? "board");
+  openDesk(OWN.find((page) => page !== "district" && maySee(page)) ?? "board"); // who looks at the whole district begins with the board
 }
 
 // ---- words

@@ -122,6 +122,9 @@ const WORDS = {
   act_advice: ["告知去处", "Where to go instead"],
   act_reason: ["理由", "Reason"],
   act_answer: ["群众答复", "The reporter's answer"],
+  act_condition: ["启动条件", "Condition"],
+  act_evidence: ["依据材料", "Evidence"],
+  act_bureau: ["区直部门", "Bureau"],
   login: ["登录", "Log in"],
   leave: ["退出", "Leave"],
   login_name: ["用户名", "User name"],
@@ -203,12 +206,12 @@ const FIGURES = {
 const CODES = {
   desk: {
     board: ["看板", "Board"], intake: ["话务登记", "Intake"], users: ["用户", "Users"], people: ["人员", "People"], openings: ["查阅记录", "Openings"], inbox: ["收件箱", "Inbox"], triage: ["分派台", "Triage"], review: ["审核", "Review"],
-    follow_up: ["回访", "Follow-up"], notices: ["公开", "Disclosure"],
+    follow_up: ["回访", "Follow-up"], notices: ["公开", "Disclosure"], village: ["村级", "Village"], district: ["区级", "District"],
   },
   role_of: {
     intake_clerk: ["话务员", "Intake clerk"], village_clerk: ["村网格员", "Village clerk"], command_centre: ["镇指挥中心", "Town command centre"],
     platform_head: ["台长", "Platform head"], department_officer: ["部门值班员", "Department officer"], reviewer: ["审核员", "Reviewer"],
-    follow_up_clerk: ["回访员", "Follow-up clerk"], district_command: ["区指挥中心", "District command centre"], analyst: ["分析员", "Analyst"],
+    follow_up_clerk: ["回访员", "Follow-up clerk"], district_command: ["区指挥中心", "District command centre"], district_leader: ["区值班领导", "District duty leader"], analyst: ["分析员", "Analyst"],
     town_committee: ["镇党委", "Town Party committee"], personnel: ["区人事部门", "District personnel"],
     privacy_officer: ["隐私专员", "Privacy officer"], administrator: ["管理员", "Administrator"],
   },
@@ -217,6 +220,9 @@ const CODES = {
     "call.note.v1": ["进展", "Note"], "call.attach-proof.v1": ["附上证明", "Attach proof"], "call.file-result.v1": ["反馈", "File the result"], "case.classify.v1": ["分类", "Classify"],
     "report.refuse.v1": ["不予受理", "Refuse"], "case.approve-result.v1": ["审核通过", "Approve"], "case.send-back-result.v1": ["退回", "Send back"],
     "case.explain.v1": ["解释说明结案", "Close with an explanation"], "case.follow-up.v1": ["回访", "Follow up"],
+    "case.resolve-in-village.v1": ["村级办结", "Done in the village"], "case.escalate.v1": ["上提到镇", "Up to the town"],
+    "case.call-district.v1": ["向区呼叫", "Call the district"], "case.grant-launch-waiver.v1": ["特批", "Waive"],
+    "case.hand-down.v1": ["交办下派", "Hand down"], "case.consent-to-hand-down.v1": ["同意下派", "Consent"],
     "person.consent-to-secondment.v1": ["同意借调", "Consent"], "person.approve-secondment.v1": ["批准借调", "Approve"], "person.end-secondment.v1": ["已归队", "Back"],
     "outcome.publish.v1": ["公开", "Publish"], "outcome.withhold.v1": ["不公开", "Withhold"],
   },
@@ -229,7 +235,13 @@ const CODES = {
     classify: ["待分类", "Classify"], acknowledge: ["待签收", "Acknowledge"], arrive: ["待报到", "Report in"],
     result: ["待反馈", "Result"], review: ["待审核", "Review"], follow_up: ["待回访", "Follow up"],
     disclose: ["待公开", "Disclose"], track: ["待办结", "Track result"],
+    village: ["村级办理", "Village"], waiver: ["待特批", "Waiver"], district: ["区级办理", "District"],
   },
+  condition: {
+    "": ["（无）", "(none)"], cross_town: ["涉及两镇以上", "two towns or more"], beyond_competence: ["超出镇级权限", "beyond the town's powers"], headcount: ["人手不足", "too few people"],
+    repeat: ["反复上报", "reported again and again"], overdue_at_town: ["镇级逾期", "late at the town"], casualties_or_media: ["有伤亡或舆情", "casualties or media"],
+  },
+  went_up: { village_overdue: ["村级逾期", "late at the village"], beyond_village: ["超出村级能力", "beyond the village"], asked: ["群众要求", "asked for"] },
   file: { image: ["照片", "Photo"], audio: ["录音", "Recording"], application: ["文件", "Document"] },
   clock: { acknowledge: ["签收", "Acknowledge"], arrive: ["报到", "Report in"], contact: ["首联", "Contact"], result: ["办结", "Result"] },
   role: { lead: ["主办", "lead"], assist: ["协办", "assist"], consult: ["会商", "consult"] },
@@ -237,7 +249,7 @@ const CODES = {
     U1: ["紧急", "emergency"], U2: ["急办", "urgent"], U3: ["一般", "general"],
     U4: ["疑难", "complex"], U5: ["审批", "approval"], U0: ["咨询", "enquiry"],
   },
-  owner: { command_centre: ["指挥中心", "Command centre"], disclosure: ["结果公开", "Disclosure"] },
+  owner: { command_centre: ["指挥中心", "Command centre"], disclosure: ["结果公开", "Disclosure"], village: ["村级", "Village"], district: ["区级", "District"] },
   step: {
     registered: ["登记", "Registered"], calling: ["呼叫", "Called"], in_progress: ["办理", "Handled"],
     in_review: ["审核", "Reviewed"], resolved: ["回访", "Follow-up"], closed: ["结案", "Closed"],
@@ -245,7 +257,7 @@ const CODES = {
   phase: {
     received: ["已收到", "received"], accepted: ["已受理", "accepted"], linked: ["已立案", "opened as a case"],
     refused: ["不予受理", "refused"], registered: ["已登记", "registered"], triage: ["待分类", "waiting for classification"],
-    calling: ["呼叫中", "calling departments"], in_progress: ["办理中", "in progress"], rework: ["重办", "being done again"],
+    village_handling: ["村级办理中", "handled in the village"], calling: ["呼叫中", "calling departments"], in_progress: ["办理中", "in progress"], rework: ["重办", "being done again"],
     in_review: ["审核中", "in review"], resolved: ["待回访", "follow-up"], closed: ["已结案", "closed"],
     disclosed: ["已公开", "disclosed"], erased: ["已删除", "erased"],
   },
@@ -264,7 +276,7 @@ const CODES = {
   solved: { yes: ["已解决", "solved"], partly: ["部分解决", "partly solved"], no: ["未解决", "not solved"] },
   reason: { solved: ["解决", "solved"], explained: ["解释说明", "explained"], refused: ["不予受理", "refused"] },
   answer: { unreached: ["未联系上", "not reached"], solved: ["群众认可解决", "reporter: solved"], dissatisfied: ["解决但不满意", "solved, not satisfied"], "not solved": ["群众认为未解决", "reporter: not solved"] },
-  level: { town: ["镇级", "town level"], district: ["区级", "district level"] },
+  level: { village: ["村级", "village level"], town: ["镇级", "town level"], district: ["区级", "district level"] },
   visibility: { public: ["公开", "public"], statistics: ["仅统计", "statistics only"], confidential: ["保密", "confidential"] },
   who: {
     catalogue: ["事项目录", "catalogue"], sender: ["报送方", "sender"], operator: ["分类员", "operator"], reviewer: ["审核员", "reviewer"],
@@ -284,6 +296,11 @@ const CODES = {
     "case.followed-up.v1": ["群众回访", "Followed up"], "case.rework-ordered.v1": ["责令重办", "Rework ordered"],
     "case.review-reopened.v1": ["重新审核", "Review reopened"], "case.closed.v1": ["结案", "Case closed"],
     "case.reopened.v1": ["重新办理", "Case reopened"],
+    "case.village-handling-started.v1": ["村级办理", "Village handles it"], "case.village-resolved.v1": ["村级办结", "Done in the village"],
+    "case.escalated.v1": ["上提到镇", "Up to the town"], "case.district-called.v1": ["向区呼叫", "District called"],
+    "case.district-call-refused.v1": ["清单外呼叫被拒", "District call refused"], "case.launch-waiver-granted.v1": ["特批", "Waiver granted"],
+    "case.handed-down.v1": ["交办下派", "Handed down"], "case.hand-down-consented.v1": ["同意下派", "Hand-down consented"],
+    "launch.list-published.v1": ["启动清单发布", "Launch list published"],
     "call.issued.v1": ["呼叫平台", "Platform called"], "call.departments-called.v1": ["呼叫部门", "Departments called"],
     "call.acknowledged.v1": ["部门签收", "Acknowledged"], "call.reported-in.v1": ["部门报到", "Reported in"],
     "call.reporter-contacted.v1": ["联系群众", "Reporter contacted"], "call.noted.v1": ["办理记录", "Progress noted"],
@@ -343,6 +360,7 @@ export function setCatalogue(loaded) {
   for (const [kind, list] of [["town", "towns"], ["village", "villages"], ["platform", "platforms"], ["department", "departments"], ["matter", "matters"]]) {
     names[kind] = new Map((loaded[list] ?? []).map((entry) => [entry.code, entry]));
   }
+  if (loaded.district?.code) names.town.set(loaded.district.code, loaded.district);
   names.duty = new Map((loaded.duties ?? []).map((entry) => [entry.person, entry]));
 }
 
@@ -353,6 +371,9 @@ export function name(kind, key) {
   const text = (lang === "en" && entry.en) || entry.zh;
   return kind === "village" ? shortVillage(text) : text;
 }
+
+/** Wherever platforms stand: every town, and the district itself. */
+export const units = () => (catalogue.district ? [...catalogue.towns, catalogue.district] : catalogue.towns);
 
 export const platformOf = (department) => names.department.get(department)?.platform ?? null;
 
@@ -397,6 +418,9 @@ export function detail(row) {
     case "call.completed.v1": return code("solved", text);
     case "case.followed-up.v1": return code("answer", text);
     case "case.closed.v1": return code("reason", text);
+    case "case.village-handling-started.v1": return name("village", text);
+    case "case.village-resolved.v1": return code("solved", text);
+    case "case.escalated.v1": return code("went_up", text);
     case "case.reopened.v1": return lang === "en" ? `time ${text}` : `第${text}次`;
     case "report.file-attached.v1":
     case "call.proof-attached.v1": return code("file", text.split("/")[0]);

@@ -15,7 +15,7 @@ BUREAU = "B03"
 
 
 class Tracked(Proof, frozen=True):
-    """Whether the list refused, whether the waiver opened the way, and which town tracked the case until it was closed."""
+    """Whether the list refused and the waiver opened the way, and which town tracked the case until it was closed."""
 
     refused_off_list: bool
     waived: bool
@@ -33,9 +33,8 @@ def play(stage: Stage) -> Tracked:
     village = next(known.code for known in stage.rules.district.villages if known.town == town)
     centre, leader = stage.seat("command_centre", town=town), stage.seat("district_leader")
     reviewer, clerk = stage.seat("reviewer", town=town), stage.seat("follow_up_clerk", town=town)
-    handed = stage.report(
-        "夜里歌厅太吵", "镇界那边的歌厅天天唱到半夜。", village=village, matter=MATTER, reporter="r-1"
-    )
+    about = {"village": village, "matter": MATTER, "reporter": "resident-1"}
+    handed = stage.report("夜里歌厅太吵", "镇界那边的歌厅天天唱到半夜。", **about)
     case = handed.case
     stage.tell("A resident of Zhen'an cannot sleep: a karaoke hall beyond the town's border. The town calls its police")
 
@@ -56,6 +55,7 @@ def play(stage: Stage) -> Tracked:
     _work(stage, case, BUREAU, district)
     stage.tell("The bureau has acknowledged, come and filed; a reviewer of the town looks at the result")
     stage.act(reviewer, "case.approve-result", case=case)
+    stage.wait_until(stage.now + timedelta(days=1))
     asked = {"report": handed.report, "contacted": True, "solved": True, "satisfied": True}
     stage.act(clerk, "case.follow-up", case=case, **asked)
     tracker = _tracker(stage, centre, case)

@@ -1,6 +1,7 @@
 // The pane of one case: where it stands, which departments were called, and everything that happened.
 
 import { catalogue, clockTime, code, detail, h, language, name, owner, platformOf, say, shortTime, span, t, who } from "./i18n.js";
+import { turnOut } from "./staff.js";
 import { fileList, forgetFiles } from "./files.js";
 
 const STEPS = ["registered", "calling", "in_progress", "in_review", "resolved", "closed"];
@@ -52,9 +53,9 @@ export function showCase(answer) {
   hours = (catalogue.hours ?? []).map((slot) => slot.join("–")).join(language() === "en" ? ", " : "、");
   const { case: row } = answer;
   say(byId("pane-title"), row.matter ? name("matter", row.matter) : t("unclassified"));
-  byId("pane-body").replaceChildren(
-    head(row), stepper(row), owed(answer.board ?? []), attached(answer.reports ?? [], answer.files ?? [], row), departments(answer.calls ?? [], answer.legs ?? [], row, answer.files ?? []),
-    why(answer.explain ?? []), timeline(answer.timeline ?? [], answer.explain ?? []));
+  byId("pane-body").replaceChildren(...[
+    head(row), stepper(row), owed(answer.board ?? []), turnOut(answer.turn_out, countdown), attached(answer.reports ?? [], answer.files ?? [], row), departments(answer.calls ?? [], answer.legs ?? [], row, answer.files ?? []),
+    why(answer.explain ?? []), timeline(answer.timeline ?? [], answer.explain ?? [])].filter(Boolean));
   tickCase();
 }
 

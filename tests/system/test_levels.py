@@ -1,4 +1,4 @@
-"""Three levels as people meet them: the desks of village and district over HTTP, the launch list on the command line."""
+"""Three levels as people meet them: the desks of village and district over HTTP, the launch list by command."""
 
 from collections.abc import Iterator
 from pathlib import Path

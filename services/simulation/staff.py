@@ -6,7 +6,17 @@ from typing import Any
 
 from events.district import DistrictConfigured
 from events.envelope import Recorded, Request
-from events.mobilisation import DeclineResponder, Muster, Responder, RespondersCalled, ReviewMobilisation, StoodDown
+from events.mobilisation import (
+    DeclineResponder,
+    Muster,
+    MusterReached,
+    MusterShort,
+    Responder,
+    RespondersCalled,
+    ReviewMobilisation,
+    StandDown,
+    StoodDown,
+)
 from events.person import RegisterPerson
 from services.decisions import Later, Reaction
 from services.people.person import person_id
@@ -38,6 +48,13 @@ def reactions(dice: Dice) -> Mapping[str, Reaction]:
             for act in _turn_out(dice, recorded, fact, department, rosters_of(fact.town, rules))
         )
 
+    def stand_down(recorded: Recorded, fact: MusterReached | MusterShort, rules: RuleBook) -> tuple[Later, ...]:
+        if isinstance(fact, MusterShort) and fact.again is not None:
+            return ()
+        rosters = rosters_of(fact.town, rules)
+        wanted = StandDown(mobilisation=recorded.stream, rosters=rosters, by=f"{fact.town[-3:]}-centre")
+        return (after(recorded, minutes=dice.skewed(90, 180, "stand down", recorded.id), request=wanted),)
+
     def write_up(recorded: Recorded, fact: StoodDown, rules: RuleBook) -> tuple[Later, ...]:
         note = "现场已控制，人员设备已清点，后续工作交由主办部门。"
         wanted = ReviewMobilisation(
@@ -48,6 +65,8 @@ def reactions(dice: Dice) -> Mapping[str, Reaction]:
     return {
         "district.configured.v1": register,
         "mobilisation.responders-called.v1": come,
+        "mobilisation.reached.v1": stand_down,
+        "mobilisation.short.v1": stand_down,
         "mobilisation.stood-down.v1": write_up,
     }
 

@@ -53,9 +53,9 @@ export function showCase(answer) {
   hours = (catalogue.hours ?? []).map((slot) => slot.join("–")).join(language() === "en" ? ", " : "、");
   const { case: row } = answer;
   say(byId("pane-title"), row.matter ? name("matter", row.matter) : t("unclassified"));
-  byId("pane-body").replaceChildren(...[
-    head(row), stepper(row), owed(answer.board ?? []), turnOut(answer.turn_out, countdown), attached(answer.reports ?? [], answer.files ?? [], row), departments(answer.calls ?? [], answer.legs ?? [], row, answer.files ?? []),
-    why(answer.explain ?? []), timeline(answer.timeline ?? [], answer.explain ?? [])].filter(Boolean));
+  byId("pane-body").replaceChildren(
+    head(row), stepper(row), owed(answer.board ?? []), turnOut(answer.turn_out, countdown, block), attached(answer.reports ?? [], answer.files ?? [], row), departments(answer.calls ?? [], answer.legs ?? [], row, answer.files ?? []),
+    why(answer.explain ?? []), timeline(answer.timeline ?? [], answer.explain ?? []));
   tickCase();
 }
 

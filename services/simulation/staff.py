@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import Any
 
-from events.district import DistrictConfigured
 from events.envelope import Recorded, Request
 from events.mobilisation import (
     DeclineResponder,
@@ -18,6 +17,7 @@ from events.mobilisation import (
     StoodDown,
 )
 from events.person import RegisterPerson
+from events.report import ReportSubmitted
 from services.decisions import Later, Reaction
 from services.people.person import person_id
 from services.people.roster import rosters_of
@@ -35,8 +35,11 @@ SINCE = date(1998, 7, 1)
 def reactions(dice: Dice) -> Mapping[str, Reaction]:
     """What they do after which facts."""
 
-    def register(recorded: Recorded, fact: DistrictConfigured, rules: RuleBook) -> tuple[Request, ...]:
-        return tuple(_staff(dice, rules))
+    def register(recorded: Recorded, fact: ReportSubmitted, rules: RuleBook) -> tuple[Request, ...]:
+        told = rules.certain_matter(fact.matter, fact.suggestions)
+        if told is None or not rules.turns_out(told):
+            return ()
+        return tuple(_staff(dice, rules, fact.town)) + tuple(_staff(dice, rules, rules.district.code))
 
     def come(recorded: Recorded, fact: RespondersCalled, rules: RuleBook) -> tuple[Later, ...]:
         if not fact.pools:  # they were there before anybody called them
@@ -63,7 +66,7 @@ def reactions(dice: Dice) -> Mapping[str, Reaction]:
         return (after(recorded, minutes=dice.skewed(600, 3000, "write up", recorded.id), request=wanted),)
 
     return {
-        "district.configured.v1": register,
+        "report.submitted.v1": register,
         "mobilisation.responders-called.v1": come,
         "mobilisation.reached.v1": stand_down,
         "mobilisation.short.v1": stand_down,
@@ -71,28 +74,29 @@ def reactions(dice: Dice) -> Mapping[str, Reaction]:
     }
 
 
-def _staff(dice: Dice, rules: RuleBook) -> Iterable[RegisterPerson]:
-    """Everybody who works for a department anywhere, the same people whenever one asks."""
-    names = demo_words().people
-    for unit in rules.units.values():
-        for department in rules.departments.values():
-            if department.kind == "external" or not rules.here(unit.code, department.code):
-                continue
-            where = (unit.code, department.code)
-            for n in range(1, FEWEST + 1 + int(MORE * dice.share("staff", *where))):
-                number = f"{unit.alias}-{department.code}-{n}"
-                managed = dice.happens(MANAGED, "managed", number)
-                yield RegisterPerson(
-                    person=person_id(number),
-                    number=number,
-                    name=dice.choose(names.surnames, "surname", number) + dice.choose(names.given, "given", number),
-                    employer=department.parent if department.kind == "district_dispatched" else unit.zh,
-                    town=unit.code,
-                    department=department.code,
-                    since=SINCE,
-                    by="personnel-1",
-                    party_relation="town_committee" if managed else "",
-                )
+def _staff(dice: Dice, rules: RuleBook, code: str) -> Iterable[RegisterPerson]:
+    """Everybody who works for a department of a town, or of the district; the same people whenever one asks.
+
+    They are registered when they are first needed: most towns of a short play never are.
+    """
+    unit, names = rules.units[code], demo_words().people
+    for department in rules.departments.values():
+        if department.kind == "external" or not rules.here(code, department.code):
+            continue
+        for n in range(1, FEWEST + 1 + int(MORE * dice.share("staff", code, department.code))):
+            number = f"{unit.alias}-{department.code}-{n}"
+            managed = dice.happens(MANAGED, "managed", number)
+            yield RegisterPerson(
+                person=person_id(number),
+                number=number,
+                name=dice.choose(names.surnames, "surname", number) + dice.choose(names.given, "given", number),
+                employer=department.parent if department.kind == "district_dispatched" else unit.zh,
+                town=code,
+                department=department.code,
+                since=SINCE,
+                by="personnel-1",
+                party_relation="town_committee" if managed else "",
+            )
 
 
 def _turn_out(

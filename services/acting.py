@@ -17,10 +17,12 @@ from msgspec import Struct, structs
 from events.call import CallIssued, ProofAttached
 from events.case import CallDistrict, CaseOpened
 from events.catalog import union_of
+from events.district import Post
 from events.edge import OpenedReport, ReportLine
 from events.envelope import Request, kind_of
 from events.ids import is_stream_id, mobilisation_of, outcome_of
 from events.launch import PublishLaunchList
+from events.mobilisation import MobilisationOrdered
 from events.outcome import PublishOutcome
 from events.person import RegisterPerson
 from events.private import Sealed
@@ -45,7 +47,7 @@ from services.people.authority import (
     sights_of,
 )
 from services.people.person import Employee, person_id
-from services.people.roster import Roster, roster_of, rosters_of
+from services.people.roster import Roster, answers, roster_of, rosters_of
 from services.people.user import User, user_id
 from services.platforms.words import may_open
 from services.rules.book import CATCH_ALL
@@ -239,6 +241,8 @@ class Acting:
         return Unit(town, platform=home.platform if home is not None else ""), {"roster": roster_of(town)}
 
     def _about_mobilisation(self, asked: Asked) -> tuple[Unit, Asked]:
+        if "case" not in asked:
+            asked = {**asked, "case": self._first(asked, "mobilisation", MobilisationOrdered).case}
         opened = self._first(asked, "case", CaseOpened)
         rules = self._house.ledger.rules
         case: Case = self._state(asked["case"])
@@ -311,6 +315,13 @@ class Acting:
             return bool(rejected.record)
         except BadAct:
             return False
+
+    def on_duty(self, town: str, at: datetime) -> list[str]:
+        """Who answers for a town's command centre and for each of its platforms at a moment, where somebody does."""
+        rules, roster = self._house.ledger.rules, self._state(roster_of(town))
+        posts: list[tuple[Post, str]] = [("command_centre", "")]
+        posts += [("platform_head", platform) for platform in rules.platforms]
+        return [who for post, platform in posts if (who := answers(roster, post, town, platform, at, rules))]
 
     def _state(self, stream: str) -> Any:
         state: Any = None

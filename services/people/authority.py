@@ -197,6 +197,9 @@ PAGES: Mapping[Page, tuple[UserRole, ...]] = {
 SEES_CONFIDENTIAL: frozenset[UserRole] = frozenset({*_HANDLING, *_REVIEW, "follow_up_clerk", "privacy_officer"})
 """Whose work brings them to confidential matters at all; the others do not learn that there is one."""
 
+SEES_RESPONDERS: frozenset[UserRole] = frozenset({*_COMMANDING, *_DEPARTMENT})
+"""Who learns the names of those who turn out; to all others it is a number."""
+
 WORDS: Mapping[UserRole, tuple[str, ...]] = {
     "intake_clerk": ("registered", "triage"),
     "village_clerk": ("village_handling",),

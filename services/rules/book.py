@@ -148,6 +148,10 @@ class RuleBook:
             due = self._due(now, self._limits[matter.handling_class].result, f"{matter.handling_class} result")
         return structs.replace(due, since=now)
 
+    def turns_out(self, matter: Matter) -> bool:
+        """Whether a matter wants so many people on the spot that they turn out jointly."""
+        return matter.on_site and matter.min_people >= self.district.turn_out.from_people
+
     def muster_due(self, matter: Matter, handling_class: HandlingClass, now: datetime) -> Due:
         """When as many people must be on the spot as a turn-out needs: when the departments must."""
         arrive = matter.arrive or self._limits[handling_class].arrive or self.district.turn_out.arrive

@@ -81,6 +81,72 @@ def test_somebody_answers_for_every_post_of_the_ladder_on_every_platform(distric
             assert {(step.post, platform.code), (step.post, "*")} & answered
 
 
+@pytest.mark.parametrize(
+    ("file", "old", "new", "fault"),
+    [
+        ("matters.toml", 'district_lead = "B01"', 'district_lead = "区纪委监委"', "district_lead: expected a bureau"),
+        ("matters.toml", 'district_lead = "B01"', 'district_lead = "D04"', "found D04"),
+        ("matters.toml", 'district_lead = "B01"', 'district_lead = ""', "as the district may be called, found none"),
+        (
+            "matters.toml",
+            'lead = "D02"',
+            'lead = "B01"',
+            "expected departments that are in towns, found the bureau B01",
+        ),
+        (
+            "matters.toml",
+            'visibility = "public"\n',
+            'visibility = "confidential"\n',
+            "village: expected a matter that is",
+        ),
+        ("departments.toml", 'code = "B01"\nplatform = "P1"', 'code = "B01"\nplatform = "P9"', "found 'P9'"),
+        (
+            "departments.toml",
+            'levels = ["town", "district"]',
+            'levels = ["town"]',
+            "B01: platform: expected one that stands",
+        ),
+        (
+            "departments.toml",
+            'kind = "district_bureau"',
+            'kind = "district_bureau"\nabsent_in = ["445303100"]',
+            "B01: absent_in: expected no town for a bureau",
+        ),
+        ("places.toml", 'alias = "LD"', 'alias = "YA"', "town alias YA: expected another than the district's own"),
+        (
+            "places.toml",
+            'code = "445303100"',
+            'code = "445303"',
+            "town 445303: code: expected another than the district's",
+        ),
+        ("duties.toml", 'town = "445303"', 'town = "445399"', "town: expected a town, the district or *, found 445399"),
+        ("limits.toml", 'district_arrive = "60min"', 'district_arrive = "soon"', "limit U1: district_arrive: expected"),
+        ("limits.toml", 'village = "2wd"', 'village = ""', "periods: village: expected a duration"),
+    ],
+)
+def test_what_does_not_fit_the_three_levels_is_a_fault(
+    folder: Path, replace: Replace, file: str, old: str, new: str, fault: str
+) -> None:
+    replace(file, old, new)
+
+    assert fault in "\n".join(faults_of(folder))
+
+
+def test_no_village_handles_what_is_urgent(folder: Path, replace: Replace) -> None:
+    text = (folder / "matters.toml").read_text(encoding="utf-8")
+    start = text.index('code = "203"')
+    urgent = text[start : text.index("\n\n", start)]
+    assert 'class = "U2"' in urgent
+    replace("matters.toml", urgent, f"{urgent}\nvillage = true")
+
+    assert faults_of(folder) == ["matters.toml: matter 203: village: expected a class other than U1, U2, found U2"]
+
+
+def test_a_district_is_one_more_unit_beside_its_towns(district: District) -> None:
+    assert [unit.alias for unit in district.units] == [*(town.alias for town in district.towns), "YA"]
+    assert district.units[-1] == district.seat
+
+
 def test_a_district_is_found_by_its_name_or_its_folder(folder: Path) -> None:
     assert find_district("yunan").name == "yunan"
     assert find_district(str(folder)) == folder

@@ -289,6 +289,7 @@ class MissClock(Request, frozen=True, kw_only=True, tag="call.miss-clock.v1"):
     department: str
     clock: Clock
     step: int = 0
+    town: str = ""
 
 
 class AlertDepartment(Request, frozen=True, kw_only=True, tag="call.alert.v1"):

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 from msgspec import msgpack
 
-from events import call, case, district, launch, outcome, person, report, reporter, user
+from events import call, case, district, launch, mobilisation, outcome, person, report, reporter, roster, user
 from events.envelope import Fact, Meta, Request
 
 FACTS: Mapping[str, type[Fact]] = {
@@ -76,6 +76,33 @@ FACTS: Mapping[str, type[Fact]] = {
     "person.secondment-started.v1": person.SecondmentStarted,
     "person.secondment-overdue.v1": person.SecondmentOverdue,
     "person.secondment-ended.v1": person.SecondmentEnded,
+    "roster.joined.v1": roster.RosterJoined,
+    "roster.left.v1": roster.RosterLeft,
+    "roster.member-lent.v1": roster.MemberLent,
+    "roster.member-returned.v1": roster.MemberReturned,
+    "roster.post-filled.v1": roster.PostFilled,
+    "roster.post-vacated.v1": roster.PostVacated,
+    "roster.shift-set.v1": roster.ShiftSet,
+    "roster.shift-passed.v1": roster.ShiftPassed,
+    "roster.shift-removed.v1": roster.ShiftRemoved,
+    "roster.leave-granted.v1": roster.LeaveGranted,
+    "roster.leave-ended.v1": roster.LeaveEnded,
+    "roster.people-taken.v1": roster.PeopleTaken,
+    "roster.people-freed.v1": roster.PeopleFreed,
+    "roster.person-deployed.v1": roster.PersonDeployed,
+    "roster.person-released.v1": roster.PersonReleased,
+    "roster.cover-checked.v1": roster.CoverChecked,
+    "mobilisation.ordered.v1": mobilisation.MobilisationOrdered,
+    "mobilisation.responders-called.v1": mobilisation.RespondersCalled,
+    "mobilisation.responders-confirmed.v1": mobilisation.RespondersConfirmed,
+    "mobilisation.responder-declined.v1": mobilisation.ResponderDeclined,
+    "mobilisation.responder-dropped.v1": mobilisation.ResponderDropped,
+    "mobilisation.mustered.v1": mobilisation.RespondersMustered,
+    "mobilisation.reached.v1": mobilisation.MusterReached,
+    "mobilisation.short.v1": mobilisation.MusterShort,
+    "mobilisation.stood-down.v1": mobilisation.StoodDown,
+    "mobilisation.reviewed.v1": mobilisation.MobilisationReviewed,
+    "mobilisation.review-missed.v1": mobilisation.MobilisationReviewMissed,
 }
 
 REQUESTS: tuple[type[Request], ...] = (
@@ -133,6 +160,27 @@ REQUESTS: tuple[type[Request], ...] = (
     person.StartSecondment,
     person.MissReturn,
     person.EndSecondment,
+    roster.JoinRoster,
+    roster.LeaveRoster,
+    roster.FillPost,
+    roster.VacatePost,
+    roster.SetShift,
+    roster.PassShift,
+    roster.RemoveShift,
+    roster.GrantLeave,
+    roster.EndLeave,
+    roster.DeployPerson,
+    roster.ReleasePerson,
+    roster.CheckCover,
+    mobilisation.OrderMobilisation,
+    mobilisation.ConfirmResponders,
+    mobilisation.DeclineResponder,
+    mobilisation.Muster,
+    mobilisation.MissMuster,
+    mobilisation.DropResponder,
+    mobilisation.StandDown,
+    mobilisation.ReviewMobilisation,
+    mobilisation.MissMobilisationReview,
 )
 
 Upcast = Callable[[dict[str, Any]], dict[str, Any]]

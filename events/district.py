@@ -134,11 +134,15 @@ class Limit(Part, frozen=True, rename={"handling_class": "class"}):
     district_arrive: str = ""
 
 
+Post = Literal["platform_head", "command_centre"]
+"""台长、镇指挥中心值班长: a post that somebody holds beside the own work, and to which a missed clock is told."""
+
+
 class Ladder(Part, frozen=True):
     """催办升级: how long after a missed due time whom to tell, as a share of the clock's whole length."""
 
     after: float
-    post: Literal["platform_head", "command_centre"]
+    post: Post
 
 
 class Periods(Part, frozen=True):
@@ -168,13 +172,33 @@ class SecondmentBounds(Part, frozen=True):
     pause_months: Months = 6
 
 
+class Cover(Part, frozen=True):
+    """值班要求: a post for which somebody has to be on duty round the clock, where the town keeps a roster for it."""
+
+    post: Post
+    platform: str = ""
+
+
+class TurnOut(Part, frozen=True):
+    """联合出动: from how many people on a matter wants a joint turn-out, and the limits of its own.
+
+    ``arrive`` holds where neither matter nor handling class says when to be on the spot, ``again`` is how long those
+    have who are called when too few came, ``review`` until when the turn-out is written up.
+    """
+
+    from_people: Annotated[int, Meta(ge=1, le=5000)] = 6
+    arrive: str = "2h"
+    again: str = "30min"
+    review: str = "2wd"
+
+
 class Duty(Part, frozen=True):
-    """值班: who answers for a post until rosters exist. ``town`` and ``platform`` may be ``*``.
+    """值班: who answers for a post until a town keeps a roster for it. ``town`` and ``platform`` may be ``*``.
 
     For a post at the district ``town`` is the district's own code.
     """
 
-    post: Literal["platform_head", "command_centre"]
+    post: Post
     person: str
     zh: str
     town: str = "*"
@@ -240,6 +264,8 @@ class District(Part, frozen=True):
     hotlines: tuple[Hotline, ...] = ()
     terminals: tuple[Terminal, ...] = ()
     secondment: SecondmentBounds = SecondmentBounds()
+    cover: tuple[Cover, ...] = ()
+    turn_out: TurnOut = TurnOut()
 
     @property
     def seat(self) -> Town:

@@ -11,8 +11,9 @@ from events.envelope import Meta, kind_of
 
 Document = dict[str, Any]
 
-NEVER_TOLD = frozenset({"person", "reporter", "user"})
-"""Kinds of streams of which nobody outside hears: who works where, who may log in, one pseudonym's reports."""
+NEVER_TOLD = frozenset({"mobilisation", "person", "reporter", "roster", "user"})
+"""Kinds of streams of which nobody outside hears: who works where and is sent where, who may log in, one pseudonym's
+reports."""
 
 _REFERENCE = "#/components/schemas/{name}"
 _VHOST = "hujiao"

@@ -189,6 +189,42 @@ class Questions:
                 for name, condition in parts.items()
             }
 
+    def roster(self, town: str) -> list[Found]:
+        """Who of a town is there, away, on a scene or helping out: by department and number."""
+        sql = "SELECT * FROM roster WHERE town = :town ORDER BY department, number"
+        with self._database.reading() as connection:
+            return _rows(connection, sql, town=town)
+
+    def shifts(self, town: str, now: datetime) -> list[Found]:
+        """The shifts of a town that are not over, in order."""
+        sql = (
+            'SELECT shifts.*, roster.name FROM shifts LEFT JOIN roster ON roster."roster" = shifts."roster"'
+            ' AND roster.number = shifts.number WHERE shifts.town = :town AND shifts."end" > :now'
+            " ORDER BY shifts.start, shifts.shift"
+        )
+        with self._database.reading() as connection:
+            return _rows(connection, sql, town=town, now=moment_text(now))
+
+    def gaps(self, town: str, now: datetime) -> list[Found]:
+        """The hours without cover that a town was told of and that are not over."""
+        sql = 'SELECT * FROM gaps WHERE town = :town AND "end" > :now ORDER BY start, post, platform'
+        with self._database.reading() as connection:
+            return _rows(connection, sql, town=town, now=moment_text(now))
+
+    def turn_out(self, case: str) -> Found | None:
+        """How many are needed, called and there for a case; ``None`` when nobody turned out or it may not be seen."""
+        seen, values = within(self._sights, "mobilisations")
+        sql = f'SELECT * FROM mobilisations WHERE "case" = :case AND {seen}'
+        with self._database.reading() as connection:
+            found = _rows(connection, sql, case=case, **values)
+        return found[0] if found else None
+
+    def responders(self, mobilisation: str) -> list[Found]:
+        """Who was called to a turn-out, and who came."""
+        sql = "SELECT * FROM responders WHERE mobilisation = :mobilisation ORDER BY department, number"
+        with self._database.reading() as connection:
+            return _rows(connection, sql, mobilisation=mobilisation)
+
     def find_case(self, reference: str) -> list[str]:
         """The cases that a receipt, a case's id or the beginning of one can mean."""
         sql = (

@@ -4,6 +4,7 @@ from typing import Any
 
 from events import call as k
 from events import case as c
+from events import mobilisation as m
 from events import outcome as o
 from events import report as r
 from events.envelope import Recorded
@@ -104,6 +105,25 @@ def of_call(rows: Rows, recorded: Recorded, fact: Any) -> None:
             entry(rows, recorded, fact.case, department=fact.department, detail=f"{fact.channel} {fact.reason}")
 
 
+def of_mobilisation(rows: Rows, recorded: Recorded, fact: Any) -> None:
+    """A fact of the case's turn-out: how many, and never who."""
+    match fact:
+        case m.MobilisationOrdered():
+            entry(rows, recorded, fact.case, who=fact.by, platform=fact.platform, detail=str(fact.min_people))
+        case m.RespondersCalled():
+            entry(rows, recorded, fact.case, detail=f"{len(fact.responders)} {' '.join(fact.pools)}".strip())
+        case m.RespondersMustered():
+            entry(rows, recorded, fact.case, who=fact.by, late=fact.late, detail=str(fact.count))
+        case m.MusterReached() | m.MusterShort():
+            entry(rows, recorded, fact.case, detail=f"{fact.count}/{fact.min_people}")
+        case m.StoodDown():
+            entry(rows, recorded, fact.case, who=fact.by, detail=str(fact.count))
+        case m.MobilisationReviewed():
+            entry(rows, recorded, fact.case, who=fact.by, late=fact.late)
+        case m.MobilisationReviewMissed():
+            entry(rows, recorded, fact.case, late=True)
+
+
 def of_report(rows: Rows, recorded: Recorded, fact: r.FileAttached) -> None:
     """The resident sent a file after the report."""
     entry(rows, recorded, fact.case, detail=fact.media_type)
@@ -128,6 +148,7 @@ _OF_CALL = (
     "issued departments-called acknowledged reported-in reporter-contacted noted proof-attached result-filed "
     "clock-missed escalated completed released alerted delivered delivery-failed"
 )
+_OF_MOBILISATION = "ordered responders-called mustered reached short stood-down reviewed review-missed"
 _OF_OUTCOME = "drafted published withheld"
 
 TIMELINE = View(
@@ -157,6 +178,7 @@ TIMELINE = View(
         **{f"case.{name}.v1": of_case for name in _OF_CASE.split()},
         "report.file-attached.v1": of_report,
         **{f"call.{name}.v1": of_call for name in _OF_CALL.split()},
+        **{f"mobilisation.{name}.v1": of_mobilisation for name in _OF_MOBILISATION.split()},
         **{f"outcome.{name}.v1": of_outcome for name in _OF_OUTCOME.split()},
     },
 )

@@ -17,10 +17,12 @@ from msgspec import Struct, structs
 from events.call import CallIssued, ProofAttached
 from events.case import CallDistrict, CaseOpened
 from events.catalog import union_of
+from events.district import Post
 from events.edge import OpenedReport, ReportLine
 from events.envelope import Request, kind_of
-from events.ids import is_stream_id, outcome_of
+from events.ids import is_stream_id, mobilisation_of, outcome_of
 from events.launch import PublishLaunchList
+from events.mobilisation import MobilisationOrdered
 from events.outcome import PublishOutcome
 from events.person import RegisterPerson
 from events.private import Sealed
@@ -45,6 +47,7 @@ from services.people.authority import (
     sights_of,
 )
 from services.people.person import Employee, person_id
+from services.people.roster import Roster, answers, roster_of, rosters_of
 from services.people.user import User, user_id
 from services.platforms.words import may_open
 from services.rules.book import CATCH_ALL
@@ -93,8 +96,8 @@ _ABOUT_PEOPLE = ("person.consent-to-secondment.v1", "person.approve-secondment.v
 _KNOWN = ("request", "case", "call", "department", "report", "number")
 _NOTHING = Sealed("", b"")
 _TWO_MONTHS = timedelta(days=31)
-_NAMES = ("name", "number")
-"""By what people call users and persons, where the act itself has only the stream."""
+_NAMES = ("name", "number", "case")
+"""By what people call users, persons and turn-outs, where the act itself has only the stream."""
 _SHORTEST_PHONE, _LONGEST_PHONE = 3, 20
 
 ANY_ACT = union_of(tuple(PERSONAL.values()))
@@ -200,6 +203,10 @@ class Acting:
             return Unit(), {"user": user_id(str(asked.get("name", "")))}
         if act is PublishLaunchList:
             return Unit(), {"launch": launch.STREAM}
+        if "roster" in act.__struct_fields__:
+            return self._about_roster(act, asked)
+        if "mobilisation" in act.__struct_fields__:
+            return self._about_mobilisation(asked)
         if "person" in act.__struct_fields__:
             return self._about_person(act, asked)
         if "call" in act.__struct_fields__:
@@ -221,6 +228,27 @@ class Acting:
         """Which call of the case to the district would be the next, from 1."""
         state: Case = self._state(case)
         return state.district_calls + 1
+
+    def _about_roster(self, act: type[Request], asked: Asked) -> tuple[Unit, Asked]:
+        """A platform's head deploys the people of the platform's own departments."""
+        town = str(asked.get("town", ""))
+        rules = self._house.ledger.rules
+        if town not in rules.units:
+            raise BadAct(f"town: expected one of {', '.join(sorted(rules.units))}, found {town[:40]!r}")
+        roster: Roster | None = self._state(roster_of(town))
+        member = (roster or Roster()).members.get(str(asked.get("number", "")))
+        home = rules.departments.get(member.department) if member is not None else None
+        return Unit(town, platform=home.platform if home is not None else ""), {"roster": roster_of(town)}
+
+    def _about_mobilisation(self, asked: Asked) -> tuple[Unit, Asked]:
+        if "case" not in asked:
+            asked = {**asked, "case": self._first(asked, "mobilisation", MobilisationOrdered).case}
+        opened = self._first(asked, "case", CaseOpened)
+        rules = self._house.ledger.rules
+        case: Case = self._state(asked["case"])
+        known = {"mobilisation": mobilisation_of(asked["case"]), "rosters": rosters_of(opened.town, rules)}
+        platform = rules.departments[rules.matter(case.matter).lead].platform
+        return Unit(opened.town, opened.village, platform, str(asked.get("department", ""))), known
 
     def _about_person(self, act: type[Request], asked: Asked) -> tuple[Unit, Asked]:
         stream = person_id(str(asked["number"])) if "number" in asked else str(asked.get("person", ""))
@@ -287,6 +315,13 @@ class Acting:
             return bool(rejected.record)
         except BadAct:
             return False
+
+    def on_duty(self, town: str, at: datetime) -> list[str]:
+        """Who answers for a town's command centre and for each of its platforms at a moment, where somebody does."""
+        rules, roster = self._house.ledger.rules, self._state(roster_of(town))
+        posts: list[tuple[Post, str]] = [("command_centre", "")]
+        posts += [("platform_head", platform) for platform in rules.platforms]
+        return [who for post, platform in posts if (who := answers(roster, post, town, platform, at, rules))]
 
     def _state(self, stream: str) -> Any:
         state: Any = None

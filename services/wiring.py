@@ -119,7 +119,7 @@ class House:
 
     def users(self) -> list[User]:
         """Every user there ever was, by name."""
-        found = (self._user_of(facts) for facts in self.log.timeless())
+        found = (self._user_of(facts) for facts in self.log.timeless("user"))
         return sorted((user for user in found if user is not None), key=lambda user: user.name)
 
     @cached_property

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from events.call import CallAcknowledged, CallCompleted
+from events.call import CallAcknowledged, CallCompleted, CallIssued
 from events.case import (
     ApproveResult,
     CallDistrict,
@@ -32,15 +32,27 @@ from events.case import (
     SubmitResult,
 )
 from events.envelope import Recorded, Request
-from events.ids import case_of, district_call_of
+from events.ids import case_of, district_call_of, mobilisation_of
 from events.launch import PublishLaunchList
+from events.mobilisation import (
+    ConfirmResponders,
+    DeclineResponder,
+    DropResponder,
+    MissMobilisationReview,
+    MissMuster,
+    Muster,
+    OrderMobilisation,
+    ReviewMobilisation,
+    StandDown,
+)
 from events.report import AttachFile, RefuseReport, ReportAccepted
 from events.reporter import ReporterReported
-from services.command_centre import case, district, launch, reopening, review, village
+from services.command_centre import case, district, launch, mobilisation, reopening, review, village
 from services.command_centre.case import Case
 from services.decisions import Append, Handler, Rejected, Service, Stream, on_one_stream
 from services.intake import report as intake
 from services.intake.report import Report
+from services.people.roster import rosters_of
 from services.rules.book import RuleBook
 
 
@@ -86,7 +98,7 @@ def engage(recorded: Recorded, fact: CallAcknowledged, rules: RuleBook) -> tuple
 
 
 def submit_result(recorded: Recorded, fact: CallCompleted, rules: RuleBook) -> tuple[Request, ...]:
-    """Each completed call is told to the case."""
+    """Each completed call is told to the case; with the lead's, whoever turned out may go."""
     submitted = SubmitResult(
         case=fact.case,
         call=recorded.stream,
@@ -95,7 +107,33 @@ def submit_result(recorded: Recorded, fact: CallCompleted, rules: RuleBook) -> t
         solved=fact.solved,
         reply=fact.reply,
     )
-    return (submitted,)
+    return submitted, *_stand_down(fact, rules)
+
+
+def order_mobilisation(recorded: Recorded, fact: CallIssued, rules: RuleBook) -> tuple[Request, ...]:
+    """A matter that wants many people on the spot has them turn out as soon as its lead is called."""
+    matter = rules.matter(fact.matter)
+    leads = any(leg.role == "lead" for leg in fact.legs)
+    if not (
+        leads and fact.attempt == 1 and matter.on_site and matter.min_people >= rules.district.turn_out.from_people
+    ):
+        return ()
+    ordered = OrderMobilisation(
+        mobilisation=mobilisation_of(fact.case),
+        rosters=rosters_of(fact.town, rules),
+        case=fact.case,
+        min_people=matter.min_people,
+        by=mobilisation.CLOCK,
+    )
+    return (ordered,)
+
+
+def _stand_down(fact: CallCompleted, rules: RuleBook) -> tuple[StandDown, ...]:
+    """事不完、人不走: who turned out may go when the lead has filed the result."""
+    if fact.reply is None:
+        return ()
+    rosters = rosters_of(fact.town, rules)
+    return (StandDown(mobilisation=mobilisation_of(fact.case), rosters=rosters, by=mobilisation.CLOCK),)
 
 
 def decide_open(
@@ -185,7 +223,11 @@ def _open(
 
 SERVICE = Service(
     name="command_centre",
-    streams={"case": Stream(case.evolve, case.timers), "launch": Stream(launch.evolve)},
+    streams={
+        "case": Stream(case.evolve, case.timers),
+        "launch": Stream(launch.evolve),
+        "mobilisation": Stream(mobilisation.evolve, mobilisation.timers),
+    },
     handlers={
         OpenCase: Handler(lambda r: (r.case, r.report), decide_open),
         LinkReport: Handler(lambda r: (r.report, r.case, r.opens, r.reporter), decide_link),
@@ -193,6 +235,15 @@ SERVICE = Service(
         ReopenCase: Handler(lambda r: (r.case, r.report), reopening.decide),
         AttachFile: Handler(lambda r: (r.report, r.case), decide_attach),
         IssueCalls: Handler(lambda r: (r.case, *(plan.call for plan in r.calls)), decide_calls),
+        OrderMobilisation: Handler(lambda r: (r.mobilisation, r.case, *r.rosters), mobilisation.decide_order),
+        **{
+            request: Handler(lambda r: (r.mobilisation, *r.rosters), mobilisation.decide)
+            for request in (ConfirmResponders, DeclineResponder, Muster, MissMuster, StandDown)
+        },
+        **{
+            request: on_one_stream("mobilisation", mobilisation.decide_alone)
+            for request in (DropResponder, ReviewMobilisation, MissMobilisationReview)
+        },
         PublishLaunchList: on_one_stream("launch", launch.decide),
         CallDistrict: Handler(lambda r: (r.case, launch.STREAM, district_call_of(r.case, r.nth)), district.decide_call),
         **{
@@ -220,6 +271,7 @@ SERVICE = Service(
         "case.rework-ordered.v1": call_again,
         "case.reopened.v1": call_again,
         "call.acknowledged.v1": engage,
+        "call.issued.v1": order_mobilisation,
         "call.completed.v1": submit_result,
     },
 )

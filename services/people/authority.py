@@ -24,6 +24,14 @@ from events.case import (
 from events.district import ConfigureDistrict
 from events.envelope import Request
 from events.launch import PublishLaunchList
+from events.mobilisation import (
+    ConfirmResponders,
+    DeclineResponder,
+    Muster,
+    OrderMobilisation,
+    ReviewMobilisation,
+    StandDown,
+)
 from events.outcome import PublishOutcome, WithholdOutcome
 from events.person import (
     ApproveSecondment,
@@ -36,6 +44,17 @@ from events.person import (
     TransferPartyRelation,
 )
 from events.report import EraseReport, RefuseReport, SubmitReport
+from events.roster import (
+    DeployPerson,
+    EndLeave,
+    FillPost,
+    GrantLeave,
+    PassShift,
+    ReleasePerson,
+    RemoveShift,
+    SetShift,
+    VacatePost,
+)
 from events.user import AddUser, DisableUser, Unit, UserRole
 from projections.sight import Sight
 from services.decisions import Rejected
@@ -53,11 +72,12 @@ Page = Literal[
     "notices",
     "openings",
     "people",
+    "roster",
     "users",
     "figures",
     "clock",
 ]
-"""看板、登记、分派、收件、村级、区级、审核、回访、公开、查阅记录、人员、用户、数字、演示时钟."""
+"""看板、登记、分派、收件、村级、区级、审核、回访、公开、查阅记录、人员、值班、用户、数字、演示时钟."""
 
 
 class Forbidden(Rejected):
@@ -90,6 +110,8 @@ _DISTRICT: tuple[UserRole, ...] = ("district_command", "district_leader")
 _REVIEW: tuple[UserRole, ...] = ("reviewer",)
 _COMMITTEE: tuple[UserRole, ...] = ("town_committee",)
 _PERSONNEL: tuple[UserRole, ...] = ("personnel",)
+_COMMAND: tuple[UserRole, ...] = ("command_centre",)
+_COMMANDING: tuple[UserRole, ...] = ("command_centre", "platform_head")
 _HANDLING: tuple[UserRole, ...] = ("intake_clerk", "command_centre", "platform_head", "department_officer")
 
 ACTS: Mapping[type[Request], tuple[UserRole, ...]] = {
@@ -123,6 +145,21 @@ ACTS: Mapping[type[Request], tuple[UserRole, ...]] = {
     ApproveSecondment: _PERSONNEL,
     RefuseSecondment: (*_COMMITTEE, *_PERSONNEL),
     EndSecondment: _COMMITTEE,
+    FillPost: _COMMITTEE,
+    VacatePost: _COMMITTEE,
+    SetShift: _COMMAND,
+    PassShift: _COMMAND,
+    RemoveShift: _COMMAND,
+    GrantLeave: _COMMAND,
+    EndLeave: _COMMAND,
+    DeployPerson: ("platform_head",),
+    ReleasePerson: ("platform_head",),
+    OrderMobilisation: _COMMANDING,
+    ConfirmResponders: _DEPARTMENT,
+    DeclineResponder: _DEPARTMENT,
+    Muster: (*_COMMANDING, *_DEPARTMENT),
+    StandDown: _COMMANDING,
+    ReviewMobilisation: _COMMANDING,
     EraseReport: ("privacy_officer",),
     ConfigureDistrict: ("administrator",),
     AddUser: ("administrator",),
@@ -150,6 +187,7 @@ PAGES: Mapping[Page, tuple[UserRole, ...]] = {
     "notices": ("reviewer", "privacy_officer"),
     "openings": ("privacy_officer",),
     "people": (*_COMMITTEE, *_PERSONNEL),
+    "roster": (*_COMMANDING, *_COMMITTEE),
     "users": ("administrator",),
     "figures": ("command_centre", *_DISTRICT, "analyst", "administrator"),
     "clock": ("command_centre", "district_command", "administrator"),
@@ -158,6 +196,9 @@ PAGES: Mapping[Page, tuple[UserRole, ...]] = {
 
 SEES_CONFIDENTIAL: frozenset[UserRole] = frozenset({*_HANDLING, *_REVIEW, "follow_up_clerk", "privacy_officer"})
 """Whose work brings them to confidential matters at all; the others do not learn that there is one."""
+
+SEES_RESPONDERS: frozenset[UserRole] = frozenset({*_COMMANDING, *_DEPARTMENT})
+"""Who learns the names of those who turn out; to all others it is a number."""
 
 WORDS: Mapping[UserRole, tuple[str, ...]] = {
     "intake_clerk": ("registered", "triage"),

@@ -18,7 +18,8 @@ from events.call import (
 )
 from events.case import CaseHandedDown, CaseResultSubmitted
 from events.envelope import Recorded, Request
-from services.decisions import Service, Stream, on_one_stream
+from services.decisions import Handler, Service, Stream, on_one_stream
+from services.people.roster import roster_of
 from services.platforms import call
 from services.rules.book import RuleBook
 
@@ -39,22 +40,24 @@ SERVICE = Service(
     name="platforms",
     streams={"call": Stream(call.evolve, call.timers)},
     handlers={
-        request: on_one_stream("call", call.decide)
-        for request in (
-            CallDepartments,
-            ReleaseCall,
-            AcknowledgeCall,
-            ReportIn,
-            ContactReporter,
-            NoteProgress,
-            AttachProof,
-            FileResult,
-            MissClock,
-            AlertDepartment,
-            NoteDelivery,
-            NoteDeliveryFailure,
-            MissDelivery,
-        )
+        MissClock: Handler(lambda r: (r.call, roster_of(r.town)) if r.step and r.town else (r.call,), call.miss),
+        **{
+            request: on_one_stream("call", call.decide)
+            for request in (
+                CallDepartments,
+                ReleaseCall,
+                AcknowledgeCall,
+                ReportIn,
+                ContactReporter,
+                NoteProgress,
+                AttachProof,
+                FileResult,
+                AlertDepartment,
+                NoteDelivery,
+                NoteDeliveryFailure,
+                MissDelivery,
+            )
+        },
     },
     reactions={
         "call.issued.v1": call_departments,

@@ -146,6 +146,23 @@ class RuleBook:
             return self._due(now, matter.promised, f"matter {matter.code} promised")
         return self._due(now, self._limits[matter.handling_class].result, f"{matter.handling_class} result")
 
+    def turns_out(self, matter: Matter) -> bool:
+        """Whether a matter wants so many people on the spot that they turn out jointly."""
+        return matter.on_site and matter.min_people >= self.district.turn_out.from_people
+
+    def muster_due(self, matter: Matter, handling_class: HandlingClass, now: datetime) -> Due:
+        """When as many people must be on the spot as a turn-out needs: when the departments must."""
+        arrive = matter.arrive or self._limits[handling_class].arrive or self.district.turn_out.arrive
+        return self._due(now, arrive, f"{handling_class} muster")
+
+    def muster_again_due(self, now: datetime) -> Due:
+        """When those must be there who are called because too few came."""
+        return self._due(now, self.district.turn_out.again, "muster again")
+
+    def turn_out_review_due(self, now: datetime) -> Due:
+        """When a turn-out must be written up after it was stood down."""
+        return self._due(now, self.district.turn_out.review, "turn-out review")
+
     def reopened_due(self, matter: Matter, now: datetime) -> Due:
         """When the result of a reopened case is due: in half of what the matter promises."""
         return half_of(self.calendar, now, self.result_due(matter, now))

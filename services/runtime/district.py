@@ -24,7 +24,7 @@ FILES = {
     "duties.toml": ("duty",),
     "calendar.toml": ("calendar",),
     "senders.toml": ("hotline", "terminal"),
-    "people.toml": ("secondment",),
+    "people.toml": ("secondment", "cover", "turn_out"),
 }
 """Which tables stand in which file; ``district.toml`` holds plain keys."""
 
@@ -60,6 +60,8 @@ _FIELDS = {
     "hotline": "hotlines",
     "terminal": "terminals",
     "secondment": "secondment",
+    "cover": "cover",
+    "turn_out": "turn_out",
 }
 _TYPES: dict[str, Any] = {field.name: field.type for field in msgspec.structs.fields(District)}
 _NEEDED = [field.name for field in msgspec.structs.fields(District) if field.required]
@@ -181,6 +183,10 @@ def _check_codes(district: District) -> Iterable[str]:
             yield f"duties.toml: duty {duty.person}: town: expected a town, the district or *, found {duty.town}"
         if duty.platform != "*" and duty.platform not in platforms:
             yield f"duties.toml: duty {duty.person}: platform: expected a platform or *, found {duty.platform}"
+    for cover in district.cover:
+        if (cover.post == "platform_head") != (cover.platform in platforms):
+            expected = "expected one where the post is a platform head's, and none elsewhere"
+            yield f"people.toml: cover {cover.post}: platform: {expected}, found {cover.platform!r}"
     yield from _check_calendar(district.calendar)
 
 
@@ -320,7 +326,7 @@ def _read_table(fields: dict[str, Any], file: str, table: str, content: Any, fau
         if file not in OPTIONAL:
             faults.append(f"{file}: {table}: expected a table, found none")
         return
-    if table in ("periods", "calendar", "secondment"):
+    if table in ("periods", "calendar", "secondment", "turn_out"):
         _convert(fields, field, content, f"{file}: {table}", faults)
         return
     if not isinstance(content, list):

@@ -40,6 +40,7 @@ from services.web.openapi import Described
 from services.web.receipts import Heard, Rating, Reopening
 from services.web.reports import TAKEN, Outcome, Received, ReportOperation
 from services.web.seats import seat_routes
+from services.web.staff import staff_routes
 from services.web.window import Window
 
 CONSOLE, RESIDENT = (Path(__file__).parent / name for name in ("console", "resident"))
@@ -90,6 +91,7 @@ def create_app(window: Window, lookups_a_minute: int = LOOKUPS_A_MINUTE) -> Lite
             *desk_routes(window),
             *act_routes(window),
             *level_routes(window),
+            *staff_routes(window),
             *intake_routes(window),
             *keeper_routes(window),
             *(seat_routes(window.house, window.front, window.seats) if window.demo else ()),

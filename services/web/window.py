@@ -19,7 +19,7 @@ from projections.queries import Found, Questions
 from projections.view import Row, moment_text
 from services.acting import Acting, Asked
 from services.history import case_as_of, facts_of_case
-from services.people.authority import sights_of
+from services.people.authority import SEES_RESPONDERS, sights_of
 from services.people.user import User
 from services.reasons import explain, reasons_of_dues
 from services.rules.calendar import SHANGHAI
@@ -126,8 +126,16 @@ class Window:
         if now is None or not found:
             raise HTTPException(f"position: expected one after the case began, found {position}", status_code=404)
         found = {**found, "reports": [_without_receipt(report) for report in found["reports"]]}
+        turn_out = None if position else self._turn_out(user, case)
         reasons = {"explain": explain(log, facts), "dues": msgspec.to_builtins(reasons_of_dues(facts))}
-        return {"now": now.isoformat(), **found, **reasons, "acts": acts}
+        return {"now": now.isoformat(), **found, **reasons, "turn_out": turn_out, "acts": acts}
+
+    def _turn_out(self, user: User, case: str) -> Found | None:
+        """联合出动: the count for all who see the case, the names for those who command or send people."""
+        found = self.seen_by(user).turn_out(case)
+        if found is None or not set(user.roles) & SEES_RESPONDERS:
+            return found
+        return {**found, "responders": self.questions.responders(found["mobilisation"])}
 
     def morning(self, user: User, town: str, day: date | None) -> dict[str, Any]:
         """值班日报 of ``day``, else of today: the night's cases and missed clocks, what is due, who is on duty."""
@@ -140,8 +148,7 @@ class Window:
         since, opens = rules.calendar.night_before(today)
         until = min(opens, now)
         ends = datetime.combine(today + timedelta(days=1), time(), SHANGHAI)
-        posts = [("command_centre", ""), *(("platform_head", platform) for platform in rules.platforms)]
-        duties = [duty.person for post, platform in posts if (duty := rules.on_duty(post, town, platform))]
+        duties = self.acting.on_duty(town, now)
         shown = {"town": town, "day": f"{today}", "now": now.isoformat(), "since": since.isoformat()}
         shown |= {"until": until.isoformat()}
         return {**shown, "duties": duties, **self.seen_by(user).night(town, since, until, ends)}
@@ -176,6 +183,16 @@ class Window:
         possible = self.acting.possible_of_person
         rows = self.questions.people(user.unit.town)
         return [row | {"acts": possible(user, row["number"]) if row["secondment"] else []} for row in rows]
+
+    def roster(self, user: User, town: str) -> dict[str, Any]:
+        """值班表: who of the user's own town, or of any, is there, on duty and free; and the hours without cover."""
+        wanted = user.unit.town or town
+        if wanted not in self.house.ledger.rules.units:
+            raise HTTPException(f"town: expected one of the district's, found {wanted[:20]!r}", status_code=404)
+        now, questions = self.house.clock.now(), self.questions
+        parts = {"people": questions.roster(wanted), "shifts": questions.shifts(wanted, now)}
+        parts["gaps"] = questions.gaps(wanted, now)
+        return {"town": wanted, "now": now.isoformat(), "duties": self.acting.on_duty(wanted, now), **parts}
 
     def notices(self, town: str, limit: int) -> list[Found]:
         """Published notices, newest first: what everybody may read."""

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from events import call, case, district, edge, launch, outcome, person, report, reporter, user
+from events import call, case, district, edge, launch, mobilisation, outcome, person, report, reporter, roster, user
 from events.catalog import CATALOG
 from events.envelope import Fact, Meta, Request
 from events.private import Sealed
@@ -25,6 +25,9 @@ OTHER_CALL = "019ab1c2d3e4" + "04" * 10
 OUTCOME = "019ab1c2d3e4" + "05" * 10
 USER = "000000000000" + "07" * 10
 PERSON = "000000000000" + "08" * 10
+ROSTER = "000000000000" + "09" * 10
+DISTRICT_ROSTER = "000000000000" + "0a" * 10
+MOBILISATION = "019ab1c2d3e4" + "0b" * 10
 REPORTER = "019aabcdef00" + "06" * 10
 
 REPORTED = datetime(2026, 11, 23, 1, 0, tzinfo=UTC)
@@ -57,6 +60,10 @@ LEGS = (
 )
 
 LENT = {"number": "LD-0042", "town": "445303100"}
+TURN_OUT = {"case": CASE, "town": "445303100", "platform": "P4"}
+ON_ROSTER = {"roster": ROSTER, "town": "445303100", "by": "王强"}
+AGAIN = case.Due(by=SOON, rule="muster again 30min")
+ROSTERS = (ROSTER, DISTRICT_ROSTER)
 START, BACK = date(2026, 12, 1), date(2027, 6, 1)
 
 LAUNCH_ITEMS = (
@@ -411,8 +418,10 @@ FACTS: Mapping[str, Fact] = {
         skills=("测绘", "无人机"),
         party_relation="town_committee",
     ),
-    "person.moved.v1": person.PersonMoved(town="445303101", department="D08", since=date(2026, 11, 23)),
-    "person.party-relation-transferred.v1": person.PartyRelationTransferred(to="bureau"),
+    "person.moved.v1": person.PersonMoved(
+        town="445303101", department="D08", since=date(2026, 11, 23), from_town="445303100"
+    ),
+    "person.party-relation-transferred.v1": person.PartyRelationTransferred(to="bureau", town="445303100"),
     "person.secondment-requested.v1": person.SecondmentRequested(
         **LENT, to="区城管局", start=START, back=BACK, by="张三"
     ),
@@ -422,6 +431,76 @@ FACTS: Mapping[str, Fact] = {
     "person.secondment-started.v1": person.SecondmentStarted(**LENT, to="区城管局", start=START, back=BACK),
     "person.secondment-overdue.v1": person.SecondmentOverdue(**LENT, to="区城管局", back=BACK),
     "person.secondment-ended.v1": person.SecondmentEnded(**LENT, on=BACK, by="李敏", late=True),
+    "roster.joined.v1": roster.RosterJoined(
+        town="445303100", number="LD-0042", name="李敏", department="D15", party_relation="town_committee"
+    ),
+    "roster.left.v1": roster.RosterLeft(number="LD-0042"),
+    "roster.member-lent.v1": roster.MemberLent(number="LD-0042", taken_by=MOBILISATION),
+    "roster.member-returned.v1": roster.MemberReturned(number="LD-0042"),
+    "roster.post-filled.v1": roster.PostFilled(
+        post="platform_head", number="LD-0042", since=START, platform="P4", rank=1
+    ),
+    "roster.post-vacated.v1": roster.PostVacated(post="platform_head", number="LD-0042", on=BACK, platform="P4"),
+    "roster.shift-set.v1": roster.ShiftSet(
+        town="445303100",
+        shift="2026-11-23-night",
+        post="platform_head",
+        number="LD-0042",
+        start=SOON,
+        end=LATER,
+        platform="P4",
+    ),
+    "roster.shift-passed.v1": roster.ShiftPassed(shift="2026-11-23-night", to="LD-0043", at=SOON),
+    "roster.shift-removed.v1": roster.ShiftRemoved(shift="2026-11-23-night"),
+    "roster.leave-granted.v1": roster.LeaveGranted(town="445303100", number="LD-0042", start=SOON, end=LATER),
+    "roster.leave-ended.v1": roster.LeaveEnded(number="LD-0042", at=LATER),
+    "roster.people-taken.v1": roster.PeopleTaken(mobilisation=MOBILISATION, numbers=("LD-0042", "LD-0043")),
+    "roster.people-freed.v1": roster.PeopleFreed(mobilisation=MOBILISATION, numbers=("LD-0042",)),
+    "roster.person-deployed.v1": roster.PersonDeployed(
+        town="445303100", number="LD-0042", department="D16", until=LATER, by="台长"
+    ),
+    "roster.person-released.v1": roster.PersonReleased(number="LD-0042", by="clock"),
+    "roster.cover-checked.v1": roster.CoverChecked(
+        town="445303100",
+        start=SOON,
+        end=LATER,
+        gaps=(roster.Gap(post="platform_head", start=SOON, end=LATER, platform="P4"),),
+    ),
+    "mobilisation.ordered.v1": mobilisation.MobilisationOrdered(
+        **TURN_OUT,
+        matter="401",
+        village="445303100201",
+        min_people=20,
+        departments=("D15", "D08"),
+        rosters=ROSTERS,
+        muster=case.Due(by=SOON, rule="U1 muster 30min"),
+        by="clock",
+    ),
+    "mobilisation.responders-called.v1": mobilisation.RespondersCalled(
+        **TURN_OUT,
+        responders=(mobilisation.Responder("LD-0042", "D15", ROSTER),),
+        pools=("called", "platform"),
+        lacking=19,
+    ),
+    "mobilisation.responders-confirmed.v1": mobilisation.RespondersConfirmed(
+        **TURN_OUT, numbers=("LD-0042",), by="李敏"
+    ),
+    "mobilisation.responder-declined.v1": mobilisation.ResponderDeclined(
+        **TURN_OUT, number="LD-0042", ground="ill", by="李敏"
+    ),
+    "mobilisation.responder-dropped.v1": mobilisation.ResponderDropped(**TURN_OUT, number="LD-0042"),
+    "mobilisation.mustered.v1": mobilisation.RespondersMustered(
+        **TURN_OUT, numbers=("LD-0042",), by="李敏", count=20, late=True
+    ),
+    "mobilisation.reached.v1": mobilisation.MusterReached(**TURN_OUT, count=20, min_people=20, late=True),
+    "mobilisation.short.v1": mobilisation.MusterShort(
+        **TURN_OUT, count=19, min_people=20, rosters=ROSTERS, again=AGAIN
+    ),
+    "mobilisation.stood-down.v1": mobilisation.StoodDown(
+        **TURN_OUT, by="李敏", count=21, review=case.Due(by=LATER, rule="turn-out review 2wd")
+    ),
+    "mobilisation.reviewed.v1": mobilisation.MobilisationReviewed(**TURN_OUT, by="李敏", note=WORDS, late=True),
+    "mobilisation.review-missed.v1": mobilisation.MobilisationReviewMissed(**TURN_OUT),
 }
 
 REQUESTS: Mapping[str, Request] = {
@@ -511,7 +590,7 @@ REQUESTS: Mapping[str, Request] = {
         account=WORDS,
         reply="已查处，现场已恢复。",
     ),
-    "call.miss-clock.v1": call.MissClock(call=CALL, department="D15", clock="arrive", step=2),
+    "call.miss-clock.v1": call.MissClock(call=CALL, department="D15", clock="arrive", step=2, town="445303100"),
     "call.alert.v1": call.AlertDepartment(call=CALL, department="D15", channels=("duty-gateway", "duty-mail")),
     "call.note-delivery.v1": call.NoteDelivery(call=CALL, department="D15", channel="duty-gateway"),
     "call.note-delivery-failure.v1": call.NoteDeliveryFailure(
@@ -562,9 +641,52 @@ REQUESTS: Mapping[str, Request] = {
     "person.consent-to-secondment.v1": person.ConsentToSecondment(person=PERSON, by="镇党委"),
     "person.approve-secondment.v1": person.ApproveSecondment(person=PERSON, by="区人事"),
     "person.refuse-secondment.v1": person.RefuseSecondment(person=PERSON, ground="needed_here", by="镇党委"),
-    "person.start-secondment.v1": person.StartSecondment(person=PERSON),
+    "person.start-secondment.v1": person.StartSecondment(person=PERSON, town="445303100"),
     "person.miss-return.v1": person.MissReturn(person=PERSON),
     "person.end-secondment.v1": person.EndSecondment(person=PERSON, by="李敏"),
+    "roster.join.v1": roster.JoinRoster(roster=ROSTER, town="445303100", person=PERSON),
+    "roster.leave.v1": roster.LeaveRoster(roster=ROSTER, person=PERSON),
+    "roster.fill-post.v1": roster.FillPost(
+        **ON_ROSTER, post="platform_head", number="LD-0042", since=START, platform="P4", rank=1
+    ),
+    "roster.vacate-post.v1": roster.VacatePost(
+        **ON_ROSTER, post="platform_head", number="LD-0042", on=BACK, platform="P4"
+    ),
+    "roster.set-shift.v1": roster.SetShift(
+        **ON_ROSTER,
+        shift="2026-11-23-night",
+        post="platform_head",
+        number="LD-0042",
+        start=SOON,
+        end=LATER,
+        platform="P4",
+    ),
+    "roster.pass-shift.v1": roster.PassShift(**ON_ROSTER, shift="2026-11-23-night", to="LD-0043"),
+    "roster.remove-shift.v1": roster.RemoveShift(**ON_ROSTER, shift="2026-11-23-night"),
+    "roster.grant-leave.v1": roster.GrantLeave(**ON_ROSTER, number="LD-0042", start=SOON, end=LATER),
+    "roster.end-leave.v1": roster.EndLeave(**ON_ROSTER, number="LD-0042"),
+    "roster.deploy.v1": roster.DeployPerson(**ON_ROSTER, number="LD-0042", department="D16", until=LATER),
+    "roster.release.v1": roster.ReleasePerson(**ON_ROSTER, number="LD-0042"),
+    "roster.check-cover.v1": roster.CheckCover(roster=ROSTER, town="445303100", start=SOON),
+    "mobilisation.order.v1": mobilisation.OrderMobilisation(
+        mobilisation=MOBILISATION, rosters=ROSTERS, case=CASE, by="李敏", min_people=20
+    ),
+    "mobilisation.confirm.v1": mobilisation.ConfirmResponders(
+        mobilisation=MOBILISATION, rosters=ROSTERS, department="D15", numbers=("LD-0042",), by="李敏"
+    ),
+    "mobilisation.decline.v1": mobilisation.DeclineResponder(
+        mobilisation=MOBILISATION, rosters=ROSTERS, department="D15", number="LD-0042", ground="ill", by="李敏"
+    ),
+    "mobilisation.muster.v1": mobilisation.Muster(
+        mobilisation=MOBILISATION, rosters=ROSTERS, numbers=("LD-0042",), by="李敏", department="D15"
+    ),
+    "mobilisation.miss-muster.v1": mobilisation.MissMuster(mobilisation=MOBILISATION, rosters=ROSTERS),
+    "mobilisation.drop.v1": mobilisation.DropResponder(mobilisation=MOBILISATION, number="LD-0042"),
+    "mobilisation.stand-down.v1": mobilisation.StandDown(mobilisation=MOBILISATION, rosters=ROSTERS, by="李敏"),
+    "mobilisation.review.v1": mobilisation.ReviewMobilisation(
+        mobilisation=MOBILISATION, case=CASE, by="李敏", note=WORDS
+    ),
+    "mobilisation.miss-review.v1": mobilisation.MissMobilisationReview(mobilisation=MOBILISATION),
 }
 
 EDGE: Mapping[str, Struct] = {

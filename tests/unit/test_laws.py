@@ -53,12 +53,15 @@ from events.case import (
 from events.catalog import CATALOG, FACTS, REQUESTS
 from events.district import ConfigureDistrict
 from events.envelope import Fact, Meta, Request, kind_of
-from events.ids import call_of, case_of, district_call_of, outcome_of, stream_id
+from events.ids import call_of, case_of, district_call_of, mobilisation_of, outcome_of, stream_id
 from events.outcome import PublishOutcome, WithholdOutcome
 from events.report import SubmitReport, Suggestion
 from services.command_centre import launch
 from services.command_centre.reopening import MOST_REOPENINGS
 from services.decisions import Rejected
+from services.people.person import person_id
+from services.people.roster import roster_of
+from services.people.user import user_id
 from services.rules.book import RuleBook
 from tests.unit.drawn import any_of, built
 from tests.unit.past import (
@@ -115,6 +118,8 @@ AGAIN = stream_id("report", MONDAY, "hotline", "2")
 REPORTERS = [stream_id("reporter", MONDAY, name) for name in ("one", "two")]
 CASES = [CASE, case_of(AGAIN)]
 CALLS = [P4_CALL, P2_CALL, call_of(CASE, "P4", 2), call_of(case_of(AGAIN), "P4", 1), district_call_of(CASE, 1)]
+NUMBERS = ["LD-1", "LD-2", "GC-1"]
+ROSTERS = [roster_of(LIUDU), roster_of(GAOCUN), roster_of("445303")]
 DEPARTMENTS = ["D15", "D16", "D08", "D17", "X5", "B07"]
 PEOPLE = ["officer", "reviewer", "clerk", REPORTER]
 BUREAUS = ["B03", "B07"]
@@ -129,6 +134,14 @@ BY_NAME = {
     "opens": st.sampled_from(CASES),
     "call": st.sampled_from(CALLS),
     "outcome": st.sampled_from([outcome_of(case) for case in CASES]),
+    "user": st.sampled_from([user_id(name) for name in ("one", "two")]),
+    "reporter": st.sampled_from(REPORTERS),
+    "person": st.sampled_from([person_id(number) for number in NUMBERS]),
+    "number": st.sampled_from(NUMBERS),
+    "numbers": st.lists(st.sampled_from(NUMBERS), min_size=1, max_size=3).map(tuple),
+    "roster": st.sampled_from(ROSTERS),
+    "rosters": st.just((ROSTERS[0], ROSTERS[-1])),
+    "mobilisation": st.sampled_from([mobilisation_of(case) for case in CASES]),
     "reporters": st.sampled_from([(), *((reporter,) for reporter in REPORTERS), tuple(REPORTERS)]),
     "town": st.sampled_from([LIUDU, LIUDU, LIUDU, GAOCUN]),
     "village": st.sampled_from([LIUDU_VILLAGE, DAHE_VILLAGE, ""]),

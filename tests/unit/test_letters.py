@@ -28,6 +28,8 @@ FIRSTS = {
     "outcome": "outcome.drafted.v1",
     "user": "user.added.v1",
     "person": "person.registered.v1",
+    "roster": "roster.joined.v1",
+    "mobilisation": "mobilisation.ordered.v1",
 }
 OWN = {
     "call.departments-called.v1": ("D15", "D08"),

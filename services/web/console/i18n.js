@@ -58,6 +58,18 @@ const WORDS = {
   stopped: ["已解除", "released"],
   required: ["须反馈", "required"],
   people: ["到场 {n} 人", "{n} on the spot"],
+  turn_out: ["联合出动", "Joint turn-out"],
+  needed: ["应到 {n} 人", "{n} needed"],
+  called_n: ["点名 {n} 人", "{n} called"],
+  on_duty: ["值班：", "On duty:"],
+  nobody: ["无人", "nobody"],
+  no_cover: ["无人值班：{p} {s} 至 {e}", "Nobody on duty: {p} {s} to {e}"],
+  post: ["岗位", "Post"],
+  posts: ["任职", "Posts"],
+  from: ["自", "From"],
+  until: ["至", "Until"],
+  whereabouts: ["去向", "Where"],
+  free_people: ["各部门在岗人数", "Who is free, by department"],
   reports_n: ["{n} 件上报", "reports: {n}"],
   result_due: ["办结期限", "Result due"],
   reported_at: ["上报时间", "Reported"],
@@ -205,7 +217,7 @@ const FIGURES = {
 
 const CODES = {
   desk: {
-    board: ["看板", "Board"], intake: ["话务登记", "Intake"], users: ["用户", "Users"], people: ["人员", "People"], openings: ["查阅记录", "Openings"], inbox: ["收件箱", "Inbox"], triage: ["分派台", "Triage"], review: ["审核", "Review"],
+    board: ["看板", "Board"], intake: ["话务登记", "Intake"], users: ["用户", "Users"], people: ["人员", "People"], roster: ["值班", "Roster"], openings: ["查阅记录", "Openings"], inbox: ["收件箱", "Inbox"], triage: ["分派台", "Triage"], review: ["审核", "Review"],
     follow_up: ["回访", "Follow-up"], notices: ["公开", "Disclosure"], village: ["村级", "Village"], district: ["区级", "District"],
   },
   role_of: {
@@ -261,6 +273,10 @@ const CODES = {
     in_review: ["审核中", "in review"], resolved: ["待回访", "follow-up"], closed: ["已结案", "closed"],
     disclosed: ["已公开", "disclosed"], erased: ["已删除", "erased"],
   },
+  post: { platform_head: ["台长", "Platform head"], command_centre: ["镇指挥中心值班长", "Command centre"] },
+  whereabouts: { free: ["在岗", "here"], lent: ["借出", "lent"], leave: ["请假至", "on leave until"], scene: ["出动中", "on a scene"], deployed: ["支援", "helping"] },
+  turn_out: { confirming: ["点名中", "being called"], short: ["人数不足", "too few"], mustered: ["集结完毕", "mustered"], stood_down: ["已收队", "stood down"], reviewed: ["已复盘", "written up"] },
+  presence: { called: ["已点名", "called"], confirmed: ["已应召", "coming"], declined: ["不能到", "cannot come"], dropped: ["退出", "dropped"], present: ["已到场", "on the spot"] },
   secondment: {
     requested: ["待镇党委同意", "awaits the town's consent"], consented: ["待区人事批准", "awaits approval"], approved: ["已批准", "approved"], away: ["借出", "away"], overdue: ["逾期未归", "not back in time"],
   },
@@ -288,6 +304,10 @@ const CODES = {
     "report.linked.v1": ["上报并入事件", "Report linked to case"], "report.refused.v1": ["不予受理", "Report refused"],
     "report.file-attached.v1": ["群众附件", "File attached"],
     "report.erased.v1": ["个人信息已删除", "Person erased"], "reporter.reported.v1": ["上报人登记", "Reporter noted"],
+    "mobilisation.ordered.v1": ["下令联合出动", "Turn-out ordered"], "mobilisation.responders-called.v1": ["点名", "People called"],
+    "mobilisation.mustered.v1": ["人员到场", "People on the spot"], "mobilisation.reached.v1": ["集结完毕", "Mustered"],
+    "mobilisation.short.v1": ["集结不足", "Too few came"], "mobilisation.stood-down.v1": ["收队", "Stood down"],
+    "mobilisation.reviewed.v1": ["出动复盘", "Turn-out written up"], "mobilisation.review-missed.v1": ["复盘逾期", "Write-up overdue"],
     "case.opened.v1": ["立案登记", "Case opened"], "case.report-linked.v1": ["并入上报", "Another report joined"],
     "case.triage-queued.v1": ["转人工分类", "Queued for triage"], "case.classified.v1": ["分类定级", "Classified"],
     "case.calls-issued.v1": ["发出呼叫", "Platforms called"], "case.engaged.v1": ["部门到位", "Departments engaged"],
@@ -425,6 +445,10 @@ export function detail(row) {
     case "report.file-attached.v1":
     case "call.proof-attached.v1": return code("file", text.split("/")[0]);
     case "call.reported-in.v1": return t("people", { n: text });
+    case "mobilisation.ordered.v1": return t("needed", { n: text });
+    case "mobilisation.responders-called.v1": return t("called_n", { n: text.split(" ")[0] });
+    case "mobilisation.mustered.v1":
+    case "mobilisation.stood-down.v1": return t("people", { n: text });
     case "call.delivery-failed.v1": {
       const [channel, reason] = text.split(" ");
       return `${channel} · ${code("delivery", reason)}`;

@@ -36,12 +36,14 @@ CloseReason = Literal["solved", "explained", "refused"]
 class Due(Struct, frozen=True, omit_defaults=True):
     """A due time (UTC) and the rule that set it, in words a person can check.
 
-    ``provisional`` when the working calendar of that time is not announced yet.
+    ``provisional`` when the working calendar of that time is not announced yet. ``since`` (UTC) is when it began to
+    count, where that may be another moment than that of the fact which tells it.
     """
 
     by: datetime
     rule: str
     provisional: bool = False
+    since: datetime | None = None
 
 
 class LegPlan(Struct, frozen=True, omit_defaults=True):

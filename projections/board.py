@@ -98,6 +98,18 @@ def missed(rows: Rows, recorded: Recorded, fact: k.CallClockMissed) -> None:
         rows.change(fact.case, fact.department, overdue=True)
 
 
+def extended(rows: Rows, recorded: Recorded, fact: k.CallDueExtended) -> None:
+    """The department has longer; so has the centre for a result, if it is the same promise."""
+    row = rows.get(fact.case, fact.department)
+    if row is not None:
+        changed = {f"then_{fact.clock}": fact.due.by} if fact.clock in ("arrive", "result") else {}
+        now = {"due": fact.due.by, "overdue": False} if row["owes"] == fact.clock else {}
+        rows.change(fact.case, fact.department, **changed, **now)
+    centre = rows.get(fact.case, CENTRE)
+    if fact.clock == "result" and centre is not None and (centre["owes"], centre["due"]) == ("result", fact.was.by):
+        rows.change(fact.case, CENTRE, due=fact.due.by, overdue=False)
+
+
 def escalated(rows: Rows, recorded: Recorded, fact: k.CallEscalated) -> None:
     """Somebody higher knows."""
     row = rows.get(fact.case, fact.department)
@@ -210,7 +222,7 @@ def _now_owes(rows: Rows, recorded: Recorded, case: str, owner: str, owes: str, 
 
 BOARD = View(
     name="board",
-    version=2,
+    version=3,
     purpose="what is open, who owes what until when 看板",
     key=("case", "owner"),
     columns={
@@ -244,6 +256,7 @@ BOARD = View(
         "call.acknowledged.v1": acknowledged,
         "call.reported-in.v1": reported_in,
         "call.clock-missed.v1": missed,
+        "call.due-extended.v1": extended,
         "call.escalated.v1": escalated,
         "call.result-filed.v1": filed,
         "call.completed.v1": completed,

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from events import call as k
 from events import case as c
 from events.envelope import Recorded
 from projections.view import FLAG, INTEGER, MOMENT, REAL, TEXT, Rows, View
@@ -168,6 +169,13 @@ def followed_up(rows: Rows, recorded: Recorded, fact: c.CaseFollowedUp) -> None:
         _change(rows, recorded, follow_ups=row["follow_ups"] + 1, **answers)
 
 
+def extended(rows: Rows, recorded: Recorded, fact: k.CallDueExtended) -> None:
+    """What was promised first is due later."""
+    row = rows.get(fact.case)
+    if fact.clock == "result" and row is not None and row["result_due"] == fact.was.by:
+        rows.change(fact.case, result_due=fact.due.by, position=recorded.position)
+
+
 def closed(rows: Rows, recorded: Recorded, fact: c.CaseClosed) -> None:
     """The end."""
     _change(rows, recorded, phase="closed", closed_at=recorded.meta.recorded_at, close_reason=fact.reason)
@@ -192,7 +200,7 @@ def _change(rows: Rows, recorded: Recorded, **values: Any) -> None:
 
 CASES = View(
     name="cases",
-    version=3,
+    version=4,
     purpose="every case as it stands 事件现状",
     key=("case",),
     columns={
@@ -257,6 +265,7 @@ CASES = View(
         "case.review-reopened.v1": review_reopened,
         "case.resolved.v1": resolved,
         "case.followed-up.v1": followed_up,
+        "call.due-extended.v1": extended,
         "case.closed.v1": closed,
         "case.reopened.v1": reopened,
     },

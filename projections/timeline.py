@@ -93,6 +93,9 @@ def of_call(rows: Rows, recorded: Recorded, fact: Any) -> None:
             entry(rows, recorded, fact.case, department=fact.department, who=fact.by, detail=fact.media_type)
         case k.CallClockMissed():
             entry(rows, recorded, fact.case, department=fact.department, late=True, detail=fact.clock)
+        case k.CallDueExtended():
+            detail = f"{fact.clock} {fact.due.by:%Y-%m-%dT%H:%MZ}"
+            entry(rows, recorded, fact.case, department=fact.department, detail=detail)
         case k.CallEscalated():
             entry(rows, recorded, fact.case, department=fact.department, who=fact.person, detail=fact.clock)
         case k.CallCompleted():
@@ -146,14 +149,14 @@ _OF_CASE = (
 )
 _OF_CALL = (
     "issued departments-called acknowledged reported-in reporter-contacted noted proof-attached result-filed "
-    "clock-missed escalated completed released alerted delivered delivery-failed"
+    "clock-missed due-extended escalated completed released alerted delivered delivery-failed"
 )
 _OF_MOBILISATION = "ordered responders-called mustered reached short stood-down reviewed review-missed"
 _OF_OUTCOME = "drafted published withheld"
 
 TIMELINE = View(
     name="timeline",
-    version=3,
+    version=4,
     purpose="everything that happened to a case, in order 时间线",
     key=("case", "stream", "version"),
     columns={

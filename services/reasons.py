@@ -6,7 +6,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from events.call import CallEscalated, CallIssued, DepartmentsCalled
+from events.call import CallDueExtended, CallEscalated, CallIssued, DepartmentsCalled
 from events.case import (
     CaseCallsIssued,
     CaseClassified,
@@ -53,7 +53,13 @@ def reasons_of_dues(facts: Iterable[Recorded]) -> list[Reason]:
     """The reason of every due time of a case, its calls and its notice, as they were set."""
     return [
         Reason(
-            recorded.stream if call else "", owner, owes, due.by, due.rule, recorded.meta.recorded_at, due.provisional
+            recorded.stream if call else "",
+            owner,
+            owes,
+            due.by,
+            due.rule,
+            due.since or recorded.meta.recorded_at,
+            due.provisional,
         )
         for recorded in facts
         for call, owner, owes, due in _dues(recorded.fact)
@@ -69,6 +75,8 @@ def _dues(fact: Any) -> Iterator[tuple[bool, str, str, Due]]:
                 for owes, due in {**clocks, "result": leg.result}.items():
                     if due is not None:
                         yield True, leg.department, owes, due
+        case CallDueExtended():
+            yield True, fact.department, fact.clock, fact.due
         case CaseClassified() | CaseReopened():
             yield False, "command_centre", "result", fact.result
         case CaseVillageHandlingStarted():
@@ -145,6 +153,16 @@ def _because(recorded: Recorded, fact: Any, rules: RuleBook) -> list[Sentence]:
             ]
         case DepartmentsCalled():
             return _because_due(fact, rules)
+        case CallDueExtended():
+            name = rules.departments[fact.department]
+            was, due = _local(fact.was.by), _local(fact.due.by)
+            return [
+                _say(
+                    f"放假安排有调整，{name.zh}{_CLOCK[fact.clock]}期限由 {was} 顺延至 {due}（{fact.due.rule}）。",
+                    f"Another working calendar is in force: {name.en} has until {due} instead of {was} for its clock"
+                    f" ({fact.clock}, {fact.due.rule}).",
+                )
+            ]
         case CallEscalated():
             name = rules.departments[fact.department]
             told = next((duty.zh for duty in rules.district.duties if duty.person == fact.person), "")

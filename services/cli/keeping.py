@@ -33,7 +33,7 @@ from services.decisions import Rejected
 from services.intake.receipt import make_receipt, read_receipt
 from services.messaging.topology import Senders
 from services.people.authority import may_act
-from services.rules.book import configuration_hash
+from services.rules.book import RuleBook, configuration_hash
 from services.runtime import parking
 from services.runtime.clock import SystemClock
 from services.runtime.district import find_district, load_district
@@ -267,6 +267,11 @@ def check_district(folder: str = DEFAULT_DISTRICT) -> Exit:
         f"{len(known.matters)} matters. "
         f"Configuration {configuration_hash(known)}"
     )
+    if day := RuleBook(known).unannounced_from(SystemClock().now()):
+        out.print(
+            f"[yellow]calendar.toml[/yellow]: expected the holidays of {day.year}, found none: "
+            f"what falls due from {day} on is provisional"
+        )
     return Exit.DONE
 
 

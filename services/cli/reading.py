@@ -114,6 +114,8 @@ def status(*, data: Data = DEFAULT_DATA, as_json: Json = False) -> Exit:
         head, positions = house.log.head(), house.views.positions()
         with house.log.reading() as cursor:
             timers = cursor.execute("SELECT count(*) FROM timers").fetchone()[0]
+        rules = house.ledger.rules
+        unannounced = rules.unannounced_from(house.clock.now())
         counted = questions.figures()
         figures: dict[str, Any] = {
             "reports": counted["reports"],
@@ -124,7 +126,9 @@ def status(*, data: Data = DEFAULT_DATA, as_json: Json = False) -> Exit:
             "timers": timers,
             "position": head,
             "recorded_at": house.ledger.recorded_at.isoformat(),
-            "configuration": house.ledger.rules.hash,
+            "configuration": rules.hash,
+            "calendar": f"announced to {rules.district.calendar.last_year}"
+            + (f", provisional from {unannounced}" if unannounced else ""),
             "lag": {name: head - position for name, position in positions.items()},
         }
     if as_json:

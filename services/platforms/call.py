@@ -20,6 +20,7 @@ from events.call import (
     CallDelivered,
     CallDeliveryFailed,
     CallDepartments,
+    CallDueExtended,
     CallEscalated,
     CallIssued,
     CallNoted,
@@ -36,6 +37,7 @@ from events.call import (
     NoteDeliveryFailure,
     NoteProgress,
     ProofAttached,
+    RecountDues,
     ReleaseCall,
     ReporterContacted,
     ReportIn,
@@ -60,6 +62,7 @@ Facts = (
     | ProofAttached
     | CallResultFiled
     | CallClockMissed
+    | CallDueExtended
     | CallEscalated
     | CallCompleted
     | CallReleased
@@ -67,7 +70,7 @@ Facts = (
 )
 
 Acts = AcknowledgeCall | ReportIn | ContactReporter | NoteProgress | AttachProof | FileResult
-Requests = CallDepartments | ReleaseCall | delivery.Requests | Acts
+Requests = CallDepartments | ReleaseCall | RecountDues | delivery.Requests | Acts
 
 CLOCKS: tuple[Clock, ...] = ("acknowledge", "arrive", "contact", "result")
 
@@ -147,6 +150,9 @@ def evolve(state: Call | None, fact: Facts) -> Call:
         case CallClockMissed():
             part = state.parts[fact.department]
             return _put(state, structs.replace(part, missed=part.missed | {fact.clock}))
+        case CallDueExtended():
+            part = state.parts[fact.department]
+            return _put(state, structs.replace(part, leg=part.leg.extended(fact.clock, fact.due)))
         case CallCompleted():
             return structs.replace(_release(state, fact.released), over=True)
         case CallReleased():
@@ -168,6 +174,9 @@ def decide(state: Call | None, request: Requests, now: datetime, rules: RuleBook
         case ReleaseCall():
             waiting = tuple(sorted(code for code, part in state.parts.items() if part.open))
             return () if state.over else (CallReleased(**_about(state), departments=waiting),)
+        case RecountDues():
+            running = ((part, clock) for part in state.parts.values() for clock in CLOCKS)
+            return tuple(fact for part, clock in running for fact in _extend(state, part, clock, rules))
         case AlertDepartment() | NoteDelivery() | NoteDeliveryFailure() | MissDelivery():
             part = _called(state, request.department)
             urgent = state.issued.handling_class in delivery.IN_TIME
@@ -201,6 +210,9 @@ def timers(stream: str, fact: Facts) -> tuple[SetTimer | ClearTimer, ...]:
                 )
                 for step, at in enumerate(fact.escalations, start=1)
             )
+        case CallDueExtended():
+            missed = MissClock(call=stream, department=fact.department, clock=fact.clock)
+            return (SetTimer(f"{fact.department}.{fact.clock}", fact.due.by, missed),)
         case CallAcknowledged():
             return (ClearTimer(f"{fact.department}.acknowledge"),)
         case DepartmentReportedIn():
@@ -345,7 +357,8 @@ def miss(
 ) -> tuple[Append, ...]:
     """What follows when a clock has run out, and at each step of the ladder after it.
 
-    The town's roster says who is told. A step at which nobody answers is recorded and the next one taken at once.
+    A clock that has more time by the calendar in force than it was told is extended instead. The town's roster says who
+    is told; a step at which nobody answers is recorded and the next one taken at once.
     """
     state, *rosters = states
     if state is None:
@@ -358,8 +371,12 @@ def miss(
         return tuple((request.call, fact) for fact in escalated)
     if request.clock in part.missed:
         return ()
+    if extended := _extend(state, part, request.clock, rules):
+        return tuple((request.call, fact) for fact in extended)
     due = part.leg.due(request.clock)
     assert due is not None, "a clock that runs has a due time"
+    if now < due.by:  # it was extended in the instant in which its timer fired, and has another
+        return ()
     missed = CallClockMissed(
         **_about(state),
         department=request.department,
@@ -368,6 +385,16 @@ def miss(
         escalations=rules.escalations(state.called_at, due),
     )
     return ((request.call, missed),)
+
+
+def _extend(state: Call, part: Part, clock: Clock, rules: RuleBook) -> tuple[CallDueExtended, ...]:
+    """What a changed calendar makes of a clock that runs and was not missed."""
+    was = part.leg.due(clock)
+    if was is None or not part.runs(clock) or clock in part.missed or state.called_at is None:
+        return ()
+    due = rules.recounted(state.called_at, was)
+    extended = CallDueExtended(**_about(state), department=part.leg.department, clock=clock, was=was, due=due)
+    return () if due == was else (extended,)
 
 
 def _escalate(

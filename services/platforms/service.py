@@ -13,6 +13,7 @@ from events.call import (
     NoteDelivery,
     NoteDeliveryFailure,
     NoteProgress,
+    RecountDues,
     ReleaseCall,
     ReportIn,
 )
@@ -46,6 +47,7 @@ SERVICE = Service(
             for request in (
                 CallDepartments,
                 ReleaseCall,
+                RecountDues,
                 AcknowledgeCall,
                 ReportIn,
                 ContactReporter,

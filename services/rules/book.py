@@ -1,12 +1,12 @@
 """The rule book: one configuration of the district, indexed for decisions. Pure; built once per configuration."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from functools import cached_property
 from hashlib import sha256
 from itertools import groupby
 
-from msgspec import msgpack
+from msgspec import msgpack, structs
 
 from events.call import Leg
 from events.case import CallPlan, Due, LegPlan
@@ -14,7 +14,7 @@ from events.district import Department, District, Duty, HandlingClass, Limit, Ma
 from events.ids import call_of
 from events.report import Suggestion
 from services.rules.calendar import WorkingCalendar
-from services.rules.limits import after_due, due_by, half_of
+from services.rules.limits import after_due, due_by, half_of, recounted
 
 CATCH_ALL = "999"
 
@@ -143,8 +143,10 @@ class RuleBook:
     def result_due(self, matter: Matter, now: datetime) -> Due:
         """When the case's result is promised: the matter's own promise, else its handling class's."""
         if matter.promised:
-            return self._due(now, matter.promised, f"matter {matter.code} promised")
-        return self._due(now, self._limits[matter.handling_class].result, f"{matter.handling_class} result")
+            due = self._due(now, matter.promised, f"matter {matter.code} promised")
+        else:
+            due = self._due(now, self._limits[matter.handling_class].result, f"{matter.handling_class} result")
+        return structs.replace(due, since=now)
 
     def turns_out(self, matter: Matter) -> bool:
         """Whether a matter wants so many people on the spot that they turn out jointly."""
@@ -190,6 +192,25 @@ class RuleBook:
         """When the outcome must be public after a case is resolved."""
         return self._due(now, self.district.periods.disclose, "disclose")
 
+    def unannounced_from(self, now: datetime) -> date | None:
+        """The first day that is not announced, if what is promised now may fall due on it or later."""
+        district = self.district
+        beyond = date(district.calendar.last_year + 1, 1, 1)
+        if self.calendar.provisional(now):
+            return beyond
+        lengths = {
+            getattr(part, field)
+            for parts, fields in (
+                (district.limits, ("acknowledge", "arrive", "contact", "result")),
+                (district.matters, ("contact", "arrive", "promised")),
+                ((district.periods,), ("review", "follow_up", "anonymous_close", "disclose", "village")),
+            )
+            for part in parts
+            for field in fields
+        }
+        soon = any(self._due(now, length, "").provisional for length in lengths if length)
+        return beyond if soon else None
+
     def duplicate_since(self, at: datetime) -> datetime:
         """From when on a report of the same reporter, matter and village tells the same story again."""
         return at - (self._due(at, self.district.periods.duplicate, "duplicate").by - at)
@@ -197,6 +218,10 @@ class RuleBook:
     def escalations(self, start: datetime, due: Due) -> tuple[datetime, ...]:
         """The times of the ladder's steps after a missed due time."""
         return tuple(after_due(self.calendar, start, due, step.after) for step in self.district.ladder)
+
+    def recounted(self, called_at: datetime, due: Due) -> Due:
+        """A due time that was told at ``called_at``, by the calendar in force: the same or a later one."""
+        return recounted(self.calendar, due.since or called_at, due)
 
     def on_duty(self, post: str, town: str, platform: str) -> Duty | None:
         """Who answers for a post: the most exact entry wins; ``None`` when nobody does."""

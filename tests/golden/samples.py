@@ -375,6 +375,13 @@ FACTS: Mapping[str, Fact] = {
     "call.clock-missed.v1": call.CallClockMissed(
         **_ABOUT_CALL, department="D15", clock="acknowledge", due=SOON, escalations=(SOON, LATER)
     ),
+    "call.due-extended.v1": call.CallDueExtended(
+        **_ABOUT_CALL,
+        department="D15",
+        clock="result",
+        was=case.Due(by=SOON, rule="matter 401 promised 20wd", provisional=True, since=REPORTED),
+        due=case.Due(by=LATER, rule="matter 401 promised 20wd", since=REPORTED),
+    ),
     "call.escalated.v1": call.CallEscalated(
         **_ABOUT_CALL, department="D15", clock="result", step=2, post="command_centre", person="command-centre"
     ),
@@ -591,6 +598,7 @@ REQUESTS: Mapping[str, Request] = {
         reply="已查处，现场已恢复。",
     ),
     "call.miss-clock.v1": call.MissClock(call=CALL, department="D15", clock="arrive", step=2, town="445303100"),
+    "call.recount-dues.v1": call.RecountDues(call=CALL),
     "call.alert.v1": call.AlertDepartment(call=CALL, department="D15", channels=("duty-gateway", "duty-mail")),
     "call.note-delivery.v1": call.NoteDelivery(call=CALL, department="D15", channel="duty-gateway"),
     "call.note-delivery-failure.v1": call.NoteDeliveryFailure(

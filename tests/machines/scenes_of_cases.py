@@ -1,7 +1,11 @@
 """What is played about reports, cases, their calls and their notices."""
 
 from collections.abc import Iterable
+from datetime import timedelta
+from functools import cache
 from typing import Any
+
+from msgspec import structs
 
 from events.call import (
     AcknowledgeCall,
@@ -11,6 +15,7 @@ from events.call import (
     NoteDelivery,
     NoteDeliveryFailure,
     NoteProgress,
+    RecountDues,
     ReportIn,
 )
 from events.case import (
@@ -21,10 +26,12 @@ from events.case import (
     HandDown,
     ResolveInVillage,
 )
+from events.district import District
 from events.envelope import Request
 from events.ids import district_call_of, outcome_of
 from events.outcome import PublishOutcome, WithholdOutcome
 from events.report import AttachFile, EraseReport
+from services.rules.book import RuleBook
 from tests.machines.explore import Letter, Played, Scene
 from tests.machines.letters import (
     APPROVES,
@@ -51,7 +58,7 @@ from tests.machines.letters import (
     told,
     told_again,
 )
-from tests.unit.past import CASE, REPORT, words
+from tests.unit.past import CASE, MONDAY, REPORT, with_district, words
 
 REPORTS = Scene(
     "reports",
@@ -163,6 +170,31 @@ LEGS = Scene(
 DESK = "D01"
 """Who has whatever fits nowhere else, alone."""
 
+
+@cache
+def amended(rules: RuleBook) -> RuleBook:
+    """The rules after the first days of the scene were declared holidays."""
+
+    def change(district: District) -> dict[str, Any]:
+        rest = {*district.calendar.rest, MONDAY.date(), MONDAY.date() + timedelta(days=1)}
+        return {"calendar": structs.replace(district.calendar, rest=tuple(sorted(rest)))}
+
+    return with_district(rules, change)
+
+
+def recounts_by_itself(played: Played) -> Iterable[Request]:
+    """The calendar is amended, nobody is told of it, and the next timer fires."""
+    played.rules = amended(played.rules)
+    played.let_time_pass(("call",))
+    return []
+
+
+def recounts(played: Played) -> Iterable[Request]:
+    """The calendar is amended, and every call is told of it."""
+    played.rules = amended(played.rules)
+    return [RecountDues(call=call) for call in played.of("call")]
+
+
 CLOCKS = Scene(
     "clocks and the ladder",
     starts=(told(FOOD), told(SMALL)),
@@ -172,6 +204,8 @@ CLOCKS = Scene(
         files(DESK),
         all_acknowledge,
         all_work,
+        recounts,
+        recounts_by_itself,
     ),
     deep=40,
     clocks=("call",),

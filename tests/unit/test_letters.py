@@ -40,6 +40,7 @@ OWN = {
     "call.proof-attached.v1": ("D15",),
     "call.result-filed.v1": ("D15",),
     "call.clock-missed.v1": ("D15",),
+    "call.due-extended.v1": ("D15",),
     "call.escalated.v1": ("D15",),
     "call.completed.v1": ("X5",),
     "call.released.v1": ("D08", "X5"),

@@ -325,7 +325,7 @@ const CODES = {
     "call.acknowledged.v1": ["部门签收", "Acknowledged"], "call.reported-in.v1": ["部门报到", "Reported in"],
     "call.reporter-contacted.v1": ["联系群众", "Reporter contacted"], "call.noted.v1": ["办理记录", "Progress noted"],
     "call.proof-attached.v1": ["附上证明", "Proof attached"],
-    "call.result-filed.v1": ["部门反馈", "Result filed"], "call.clock-missed.v1": ["时限逾期", "Clock missed"],
+    "call.result-filed.v1": ["部门反馈", "Result filed"], "call.clock-missed.v1": ["时限逾期", "Clock missed"], "call.due-extended.v1": ["期限顺延", "Due time extended"],
     "call.escalated.v1": ["催办升级", "Escalated"], "call.completed.v1": ["平台办毕", "Call completed"],
     "call.released.v1": ["呼叫解除", "Call released"], "call.alerted.v1": ["发出提醒", "Alert sent"],
     "call.delivered.v1": ["提醒送达", "Alert delivered"], "call.delivery-failed.v1": ["提醒未送达", "Alert not delivered"],
@@ -435,6 +435,10 @@ export function detail(row) {
     case "case.engaged.v1": return (lang === "en" ? "waiting for " : "还待 ") + list(text, "department");
     case "call.clock-missed.v1":
     case "call.escalated.v1": return code("clock", text);
+    case "call.due-extended.v1": {
+      const [clock, until] = text.split(" ");
+      return `${code("clock", clock)} → ${shortTime(until)}`;
+    }
     case "call.completed.v1": return code("solved", text);
     case "case.followed-up.v1": return code("answer", text);
     case "case.closed.v1": return code("reason", text);

@@ -490,7 +490,14 @@ def test_a_case_as_of_a_position_is_what_whole_views_say_of_it(house: House, tmp
             checked += 1
         then.close()
 
-    assert {view.name for view in VIEWS if view not in about_a_case} == {"workload", "people"}
+    assert {view.name for view in VIEWS if view not in about_a_case} == {
+        "workload",
+        "people",
+        "roster",
+        "shifts",
+        "gaps",
+        "responders",
+    }
     assert checked > REPORTS
 
 

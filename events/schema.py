@@ -39,7 +39,7 @@ _PARAMETERS = {
     "platform": "The platform, such as P4; all for a fact of no platform in particular.",
     "department": "The department, such as D07; all for a fact of no department in particular.",
     "user": "The department's user, dept.<town>.<department> in small letters, such as dept.ld.d07.",
-    "stream": "The kind of stream: report, case, call, outcome or district.",
+    "stream": "The kind of stream: report, case, call, outcome, launch or district.",
     "fact": "The fact, without stream and version, such as acknowledged.",
     "channel": "How residents reach the terminal: hotline, app, village or web.",
     "terminal": "The terminal's user.",

@@ -27,7 +27,19 @@ At = Annotated[str, Parameter(help="A time with offset (2026-03-31T23:59:59+08:0
 Limit = Annotated[int, Parameter(validator=Number(gte=1, lte=100_000), help="At most so many rows of each platform.")]
 
 _TOLD = ("receipt", "title", "text", "place", "erased")
-_CASE_FACTS = ("case", "phase", "town", "village", "matter", "handling_class", "reports", "attempt", "solved")
+_CASE_FACTS = (
+    "case",
+    "phase",
+    "level",
+    "tracker",
+    "town",
+    "village",
+    "matter",
+    "handling_class",
+    "reports",
+    "attempt",
+    "solved",
+)
 _CLOCKS = (("acknowledge", "acknowledged"), ("arrive", "reported_in"), ("contact", "contacted"), ("result", "filed"))
 
 

@@ -112,6 +112,7 @@ def test_what_was_refused_and_recorded_is_known_to_a_house_that_is_opened_again(
     assert names(all_facts(second.log)).count("case.district-call-refused") == 1
 
 
+@pytest.mark.every_store
 def test_off_the_list_refused_then_waived_called_and_tracked_by_the_town_to_the_end(house: House) -> None:
     case = open_case(house, "1", matter=OFF_LIST, village=VILLAGE)
     assert "case.call-district.v1" in offered(house, CENTRE, case)
@@ -190,6 +191,7 @@ def test_a_bureau_opens_the_words_of_its_case_once_it_has_acknowledged(house: Ho
     assert [told.title for told in acting.open_words(BUREAU, case)] == ["夜里很吵"]
 
 
+@pytest.mark.every_store
 def test_who_answers_for_the_district_sees_what_it_is_asked_about_and_reads_only_what_was_written_to_it(
     house: House,
 ) -> None:

@@ -117,6 +117,7 @@ function head(row) {
     h("p", { class: "chips" },
       urgency ? h("span", { class: `badge ${urgency}`, text: `${urgency} ${code("class", urgency)}` }) : null,
       chip(code("phase", row.phase), "strong"),
+      row.level && row.level !== "town" ? chip(code("level", row.level)) : null,
       row.attempt > 1 ? chip(t("attempt", { n: row.attempt })) : null,
       row.late ? chip(t("late_case"), "bad") : null,
       row.solved ? chip(code("solved", row.solved)) : null,

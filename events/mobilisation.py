@@ -73,7 +73,7 @@ class ResponderDeclined(MobilisationFact, frozen=True, kw_only=True):
 
 
 class ResponderDropped(MobilisationFact, frozen=True, kw_only=True):
-    """退出: the person belongs to the turn-out no longer, because their secondment begins."""
+    """退出: the person belongs to the turn-out no longer: their secondment begins, or they serve in another town."""
 
     number: str
 
@@ -172,7 +172,7 @@ class MissMuster(MobilisationRequest, frozen=True, kw_only=True, tag="mobilisati
 
 
 class DropResponder(Request, frozen=True, kw_only=True, tag="mobilisation.drop.v1"):
-    """Sent when a person's secondment begins who is with the turn-out."""
+    """Sent when a person's secondment begins who is with the turn-out, or they serve in another town from now on."""
 
     mobilisation: str
     number: str

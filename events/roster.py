@@ -38,9 +38,10 @@ class RosterJoined(Fact, frozen=True, kw_only=True):
 
 
 class RosterLeft(Fact, frozen=True, kw_only=True):
-    """离表: the person serves elsewhere now."""
+    """离表: the person serves elsewhere now. ``taken_by`` is the turn-out that they were with, if with one."""
 
     number: str
+    taken_by: str = ""
 
 
 class MemberLent(Fact, frozen=True, kw_only=True):

@@ -270,7 +270,7 @@ def leave(states: tuple[Employee | None, Roster | None]) -> tuple[RosterLeft, ..
     employee, state = states
     if employee is None or state is None or employee.number not in state.members:
         return ()
-    return (RosterLeft(number=employee.number),)
+    return (RosterLeft(number=employee.number, taken_by=state.members[employee.number].taken_by),)
 
 
 def lend(state: Roster | None, number: str) -> tuple[MemberLent, ...]:

@@ -32,6 +32,7 @@ from events.roster import (
     PassShift,
     ReleasePerson,
     RemoveShift,
+    RosterLeft,
     SetShift,
     VacatePost,
 )
@@ -82,8 +83,8 @@ def change_roster(recorded: Recorded, fact: PersonMoved, rules: RuleBook) -> tup
     return LeaveRoster(roster=roster_of(fact.from_town), person=recorded.stream), joins
 
 
-def drop_responder(recorded: Recorded, fact: MemberLent, rules: RuleBook) -> tuple[Request, ...]:
-    """Nobody is lent and on a scene."""
+def drop_responder(recorded: Recorded, fact: MemberLent | RosterLeft, rules: RuleBook) -> tuple[Request, ...]:
+    """Nobody is lent, or serves in another town, and is on a scene here."""
     if not fact.taken_by:
         return ()
     return (DropResponder(mobilisation=fact.taken_by, number=fact.number),)
@@ -136,6 +137,7 @@ SERVICE = Service(
         "person.moved.v1": change_roster,
         "person.party-relation-transferred.v1": join_roster,
         "person.secondment-ended.v1": join_roster,
+        "roster.left.v1": drop_responder,
         "roster.member-lent.v1": drop_responder,
     },
 )

@@ -441,7 +441,7 @@ FACTS: Mapping[str, Fact] = {
     "roster.joined.v1": roster.RosterJoined(
         town="445303100", number="LD-0042", name="李敏", department="D15", party_relation="town_committee"
     ),
-    "roster.left.v1": roster.RosterLeft(number="LD-0042"),
+    "roster.left.v1": roster.RosterLeft(number="LD-0042", taken_by=MOBILISATION),
     "roster.member-lent.v1": roster.MemberLent(number="LD-0042", taken_by=MOBILISATION),
     "roster.member-returned.v1": roster.MemberReturned(number="LD-0042"),
     "roster.post-filled.v1": roster.PostFilled(

@@ -29,7 +29,7 @@ from events.mobilisation import (
     StandDown,
     StoodDown,
 )
-from events.person import RegisterPerson
+from events.person import MovePerson, RegisterPerson
 from events.roster import DeployPerson, GrantLeave, MemberLent, PeopleFreed, PeopleTaken
 from services.command_centre.mobilisation import Mobilisation
 from services.decisions import Rejected
@@ -37,7 +37,7 @@ from services.people.person import person_id
 from services.people.roster import Roster, roster_of
 from services.rules.book import RuleBook
 from tests.unit.moments import at
-from tests.unit.past import CASE, LIUDU, LIUDU_VILLAGE, MONDAY, P4_CALL, REPORT, Past, words
+from tests.unit.past import CASE, GAOCUN, LIUDU, LIUDU_VILLAGE, MONDAY, P4_CALL, REPORT, Past, words
 from tests.unit.test_call_decisions import ALL_REQUIRED_FILED, LEAD, issued
 
 DISTRICT = "445303"
@@ -256,6 +256,17 @@ def test_nobody_counts_on_two_scenes(ordered: Past) -> None:
     elsewhere = Muster(**(ASKED | {"mobilisation": mobilisation_of(other)}), numbers=("LD-D15-1",))
 
     assert ordered.refusal(elsewhere) == "numbers: expected people who are free, found LD-D15-1 with another turn-out"
+
+
+def test_who_serves_in_another_town_from_now_on_is_with_the_turn_out_no_longer(ordered: Past) -> None:
+    ordered.do(muster("LD-D15-1", "LD-D15-2"))
+    person = person_id("LD-D15-1")
+
+    ordered.play(MovePerson(person=person, town=GAOCUN, department="D15", since=MONDAY.date(), by="区"))
+
+    assert state(ordered).present == 1
+    assert "LD-D15-1" not in {responder.number for responder in state(ordered).held()}
+    assert ordered.states[roster_of(GAOCUN)].members["LD-D15-1"].free(MONDAY)
 
 
 def test_who_is_lent_while_on_the_scene_counts_no_longer(ordered: Past) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 from msgspec import msgpack
 
-from events import call, case, district, outcome, person, report, reporter, user
+from events import approval, call, case, district, outcome, person, report, reporter, user
 from events.envelope import Fact, Meta, Request
 
 FACTS: Mapping[str, type[Fact]] = {
@@ -67,6 +67,14 @@ FACTS: Mapping[str, type[Fact]] = {
     "person.secondment-started.v1": person.SecondmentStarted,
     "person.secondment-overdue.v1": person.SecondmentOverdue,
     "person.secondment-ended.v1": person.SecondmentEnded,
+    "approval.round-opened.v1": approval.ApprovalRoundOpened,
+    "approval.opinion-filed.v1": approval.OpinionFiled,
+    "approval.material-requested.v1": approval.MaterialRequested,
+    "approval.material-supplied.v1": approval.MaterialSupplied,
+    "approval.opinion-missed.v1": approval.OpinionMissed,
+    "approval.round-closed.v1": approval.ApprovalRoundClosed,
+    "approval.decided.v1": approval.ApprovalDecided,
+    "approval.milestone-reached.v1": approval.MilestoneReached,
 }
 
 REQUESTS: tuple[type[Request], ...] = (
@@ -116,6 +124,14 @@ REQUESTS: tuple[type[Request], ...] = (
     person.StartSecondment,
     person.MissReturn,
     person.EndSecondment,
+    approval.OpenApproval,
+    approval.FileOpinion,
+    approval.RequestMaterial,
+    approval.SupplyMaterial,
+    approval.OpenNextRound,
+    approval.MissOpinions,
+    approval.DecideApproval,
+    approval.ReachMilestone,
 )
 
 Upcast = Callable[[dict[str, Any]], dict[str, Any]]

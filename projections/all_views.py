@@ -1,5 +1,6 @@
 """The list of all views: a new one is a file beside this and a line here."""
 
+from projections.approvals import APPROVAL_ROUNDS, APPROVALS, MILESTONES
 from projections.board import BOARD
 from projections.calls import CALLS
 from projections.cases import CASES
@@ -13,4 +14,19 @@ from projections.triage import TRIAGE
 from projections.view import View
 from projections.workload import WORKLOAD
 
-VIEWS: tuple[View, ...] = (REPORTS, CASES, TIMELINE, CALLS, LEGS, FILES, BOARD, TRIAGE, WORKLOAD, NOTICES, PEOPLE)
+VIEWS: tuple[View, ...] = (
+    REPORTS,
+    CASES,
+    TIMELINE,
+    CALLS,
+    LEGS,
+    FILES,
+    BOARD,
+    TRIAGE,
+    WORKLOAD,
+    NOTICES,
+    PEOPLE,
+    APPROVALS,
+    APPROVAL_ROUNDS,
+    MILESTONES,
+)

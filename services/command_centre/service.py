@@ -3,7 +3,17 @@
 from datetime import datetime
 from typing import Any
 
-from events.call import CallAcknowledged, CallCompleted
+from events.approval import (
+    DecideApproval,
+    FileOpinion,
+    MissOpinions,
+    OpenApproval,
+    OpenNextRound,
+    ReachMilestone,
+    RequestMaterial,
+    SupplyMaterial,
+)
+from events.call import CallAcknowledged, CallCompleted, CallIssued
 from events.case import (
     ApproveResult,
     CaseClassified,
@@ -24,10 +34,10 @@ from events.case import (
     SubmitResult,
 )
 from events.envelope import Recorded, Request
-from events.ids import case_of
+from events.ids import approval_of, case_of
 from events.report import AttachFile, RefuseReport, ReportAccepted
 from events.reporter import ReporterReported
-from services.command_centre import case, reopening, review
+from services.command_centre import approval, case, reopening, review
 from services.command_centre.case import Case
 from services.decisions import Append, Handler, Rejected, Service, Stream, on_one_stream
 from services.intake import report as intake
@@ -76,6 +86,14 @@ def submit_result(recorded: Recorded, fact: CallCompleted, rules: RuleBook) -> t
         reply=fact.reply,
     )
     return (submitted,)
+
+
+def open_approval(recorded: Recorded, fact: CallIssued, rules: RuleBook) -> tuple[Request, ...]:
+    """A matter with a template has all departments asked at once, as soon as its lead is called the first time."""
+    leads = any(leg.role == "lead" for leg in fact.legs)
+    if not (leads and fact.attempt == 1 and fact.matter in rules.approvals):
+        return ()
+    return (OpenApproval(approval=approval_of(fact.case), case=fact.case),)
 
 
 def decide_open(
@@ -165,7 +183,10 @@ def _open(
 
 SERVICE = Service(
     name="command_centre",
-    streams={"case": Stream(case.evolve, case.timers)},
+    streams={
+        "case": Stream(case.evolve, case.timers),
+        "approval": Stream(approval.evolve, approval.timers),
+    },
     handlers={
         OpenCase: Handler(lambda r: (r.case, r.report), decide_open),
         LinkReport: Handler(lambda r: (r.report, r.case, r.opens, r.reporter), decide_link),
@@ -173,6 +194,19 @@ SERVICE = Service(
         ReopenCase: Handler(lambda r: (r.case, r.report), reopening.decide),
         AttachFile: Handler(lambda r: (r.report, r.case), decide_attach),
         IssueCalls: Handler(lambda r: (r.case, *(plan.call for plan in r.calls)), decide_calls),
+        OpenApproval: Handler(lambda r: (r.approval, r.case), approval.decide_open),
+        **{
+            request: on_one_stream("approval", approval.decide)
+            for request in (
+                FileOpinion,
+                RequestMaterial,
+                SupplyMaterial,
+                OpenNextRound,
+                MissOpinions,
+                DecideApproval,
+                ReachMilestone,
+            )
+        },
         **{
             request: on_one_stream("case", case.decide)
             for request in (ClassifyCase, EngageCase, SubmitResult, CloseCase)
@@ -188,6 +222,7 @@ SERVICE = Service(
         "case.result-sent-back.v1": call_again,
         "case.rework-ordered.v1": call_again,
         "case.reopened.v1": call_again,
+        "call.issued.v1": open_approval,
         "call.acknowledged.v1": engage,
         "call.completed.v1": submit_result,
     },

@@ -7,6 +7,14 @@ information protection law for what may become public.
 from collections.abc import Mapping
 from typing import Literal
 
+from events.approval import (
+    DecideApproval,
+    FileOpinion,
+    OpenNextRound,
+    ReachMilestone,
+    RequestMaterial,
+    SupplyMaterial,
+)
 from events.call import AcknowledgeCall, AttachProof, ContactReporter, FileResult, NoteProgress, ReportIn
 from events.case import ApproveResult, ClassifyCase, ExplainCase, FollowUp, SendBackResult
 from events.district import ConfigureDistrict
@@ -71,6 +79,7 @@ _TRIAGE: tuple[UserRole, ...] = ("intake_clerk", "command_centre")
 _REVIEW: tuple[UserRole, ...] = ("reviewer",)
 _COMMITTEE: tuple[UserRole, ...] = ("town_committee",)
 _PERSONNEL: tuple[UserRole, ...] = ("personnel",)
+_PROJECT: tuple[UserRole, ...] = ("command_centre", "department_officer")
 _HANDLING: tuple[UserRole, ...] = ("intake_clerk", "command_centre", "platform_head", "department_officer")
 
 ACTS: Mapping[type[Request], tuple[UserRole, ...]] = {
@@ -97,6 +106,12 @@ ACTS: Mapping[type[Request], tuple[UserRole, ...]] = {
     ApproveSecondment: _PERSONNEL,
     RefuseSecondment: (*_COMMITTEE, *_PERSONNEL),
     EndSecondment: _COMMITTEE,
+    FileOpinion: _DEPARTMENT,
+    RequestMaterial: _DEPARTMENT,
+    SupplyMaterial: ("village_clerk", *_DEPARTMENT),
+    OpenNextRound: _PROJECT,
+    DecideApproval: _PROJECT,
+    ReachMilestone: _PROJECT,
     EraseReport: ("privacy_officer",),
     ConfigureDistrict: ("administrator",),
     AddUser: ("administrator",),

@@ -5,18 +5,31 @@ from datetime import datetime
 from functools import cached_property
 from hashlib import sha256
 from itertools import groupby
+from typing import get_args
 
 from msgspec import msgpack
 
 from events.call import Leg
 from events.case import CallPlan, Due, LegPlan
-from events.district import District, Duty, HandlingClass, Limit, Matter, Town, Village
+from events.district import (
+    ApprovalTemplate,
+    AskedItem,
+    District,
+    Duty,
+    HandlingClass,
+    Limit,
+    Matter,
+    Milestone,
+    Town,
+    Village,
+)
 from events.ids import call_of
 from events.report import Suggestion
 from services.rules.calendar import WorkingCalendar
 from services.rules.limits import after_due, due_by, half_of
 
 CATCH_ALL = "999"
+MILESTONES: tuple[Milestone, ...] = get_args(Milestone)
 
 
 def configuration_hash(district: District) -> str:
@@ -36,6 +49,7 @@ class RuleBook:
         self.matters: Mapping[str, Matter] = {matter.code: matter for matter in district.matters}
         self.departments = {department.code: department for department in district.departments}
         self.platforms = {platform.code: platform for platform in district.platforms}
+        self.approvals: Mapping[str, ApprovalTemplate] = {asked.matter: asked for asked in district.approvals}
         self._limits: Mapping[str, Limit] = {limit.handling_class: limit for limit in district.limits}
 
     @cached_property
@@ -143,6 +157,21 @@ class RuleBook:
         """When the outcome must be public after a case is resolved."""
         return self._due(now, self.district.periods.disclose, "disclose")
 
+    def opinions_due(self, asked: ApprovalTemplate, now: datetime) -> Due:
+        """When all opinions of a round are due."""
+        return self._due(now, asked.due, f"matter {asked.matter} opinions")
+
+    def ceiling(self, item: AskedItem, now: datetime) -> Due | None:
+        """Until when the law lets a department take, counted from when it was asked first."""
+        return self._due(now, item.statutory, f"item {item.code} statutory") if item.statutory else None
+
+    def promised_milestones(self, asked: ApprovalTemplate, now: datetime) -> dict[Milestone, Due]:
+        """Until when each milestone is promised, counted from when the departments were asked first."""
+        limits = ((milestone, getattr(asked.milestones, milestone)) for milestone in MILESTONES)
+        return {
+            milestone: self._due(now, limit, f"milestone {milestone} promised") for milestone, limit in limits if limit
+        }
+
     def duplicate_since(self, at: datetime) -> datetime:
         """From when on a report of the same reporter, matter and village tells the same story again."""
         return at - (self._due(at, self.district.periods.duplicate, "duplicate").by - at)
@@ -159,6 +188,15 @@ class RuleBook:
             if duty.post == post and duty.town in (town, "*") and duty.platform in (platform, "*")
         ]
         return max(fitting, key=lambda duty: (duty.town != "*", duty.platform != "*"), default=None)
+
+    def told_of_a_miss(self, department: str, matter: Matter, town: str) -> tuple[str, str]:
+        """The first post of the ladder at which somebody is on duty, and who; both empty when nobody is at any."""
+        platform = self.platform_of(department, matter)
+        for step in self.district.ladder:
+            duty = self.on_duty(step.post, town, platform)
+            if duty is not None:
+                return duty.post, duty.person
+        return "", ""
 
     def _due(self, start: datetime, duration: str, label: str) -> Due:
         return due_by(self.calendar, start, duration, label)

@@ -47,7 +47,7 @@ from events.case import (
 from events.catalog import CATALOG, FACTS, REQUESTS
 from events.district import ConfigureDistrict
 from events.envelope import Fact, Meta, Request, kind_of
-from events.ids import call_of, case_of, outcome_of, stream_id
+from events.ids import approval_of, call_of, case_of, outcome_of, stream_id
 from events.outcome import PublishOutcome, WithholdOutcome
 from events.report import SubmitReport, Suggestion
 from services.command_centre.reopening import MOST_REOPENINGS
@@ -120,6 +120,7 @@ BY_NAME = {
     "opens": st.sampled_from(CASES),
     "call": st.sampled_from(CALLS),
     "outcome": st.sampled_from([outcome_of(case) for case in CASES]),
+    "approval": st.sampled_from([approval_of(case) for case in CASES]),
     "reporters": st.sampled_from([(), *((reporter,) for reporter in REPORTERS), tuple(REPORTERS)]),
     "town": st.sampled_from([LIUDU, LIUDU, LIUDU, GAOCUN]),
     "village": st.sampled_from([LIUDU_VILLAGE, DAHE_VILLAGE, ""]),
@@ -139,6 +140,10 @@ BY_NAME = {
     "words": SEALED,
     "note": SEALED,
     "account": SEALED,
+    "conditions": SEALED,
+    "new_facts": SEALED,
+    "pieces": SEALED,
+    "remedied": SEALED,
     "advice": SEALED,
     "reply": st.one_of(st.none(), SEALED),
 }

@@ -85,6 +85,7 @@ REQUESTS: tuple[type[Request], ...] = (
     report.EraseReport,
     case.OpenCase,
     case.LinkReport,
+    case.JoinReport,
     case.ClassifyCase,
     case.IssueCalls,
     case.EngageCase,

@@ -16,7 +16,7 @@ from msgspec import Struct, structs
 
 from events.approval import FileOpinion, RequestMaterial
 from events.call import CallIssued, ProofAttached
-from events.case import CaseOpened
+from events.case import CaseOpened, JoinReport
 from events.catalog import union_of
 from events.edge import OpenedReport, ReportLine
 from events.envelope import Request, kind_of
@@ -34,6 +34,7 @@ from services.decisions import Rejected
 from services.disclosure.outcome import Outcome
 from services.history import facts_of_case
 from services.intake.line import BadLine, placed
+from services.intake.report import Report
 from services.intake.words import open_case
 from services.people.authority import ACTS, WORDS, Forbidden, may_act, may_read_words, sights_of
 from services.people.person import Employee, person_id
@@ -207,6 +208,10 @@ class Acting:
         if "case" in act.__struct_fields__:
             opened = self._first(asked, "case", CaseOpened)
             known = {"outcome": outcome_of(asked["case"])}
+            if act is JoinReport:
+                self._first(asked, "report", ReportSubmitted)
+                report: Report = self._state(asked["report"])
+                known["opened"] = report.case
             return Unit(opened.town, opened.village), known | ({"report": opened.report} if act is RefuseReport else {})
         submitted = self._first(asked, "report", ReportSubmitted)
         return Unit(submitted.town, submitted.village), {}

@@ -27,6 +27,7 @@ from events.case import (
     ExplainCase,
     FollowUp,
     IssueCalls,
+    JoinReport,
     LinkReport,
     OpenCase,
     ReopenCase,
@@ -37,7 +38,7 @@ from events.envelope import Recorded, Request
 from events.ids import approval_of, case_of
 from events.report import AttachFile, RefuseReport, ReportAccepted
 from events.reporter import ReporterReported
-from services.command_centre import approval, case, reopening, review
+from services.command_centre import approval, case, joining, reopening, review
 from services.command_centre.case import Case
 from services.decisions import Append, Handler, Rejected, Service, Stream, on_one_stream
 from services.intake import report as intake
@@ -190,6 +191,7 @@ SERVICE = Service(
     handlers={
         OpenCase: Handler(lambda r: (r.case, r.report), decide_open),
         LinkReport: Handler(lambda r: (r.report, r.case, r.opens, r.reporter), decide_link),
+        JoinReport: Handler(lambda r: (r.case, r.opened, r.report), joining.decide),
         RefuseReport: Handler(lambda r: (r.report, r.case), decide_refuse),
         ReopenCase: Handler(lambda r: (r.case, r.report), reopening.decide),
         AttachFile: Handler(lambda r: (r.report, r.case), decide_attach),

@@ -16,7 +16,7 @@ from events.approval import (
     SupplyMaterial,
 )
 from events.call import AcknowledgeCall, AttachProof, ContactReporter, FileResult, NoteProgress, ReportIn
-from events.case import ApproveResult, ClassifyCase, ExplainCase, FollowUp, SendBackResult
+from events.case import ApproveResult, ClassifyCase, ExplainCase, FollowUp, JoinReport, SendBackResult
 from events.district import ConfigureDistrict
 from events.envelope import Request
 from events.outcome import PublishOutcome, WithholdOutcome
@@ -85,6 +85,7 @@ _HANDLING: tuple[UserRole, ...] = ("intake_clerk", "command_centre", "platform_h
 ACTS: Mapping[type[Request], tuple[UserRole, ...]] = {
     SubmitReport: ("intake_clerk", "village_clerk"),
     ClassifyCase: _TRIAGE,
+    JoinReport: _TRIAGE,
     RefuseReport: _TRIAGE,
     AcknowledgeCall: _DEPARTMENT,
     ReportIn: _DEPARTMENT,

@@ -429,6 +429,9 @@ REQUESTS: Mapping[str, Request] = {
     "case.link-report.v1": case.LinkReport(
         case=CASE, opens="019ab1c2d3e4" + "07" * 10, report=REPORT, reporter=REPORTER
     ),
+    "case.join-report.v1": case.JoinReport(
+        case=CASE, opened="019ab1c2d3e4" + "0a" * 10, report=REPORT, by="operator-1"
+    ),
     "case.classify.v1": case.ClassifyCase(case=CASE, matter="401", by="operator"),
     "case.issue-calls.v1": case.IssueCalls(case=CASE, attempt=2, calls=CALLS, reason="rework"),
     "case.engage.v1": case.EngageCase(case=CASE, attempt=1, department="D15"),

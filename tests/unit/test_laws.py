@@ -41,6 +41,7 @@ from events.case import (
     ClassifyCase,
     ExplainCase,
     FollowUp,
+    JoinReport,
     ReopenCase,
     SendBackResult,
 )
@@ -118,6 +119,7 @@ BY_NAME = {
     "report": st.sampled_from([REPORT, AGAIN]),
     "case": st.sampled_from(CASES),
     "opens": st.sampled_from(CASES),
+    "opened": st.sampled_from(CASES),
     "call": st.sampled_from(CALLS),
     "outcome": st.sampled_from([outcome_of(case) for case in CASES]),
     "approval": st.sampled_from([approval_of(case) for case in CASES]),
@@ -373,6 +375,14 @@ class Township(RuleBasedStateMachine):
             "explain": ExplainCase(case=case, by=by),
         }
         self.play(acts[act])
+
+    @precondition(lambda self: self.streams("report"))
+    @rule(data=st.data())
+    def let_an_operator_join_a_report(self, data: st.DataObject) -> None:
+        report = data.draw(st.sampled_from(self.streams("report")), label="report")
+        case = data.draw(st.sampled_from(self.streams("case") or CASES), label="case")
+        opened = self.past.states[report].case
+        self.play(JoinReport(case=case, opened=opened, report=report, by="operator"))
 
     @precondition(lambda self: self.streams("case"))
     @rule(data=st.data(), solved=st.sampled_from([True, False, None]), by=st.sampled_from(["clerk", REPORTER]))

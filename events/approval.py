@@ -200,10 +200,11 @@ class OpenNextRound(Request, frozen=True, kw_only=True, tag="approval.open-next-
 
 
 class MissOpinions(Request, frozen=True, kw_only=True, tag="approval.miss-opinions.v1"):
-    """The clock's request when a round's opinions are due."""
+    """The clock's request when a round's opinions are due; the roster of ``town`` says who is told."""
 
     approval: str
     round: int
+    town: str
 
 
 class DecideApproval(Request, frozen=True, kw_only=True, tag="approval.decide.v1"):

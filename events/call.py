@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Any, ClassVar, Literal
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, structs
 
 from events.case import Due, LegPlan, Level, Role
 from events.district import Clock, HandlingClass
@@ -47,6 +47,18 @@ class Leg(Struct, frozen=True, omit_defaults=True):
             case "result":
                 return self.result
 
+    def extended(self, clock: Clock, due: Due) -> "Leg":
+        """The part with another due time for one of its clocks."""
+        match clock:
+            case "acknowledge":
+                return structs.replace(self, acknowledge=due)
+            case "arrive":
+                return structs.replace(self, arrive=due)
+            case "contact":
+                return structs.replace(self, contact=due)
+            case "result":
+                return structs.replace(self, result=due)
+
 
 class CallFact(Fact, frozen=True, kw_only=True):
     """What every fact of a call says: for which case, in which town, on which platform."""
@@ -57,7 +69,10 @@ class CallFact(Fact, frozen=True, kw_only=True):
 
 
 class CallIssued(CallFact, frozen=True, kw_only=True):
-    """已呼叫: a platform is called for a case."""
+    """已呼叫: a platform is called for a case; at the district's level ``town`` is the district's own code.
+
+    ``acknowledge`` and ``arrive`` are limits of the launch list, which hold instead of the handling class's.
+    """
 
     attempt: int
     level: Level
@@ -67,6 +82,8 @@ class CallIssued(CallFact, frozen=True, kw_only=True):
     legs: tuple[LegPlan, ...]
     result: Due
     contactable: bool = True
+    acknowledge: str = ""
+    arrive: str = ""
 
 
 class DepartmentsCalled(CallFact, frozen=True, kw_only=True):
@@ -142,6 +159,18 @@ class CallClockMissed(CallFact, frozen=True, kw_only=True):
     clock: Clock
     due: datetime
     escalations: tuple[datetime, ...] = ()
+
+
+class CallDueExtended(CallFact, frozen=True, kw_only=True):
+    """期限顺延: by the calendar now in force a department has longer than it was told; never shorter.
+
+    The same rule counted anew from the same moment gives ``due`` instead of ``was``.
+    """
+
+    department: str
+    clock: Clock
+    was: Due
+    due: Due
 
 
 class CallEscalated(CallFact, frozen=True, kw_only=True):
@@ -284,6 +313,13 @@ class MissClock(Request, frozen=True, kw_only=True, tag="call.miss-clock.v1"):
     department: str
     clock: Clock
     step: int = 0
+    town: str = ""
+
+
+class RecountDues(Request, frozen=True, kw_only=True, tag="call.recount-dues.v1"):
+    """Count every running clock of a call anew; sent when another working calendar is in force."""
+
+    call: str
 
 
 class AlertDepartment(Request, frozen=True, kw_only=True, tag="call.alert.v1"):

@@ -7,6 +7,7 @@ from msgspec import Meta, Struct
 
 from events.district import HandlingClass, Visibility
 from events.envelope import Fact, Request
+from events.launch import Condition
 from events.private import Sealed, Words
 from events.report import Person, Suggestion
 
@@ -14,6 +15,16 @@ Role = Literal["lead", "assist", "consult"]
 """主办, 协办, 会商."""
 
 Level = Literal["town", "district"]
+"""On which level a call stands."""
+
+CaseLevel = Literal["village", "town", "district"]
+"""On which level a case is handled: 村、镇、区."""
+
+EscalationReason = Literal["village_overdue", "beyond_village", "asked"]
+"""Why a village hands a case up: 村级逾期, 超出村级能力, 群众要求."""
+
+RefusedGround = Literal["not_on_list", "no_condition", "condition_not_listed", "no_evidence"]
+"""Why a town may not call the district: 不在清单, 未说明条件, 条件不在清单, 没有依据材料."""
 
 REPORTER = "reporter"
 """Who acts by a receipt: a report's own reporter (上报人), of whom facts hold no name."""
@@ -25,12 +36,14 @@ CloseReason = Literal["solved", "explained", "refused", "merged"]
 class Due(Struct, frozen=True, omit_defaults=True):
     """A due time (UTC) and the rule that set it, in words a person can check.
 
-    ``provisional`` when the working calendar of that time is not announced yet.
+    ``provisional`` when the working calendar of that time is not announced yet. ``since`` (UTC) is when it began to
+    count, where that may be another moment than that of the fact which tells it.
     """
 
     by: datetime
     rule: str
     provisional: bool = False
+    since: datetime | None = None
 
 
 class LegPlan(Struct, frozen=True, omit_defaults=True):
@@ -89,6 +102,39 @@ class CaseClassified(Fact, frozen=True, kw_only=True):
     result: Due
     score: float = 0.0
     words: tuple[str, ...] = ()
+    village: str = ""
+
+
+class CaseVillageHandlingStarted(Fact, frozen=True, kw_only=True):
+    """村级办理: the village handles it first; when ``due`` has passed it goes up to the town by itself."""
+
+    town: str
+    village: str
+    matter: str
+    handling_class: HandlingClass
+    due: Due
+
+
+class CaseVillageResolved(Fact, frozen=True, kw_only=True):
+    """村级办结: what the village did, and the public reply that it proposes."""
+
+    town: str
+    village: str
+    by: str
+    solved: Literal["yes", "partly", "no"]
+    account: Sealed
+    reply: Sealed
+
+
+class CaseEscalated(Fact, frozen=True, kw_only=True):
+    """上提: the case goes up a level, and is called for there."""
+
+    town: str
+    matter: str
+    came_from: CaseLevel
+    to: CaseLevel
+    reason: EscalationReason
+    by: str
 
 
 class CaseCallsIssued(Fact, frozen=True, kw_only=True):
@@ -118,6 +164,77 @@ class CaseCallCompleted(Fact, frozen=True, kw_only=True):
     handlers: tuple[str, ...]
     solved: Literal["yes", "partly", "no"]
     reply: Sealed | None = None
+
+
+class CaseDistrictCalled(Fact, frozen=True, kw_only=True):
+    """向区呼叫: the town calls the district, the ``nth`` time for this case, and tracks it to the end.
+
+    ``list_version`` is that of the launch list in force, 0 while none was published; ``allowed`` what let the town do
+    it: the list at once, the list on ``condition``, or ``waived_by``, the duty leader, against the list.
+    """
+
+    attempt: int
+    nth: int
+    call: CallPlan
+    district: str
+    tracker: str
+    matter: str
+    list_version: int
+    allowed: Literal["on_list", "on_condition", "waived"]
+    by: str
+    condition: str = ""
+    evidence: Sealed | None = None
+    waived_by: str = ""
+
+
+class CaseDistrictCallRefused(Fact, frozen=True, kw_only=True):
+    """清单外呼叫被拒: a town wanted to call the district and the launch list does not let it.
+
+    Recorded once for each reason: what is refused often belongs on the next list.
+    """
+
+    nth: int
+    district: str
+    town: str
+    matter: str
+    list_version: int
+    ground: RefusedGround
+    by: str
+    condition: str = ""
+    evidence: Sealed | None = None
+
+
+class LaunchWaiverGranted(Fact, frozen=True, kw_only=True):
+    """特批: the district's duty leader lets the town call this bureau for this case once, against the launch list."""
+
+    nth: int
+    district: str
+    town: str
+    matter: str
+    list_version: int
+    district_platform: str
+    bureau: str
+    by: str
+    reason: Sealed
+
+
+class CaseHandedDown(Fact, frozen=True, kw_only=True):
+    """交办下派: the district finds the town competent; the call to the district is ``released``."""
+
+    nth: int
+    town: str
+    matter: str
+    by: str
+    reason: Sealed
+    released: tuple[str, ...]
+
+
+class CaseHandDownConsented(Fact, frozen=True, kw_only=True):
+    """镇同意再次下派: the town agrees that the same case is handed down to it once more."""
+
+    nth: int
+    town: str
+    by: str
 
 
 class CaseResultSubmitted(Fact, frozen=True, kw_only=True):
@@ -265,6 +382,74 @@ class IssueCalls(Request, frozen=True, kw_only=True, tag="case.issue-calls.v1"):
     attempt: int
     calls: tuple[CallPlan, ...]
     reason: Annotated[str, Meta(max_length=40)] = ""
+
+
+class HandleInVillage(Request, frozen=True, kw_only=True, tag="case.handle-in-village.v1"):
+    """The village handles the case first, as its matter may be handled there."""
+
+    case: str
+
+
+class ResolveInVillage(Request, frozen=True, kw_only=True, tag="case.resolve-in-village.v1"):
+    """The village's clerk has handled it: an internal account, and the public reply that the village proposes."""
+
+    PRIVATE: ClassVar[dict[str, str]] = {"account": "case", "reply": "case"}
+    PUBLIC: ClassVar[tuple[str, ...]] = ("reply",)
+
+    case: str
+    by: Person
+    solved: Literal["yes", "partly", "no"]
+    account: Words
+    reply: Words
+
+
+class EscalateCase(Request, frozen=True, kw_only=True, tag="case.escalate.v1"):
+    """The village hands the case up to the town; the clock does so when the village's time is over."""
+
+    case: str
+    reason: EscalationReason
+    by: Person
+
+
+class CallDistrict(Request, frozen=True, kw_only=True, tag="case.call-district.v1"):
+    """The town calls the district by the launch list. ``nth`` counts these calls of one case, from 1."""
+
+    PRIVATE: ClassVar[dict[str, str]] = {"evidence": "case"}
+    DERIVED: ClassVar[dict[str, Any]] = {"nth": 1}
+
+    case: str
+    by: Person
+    condition: Condition | Literal[""] = ""
+    evidence: Words | None = None
+    nth: Annotated[int, Meta(ge=1, le=1000)] = 1
+
+
+class GrantLaunchWaiver(Request, frozen=True, kw_only=True, tag="case.grant-launch-waiver.v1"):
+    """The district's duty leader allows a call that the launch list did not; without a ``bureau``, the list's own."""
+
+    PRIVATE: ClassVar[dict[str, str]] = {"reason": "case"}
+
+    case: str
+    by: Person
+    reason: Words
+    bureau: Annotated[str, Meta(max_length=20)] = ""
+
+
+class HandDown(Request, frozen=True, kw_only=True, tag="case.hand-down.v1"):
+    """The district's command centre gives the case back to the town, and says why."""
+
+    PRIVATE: ClassVar[dict[str, str]] = {"reason": "case"}
+
+    case: str
+    by: Person
+    reason: Words
+
+
+class ConsentToHandDown(Request, frozen=True, kw_only=True, tag="case.consent-to-hand-down.v1"):
+    """The town's command centre agrees to have the same case handed down once more."""
+
+    case: str
+    by: Person
 
 
 class EngageCase(Request, frozen=True, kw_only=True, tag="case.engage.v1"):

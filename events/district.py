@@ -79,14 +79,15 @@ class Platform(Part, frozen=True):
 class Department(Part, frozen=True):
     """部门: a type of department, present in every town unless ``absent_in`` says otherwise.
 
-    ``kind`` is ``town_office`` (镇内) or ``district_dispatched`` (区直派驻). External units (关联单位) are
-    called as departments but belong to no platform of their own.
+    ``kind`` is ``town_office`` (镇内), ``district_dispatched`` (区直派驻) or ``district_bureau`` (区直部门), which is
+    present at the district alone. External units (关联单位) are called as departments but belong to no platform of
+    their own.
     """
 
     code: str
     zh: str
     en: str
-    kind: Literal["town_office", "district_dispatched", "external"]
+    kind: Literal["town_office", "district_dispatched", "external", "district_bureau"]
     platform: str = ""
     parent: str = ""
     absent_in: tuple[str, ...] = ()
@@ -97,6 +98,8 @@ class Matter(Part, frozen=True, rename={"handling_class": "class"}):
 
     Durations are written ``15min``, ``2h``, ``4wh`` (working hours), ``5wd`` (working days), ``30d``. ``proof`` says
     what may serve as proof; with ``closing_proof`` the lead cannot report it solved without having attached one.
+    ``district_lead`` is the bureau that a town may call, as ``launch`` says, until a launch list is published. With
+    ``village`` a case that names a village is handled there first.
     """
 
     code: str
@@ -123,10 +126,14 @@ class Matter(Part, frozen=True, rename={"handling_class": "class"}):
     closing_proof: bool = False
     strong: tuple[str, ...] = ()
     words: tuple[str, ...] = ()
+    village: bool = False
 
 
 class Limit(Part, frozen=True, rename={"handling_class": "class"}):
-    """办理时限 of a handling class; an empty duration means that the class has no such clock."""
+    """办理时限 of a handling class; an empty duration means that the class has no such clock.
+
+    ``district_arrive`` is how long a bureau of the district has to arrive; empty: as long as anybody.
+    """
 
     handling_class: HandlingClass
     round_the_clock: bool
@@ -134,17 +141,22 @@ class Limit(Part, frozen=True, rename={"handling_class": "class"}):
     result: str
     arrive: str = ""
     contact: str = ""
+    district_arrive: str = ""
+
+
+Post = Literal["platform_head", "command_centre"]
+"""台长、镇指挥中心值班长: a post that somebody holds beside the own work, and to which a missed clock is told."""
 
 
 class Ladder(Part, frozen=True):
     """催办升级: how long after a missed due time whom to tell, as a share of the clock's whole length."""
 
     after: float
-    post: Literal["platform_head", "command_centre"]
+    post: Post
 
 
 class Periods(Part, frozen=True):
-    """Limits that are not a department's: triage, review, follow-up, disclosure."""
+    """Limits that are not a department's: triage, handling in the village, review, follow-up, disclosure."""
 
     duplicate: str
     review: str
@@ -153,6 +165,7 @@ class Periods(Part, frozen=True):
     follow_up_tries: Annotated[int, Meta(le=10)]
     anonymous_close: str
     disclose: str
+    village: str = "2wd"
 
 
 Months = Annotated[int, Meta(ge=0, le=600)]
@@ -198,10 +211,33 @@ class ApprovalTemplate(Part, frozen=True):
     milestones: PromisedMilestones = PromisedMilestones()
 
 
-class Duty(Part, frozen=True):
-    """值班: who answers for a post until rosters exist. ``town`` and ``platform`` may be ``*``."""
+class Cover(Part, frozen=True):
+    """值班要求: a post for which somebody has to be on duty round the clock, where the town keeps a roster for it."""
 
-    post: Literal["platform_head", "command_centre"]
+    post: Post
+    platform: str = ""
+
+
+class TurnOut(Part, frozen=True):
+    """联合出动: from how many people on a matter wants a joint turn-out, and the limits of its own.
+
+    ``arrive`` holds where neither matter nor handling class says when to be on the spot, ``again`` is how long those
+    have who are called when too few came, ``review`` until when the turn-out is written up.
+    """
+
+    from_people: Annotated[int, Meta(ge=1, le=5000)] = 6
+    arrive: str = "2h"
+    again: str = "30min"
+    review: str = "2wd"
+
+
+class Duty(Part, frozen=True):
+    """值班: who answers for a post until a town keeps a roster for it. ``town`` and ``platform`` may be ``*``.
+
+    For a post at the district ``town`` is the district's own code.
+    """
+
+    post: Post
     person: str
     zh: str
     town: str = "*"
@@ -268,6 +304,24 @@ class District(Part, frozen=True):
     terminals: tuple[Terminal, ...] = ()
     secondment: SecondmentBounds = SecondmentBounds()
     approvals: tuple[ApprovalTemplate, ...] = ()
+    cover: tuple[Cover, ...] = ()
+    turn_out: TurnOut = TurnOut()
+
+    @property
+    def seat(self) -> Town:
+        """The district itself as one more unit beside its towns: what is called there has its code for a town."""
+        return Town(code=self.code, alias=self.alias, zh=self.zh, en=self.en)
+
+    @property
+    def units(self) -> tuple[Town, ...]:
+        """Wherever platforms stand: every town, and the district itself."""
+        return (*self.towns, self.seat)
+
+    def has(self, department: Department, unit: str) -> bool:
+        """Whether the unit with this code has a department of this type: bureaus are at the district alone."""
+        if department.kind == "district_bureau":
+            return unit == self.code
+        return unit != self.code and unit not in department.absent_in
 
 
 class DistrictConfigured(Fact, frozen=True, kw_only=True):

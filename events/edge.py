@@ -31,6 +31,7 @@ other content; or, alone of the five, for no fault of the sender's: send it agai
 Stage = Literal[
     "triage",
     "registered",
+    "village_handling",
     "calling",
     "in_progress",
     "in_review",
@@ -40,7 +41,7 @@ Stage = Literal[
     "published",
     "refused",
 ]
-"""待分类、已登记、呼叫中、办理中、待审核、重办、办结待回访、已结案、结果已公开、不予受理."""
+"""待分类、已登记、村级办理、呼叫中、办理中、待审核、重办、办结待回访、已结案、结果已公开、不予受理."""
 
 
 class Attachment(Struct, frozen=True):

@@ -36,6 +36,16 @@ def call_of(case: str, platform: str, attempt: int) -> str:
     return child_id("call", case, platform, str(attempt))
 
 
+def mobilisation_of(case: str) -> str:
+    """The stream of the turn-out for a case."""
+    return child_id("mobilisation", case)
+
+
+def district_call_of(case: str, nth: int) -> str:
+    """The ``nth`` call (from 1) that goes for a case to the district, whichever platform it is."""
+    return child_id("call", case, "district", str(nth))
+
+
 def outcome_of(case: str) -> str:
     """The stream of what is told to the public about a case."""
     return child_id("outcome", case)

@@ -44,12 +44,14 @@ class PersonMoved(Fact, frozen=True, kw_only=True):
     town: str
     department: str
     since: date
+    from_town: str = ""
 
 
 class PartyRelationTransferred(Fact, frozen=True, kw_only=True):
     """转移党组织关系."""
 
     to: PartyRelation
+    town: str = ""
 
 
 class SecondmentRequested(Fact, frozen=True, kw_only=True):
@@ -185,9 +187,10 @@ class RefuseSecondment(Request, frozen=True, kw_only=True, tag="person.refuse-se
 
 
 class StartSecondment(Request, frozen=True, kw_only=True, tag="person.start-secondment.v1"):
-    """The day has come on which a secondment begins."""
+    """The day has come on which a secondment begins; from this instant on the person is on no roster of the town."""
 
     person: str
+    town: str = ""
 
 
 class MissReturn(Request, frozen=True, kw_only=True, tag="person.miss-return.v1"):

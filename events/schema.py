@@ -11,8 +11,9 @@ from events.envelope import Meta, kind_of
 
 Document = dict[str, Any]
 
-NEVER_TOLD = frozenset({"person", "reporter", "user"})
-"""Kinds of streams of which nobody outside hears: who works where, who may log in, one pseudonym's reports."""
+NEVER_TOLD = frozenset({"mobilisation", "person", "reporter", "roster", "user"})
+"""Kinds of streams of which nobody outside hears: who works where and is sent where, who may log in, one pseudonym's
+reports."""
 
 _REFERENCE = "#/components/schemas/{name}"
 _VHOST = "hujiao"
@@ -38,7 +39,7 @@ _PARAMETERS = {
     "platform": "The platform, such as P4; all for a fact of no platform in particular.",
     "department": "The department, such as D07; all for a fact of no department in particular.",
     "user": "The department's user, dept.<town>.<department> in small letters, such as dept.ld.d07.",
-    "stream": "The kind of stream: report, case, call, approval, outcome or district.",
+    "stream": "The kind of stream: report, case, call, approval, outcome, launch or district.",
     "fact": "The fact, without stream and version, such as acknowledged.",
     "channel": "How residents reach the terminal: hotline, app, village or web.",
     "terminal": "The terminal's user.",

@@ -17,16 +17,17 @@ UserRole = Literal[
     "reviewer",
     "follow_up_clerk",
     "district_command",
+    "district_leader",
     "town_committee",
     "personnel",
     "analyst",
     "privacy_officer",
     "administrator",
 ]
-"""话务员、村网格员、镇指挥中心、台长、部门值班员、审核员、回访员、区指挥中心、镇党委、区人事部门、分析员、隐私专员、管理员."""
+"""话务员、村网格员、镇指挥中心、台长、部门值班员、审核员、回访员、区指挥中心、区值班领导、镇党委、区人事部门、分析员、隐私专员、管理员."""
 
 UserName = Annotated[str, Meta(pattern=rf"^[a-z][a-z0-9.-]{{1,39}}{END}")]
-UserRoles = Annotated[tuple[UserRole, ...], Meta(min_length=1, max_length=13)]
+UserRoles = Annotated[tuple[UserRole, ...], Meta(min_length=1, max_length=14)]
 
 
 class Unit(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):

@@ -5,10 +5,13 @@ from projections.board import BOARD
 from projections.calls import CALLS
 from projections.cases import CASES
 from projections.files import FILES
+from projections.launch_attempts import LAUNCH_ATTEMPTS
 from projections.legs import LEGS
+from projections.mobilisations import MOBILISATIONS, RESPONDERS
 from projections.notices import NOTICES
 from projections.people import PEOPLE
 from projections.reports import REPORTS
+from projections.roster import GAPS, ROSTER, SHIFTS
 from projections.timeline import TIMELINE
 from projections.triage import TRIAGE
 from projections.view import View
@@ -26,6 +29,12 @@ VIEWS: tuple[View, ...] = (
     WORKLOAD,
     NOTICES,
     PEOPLE,
+    ROSTER,
+    SHIFTS,
+    GAPS,
+    MOBILISATIONS,
+    RESPONDERS,
+    LAUNCH_ATTEMPTS,
     APPROVALS,
     APPROVAL_ROUNDS,
     MILESTONES,

@@ -11,6 +11,7 @@ from events.envelope import Recorded
 from projections.view import FLAG, INTEGER, MOMENT, TEXT, Rows, View
 
 CENTRE = "command_centre"
+VILLAGE = "village"
 DISCLOSURE = "disclosure"
 
 
@@ -25,6 +26,27 @@ def classified(rows: Rows, recorded: Recorded, fact: c.CaseClassified) -> None:
     if row is not None:
         row = {**row, "matter": fact.matter, "handling_class": fact.handling_class}
         rows.put({**row, "owes": "result", "due": fact.result.by, "overdue": False, "since": recorded.meta.recorded_at})
+
+
+def village_started(rows: Rows, recorded: Recorded, fact: c.CaseVillageHandlingStarted) -> None:
+    """The village owes it first."""
+    _owe(
+        rows,
+        recorded,
+        recorded.stream,
+        VILLAGE,
+        "village",
+        fact.due,
+        town=fact.town,
+        village=fact.village,
+        matter=fact.matter,
+        handling_class=fact.handling_class,
+    )
+
+
+def village_done(rows: Rows, recorded: Recorded, fact: c.CaseVillageResolved | c.CaseEscalated) -> None:
+    """It is done, or the town's now."""
+    rows.delete(recorded.stream, VILLAGE)
 
 
 def departments_called(rows: Rows, recorded: Recorded, fact: k.DepartmentsCalled) -> None:
@@ -74,6 +96,18 @@ def missed(rows: Rows, recorded: Recorded, fact: k.CallClockMissed) -> None:
     row = rows.get(fact.case, fact.department)
     if row is not None and row["owes"] == fact.clock:
         rows.change(fact.case, fact.department, overdue=True)
+
+
+def extended(rows: Rows, recorded: Recorded, fact: k.CallDueExtended) -> None:
+    """The department has longer; so has the centre for a result, if it is the same promise."""
+    row = rows.get(fact.case, fact.department)
+    if row is not None:
+        changed = {f"then_{fact.clock}": fact.due.by} if fact.clock in ("arrive", "result") else {}
+        now = {"due": fact.due.by, "overdue": False} if row["owes"] == fact.clock else {}
+        rows.change(fact.case, fact.department, **changed, **now)
+    centre = rows.get(fact.case, CENTRE)
+    if fact.clock == "result" and centre is not None and (centre["owes"], centre["due"]) == ("result", fact.was.by):
+        rows.change(fact.case, CENTRE, due=fact.due.by, overdue=False)
 
 
 def escalated(rows: Rows, recorded: Recorded, fact: k.CallEscalated) -> None:
@@ -188,7 +222,7 @@ def _now_owes(rows: Rows, recorded: Recorded, case: str, owner: str, owes: str, 
 
 BOARD = View(
     name="board",
-    version=1,
+    version=3,
     purpose="what is open, who owes what until when 看板",
     key=("case", "owner"),
     columns={
@@ -215,10 +249,14 @@ BOARD = View(
     folds={
         "case.opened.v1": opened,
         "case.classified.v1": classified,
+        "case.village-handling-started.v1": village_started,
+        "case.village-resolved.v1": village_done,
+        "case.escalated.v1": village_done,
         "call.departments-called.v1": departments_called,
         "call.acknowledged.v1": acknowledged,
         "call.reported-in.v1": reported_in,
         "call.clock-missed.v1": missed,
+        "call.due-extended.v1": extended,
         "call.escalated.v1": escalated,
         "call.result-filed.v1": filed,
         "call.completed.v1": completed,

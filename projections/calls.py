@@ -56,6 +56,12 @@ def missed(rows: Rows, recorded: Recorded, fact: k.CallClockMissed) -> None:
         rows.change(recorded.stream, missed=row["missed"] + 1)
 
 
+def extended(rows: Rows, recorded: Recorded, fact: k.CallDueExtended) -> None:
+    """The result is due later."""
+    if fact.clock == "result":
+        rows.change(recorded.stream, result_due=fact.due.by)
+
+
 def completed(rows: Rows, recorded: Recorded, fact: k.CallCompleted) -> None:
     """All required parts are in."""
     rows.change(recorded.stream, phase="completed", ended_at=recorded.meta.recorded_at, solved=fact.solved)
@@ -68,7 +74,7 @@ def released(rows: Rows, recorded: Recorded, fact: k.CallReleased) -> None:
 
 CALLS = View(
     name="calls",
-    version=1,
+    version=2,
     purpose="every call of a platform 呼叫单",
     key=("call",),
     columns={
@@ -101,6 +107,7 @@ CALLS = View(
         "call.acknowledged.v1": acknowledged,
         "call.result-filed.v1": filed,
         "call.clock-missed.v1": missed,
+        "call.due-extended.v1": extended,
         "call.completed.v1": completed,
         "call.released.v1": released,
     },

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from events import call as k
 from events import case as c
 from events.envelope import Recorded
 from projections.view import FLAG, INTEGER, MOMENT, REAL, TEXT, Rows, View
@@ -16,6 +17,7 @@ def opened(rows: Rows, recorded: Recorded, fact: c.CaseOpened) -> None:
             town=fact.town,
             village=fact.village,
             phase="registered",
+            level="town",
             reports=1,
             attempt=0,
             calls=0,
@@ -67,11 +69,60 @@ def calls_issued(rows: Rows, recorded: Recorded, fact: c.CaseCallsIssued) -> Non
             rows,
             recorded,
             phase="calling",
+            level="town",
+            asked=None,
             attempt=fact.attempt,
             called_at=row["called_at"] or recorded.meta.recorded_at,
             calls=row["calls"] + len(fact.calls),
             departments=row["departments"] + sum(len(call.legs) for call in fact.calls),
         )
+
+
+def village_started(rows: Rows, recorded: Recorded, fact: c.CaseVillageHandlingStarted) -> None:
+    """The village handles it first."""
+    _change(rows, recorded, phase="village_handling", level="village")
+
+
+def village_resolved(rows: Rows, recorded: Recorded, fact: c.CaseVillageResolved) -> None:
+    """The village says whether it is solved."""
+    _change(rows, recorded, solved=fact.solved)
+
+
+def went_up(rows: Rows, recorded: Recorded, fact: c.CaseEscalated) -> None:
+    """From the village to the town."""
+    _change(rows, recorded, phase="registered", level=fact.to)
+
+
+def district_called(rows: Rows, recorded: Recorded, fact: c.CaseDistrictCalled) -> None:
+    """The district is called, and the town tracks it to the end."""
+    row = rows.get(recorded.stream)
+    if row is not None:
+        _change(
+            rows,
+            recorded,
+            level="district",
+            tracker=fact.tracker,
+            district=fact.district,
+            asked="called",
+            list_version=fact.list_version,
+            calls=row["calls"] + 1,
+            departments=row["departments"] + len(fact.call.legs),
+        )
+
+
+def district_refused(rows: Rows, recorded: Recorded, fact: c.CaseDistrictCallRefused) -> None:
+    """The launch list does not let the town call; it waits for a waiver."""
+    _change(rows, recorded, district=fact.district, asked="refused", list_version=fact.list_version)
+
+
+def waived(rows: Rows, recorded: Recorded, fact: c.LaunchWaiverGranted) -> None:
+    """The town may call once against the list."""
+    _change(rows, recorded, asked="waived")
+
+
+def handed_down(rows: Rows, recorded: Recorded, fact: c.CaseHandedDown) -> None:
+    """The town's alone again; it has been the district's too."""
+    _change(rows, recorded, level="town", asked=None)
 
 
 def engaged(rows: Rows, recorded: Recorded, fact: c.CaseEngaged) -> None:
@@ -91,7 +142,7 @@ def result_submitted(rows: Rows, recorded: Recorded, fact: c.CaseResultSubmitted
     row = rows.get(recorded.stream)
     if row is not None:
         at = recorded.meta.recorded_at
-        late = bool(fact.attempt == 1 and row["result_due"] and at > row["result_due"])
+        late = bool(fact.attempt <= 1 and row["result_due"] and at > row["result_due"])
         _change(rows, recorded, phase="in_review", submitted_at=at, late=bool(row["late"]) or late)
 
 
@@ -118,6 +169,13 @@ def followed_up(rows: Rows, recorded: Recorded, fact: c.CaseFollowedUp) -> None:
         _change(rows, recorded, follow_ups=row["follow_ups"] + 1, **answers)
 
 
+def extended(rows: Rows, recorded: Recorded, fact: k.CallDueExtended) -> None:
+    """What was promised first is due later."""
+    row = rows.get(fact.case)
+    if fact.clock == "result" and row is not None and row["result_due"] == fact.was.by:
+        rows.change(fact.case, result_due=fact.due.by, position=recorded.position)
+
+
 def closed(rows: Rows, recorded: Recorded, fact: c.CaseClosed) -> None:
     """The end."""
     _change(rows, recorded, phase="closed", closed_at=recorded.meta.recorded_at, close_reason=fact.reason)
@@ -142,7 +200,7 @@ def _change(rows: Rows, recorded: Recorded, **values: Any) -> None:
 
 CASES = View(
     name="cases",
-    version=2,
+    version=4,
     purpose="every case as it stands 事件现状",
     key=("case",),
     columns={
@@ -154,6 +212,11 @@ CASES = View(
         "handling_class": TEXT,
         "visibility": TEXT,
         "phase": TEXT,
+        "level": TEXT,
+        "tracker": TEXT,
+        "district": TEXT,
+        "asked": TEXT,
+        "list_version": INTEGER,
         "attempt": INTEGER,
         "reports": INTEGER,
         "calls": INTEGER,
@@ -180,12 +243,19 @@ CASES = View(
         "position": INTEGER,
     },
     opaque=frozenset({"position"}),
-    indexes=(("phase",), ("town", "phase"), ("matter",)),
+    indexes=(("phase",), ("town", "phase"), ("matter",), ("tracker",), ("level", "phase")),
     folds={
         "case.opened.v1": opened,
         "case.report-linked.v1": report_linked,
         "case.triage-queued.v1": triage_queued,
         "case.classified.v1": classified,
+        "case.village-handling-started.v1": village_started,
+        "case.village-resolved.v1": village_resolved,
+        "case.escalated.v1": went_up,
+        "case.district-called.v1": district_called,
+        "case.district-call-refused.v1": district_refused,
+        "case.launch-waiver-granted.v1": waived,
+        "case.handed-down.v1": handed_down,
         "case.calls-issued.v1": calls_issued,
         "case.engaged.v1": engaged,
         "case.call-completed.v1": call_completed,
@@ -195,6 +265,7 @@ CASES = View(
         "case.review-reopened.v1": review_reopened,
         "case.resolved.v1": resolved,
         "case.followed-up.v1": followed_up,
+        "call.due-extended.v1": extended,
         "case.closed.v1": closed,
         "case.reopened.v1": reopened,
     },

@@ -93,6 +93,12 @@ def missed(rows: Rows, recorded: Recorded, fact: k.CallClockMissed) -> None:
         _change(rows, recorded, fact.department, missed=row["missed"] + 1)
 
 
+def extended(rows: Rows, recorded: Recorded, fact: k.CallDueExtended) -> None:
+    """It has longer than it was told."""
+    due: dict[str, Any] = {f"{fact.clock}_due": fact.due.by}
+    _change(rows, recorded, fact.department, **due)
+
+
 def escalated(rows: Rows, recorded: Recorded, fact: k.CallEscalated) -> None:
     """Somebody higher knows."""
     _change(rows, recorded, fact.department, escalated_to=fact.post)
@@ -143,7 +149,7 @@ def _by(due: Due | None) -> Any:
 
 LEGS = View(
     name="legs",
-    version=2,
+    version=3,
     purpose="every department's part of a call with its clocks 分办单",
     key=("call", "department"),
     columns={
@@ -191,6 +197,7 @@ LEGS = View(
         "call.proof-attached.v1": proven,
         "call.result-filed.v1": filed,
         "call.clock-missed.v1": missed,
+        "call.due-extended.v1": extended,
         "call.escalated.v1": escalated,
         "call.completed.v1": completed,
         "call.released.v1": released,

@@ -59,11 +59,13 @@ class Questions:
     ) -> Found:
         """What is open: overdue first, then by due time; at most ``limit`` rows of each platform, all counted.
 
+        Of a ``town`` is also what the district owes for the town's cases.
+
         Overdue is what is late at ``now``, whether or not its clock has been recorded as missed; soon is what will be
         within the hour.
         """
         conditions = (
-            ("town = :town", town),
+            ('(town = :town OR "case" IN (SELECT "case" FROM cases WHERE tracker = :town))', town),
             (f"handling_class IN ({', '.join(f':class{n}' for n in range(len(classes)))})", classes),
             ("late = 1", overdue),
         )
@@ -163,6 +165,69 @@ class Questions:
         with self._database.reading() as connection:
             return _rows(connection, sql, town=town)
 
+    def launch_attempts(self, town: str = "", limit: int = 1000) -> list[Found]:
+        """Attempts of a town, or of all, to call the district: the newest first."""
+        seen, values = within(self._sights, "launch_attempts")
+        of_town = "town = :town AND " if town else ""
+        sql = f'SELECT * FROM launch_attempts WHERE {of_town}{seen} ORDER BY at DESC, "case", version LIMIT :limit'
+        with self._database.reading() as connection:
+            return _rows(connection, sql, town=town, limit=limit, **values)
+
+    def at_district(self, limit: int = 200) -> dict[str, list[Found]]:
+        """What waits at the district: under ``waiver`` cases whose town was refused, under ``district`` those there."""
+        seen, values = within(self._sights, "cases")
+        at_work = "phase IN ('calling', 'in_progress')"
+        parts = {
+            "waiver": f"level = 'town' AND asked = 'refused' AND {at_work}",
+            "district": f"level = 'district' AND {at_work}",
+        }
+        with self._database.reading() as connection:
+            return {
+                name: _rows(
+                    connection,
+                    f'SELECT * FROM cases WHERE {condition} AND {seen} ORDER BY "case" LIMIT :limit',
+                    limit=limit,
+                    **values,
+                )
+                for name, condition in parts.items()
+            }
+
+    def roster(self, town: str) -> list[Found]:
+        """Who of a town is there, away, on a scene or helping out: by department and number."""
+        sql = "SELECT * FROM roster WHERE town = :town ORDER BY department, number"
+        with self._database.reading() as connection:
+            return _rows(connection, sql, town=town)
+
+    def shifts(self, town: str, now: datetime) -> list[Found]:
+        """The shifts of a town that are not over, in order."""
+        sql = (
+            'SELECT shifts.*, roster.name FROM shifts LEFT JOIN roster ON roster."roster" = shifts."roster"'
+            ' AND roster.number = shifts.number WHERE shifts.town = :town AND shifts."end" > :now'
+            " ORDER BY shifts.start, shifts.shift"
+        )
+        with self._database.reading() as connection:
+            return _rows(connection, sql, town=town, now=moment_text(now))
+
+    def gaps(self, town: str, now: datetime) -> list[Found]:
+        """The hours without cover that a town was told of and that are not over."""
+        sql = 'SELECT * FROM gaps WHERE town = :town AND "end" > :now ORDER BY start, post, platform'
+        with self._database.reading() as connection:
+            return _rows(connection, sql, town=town, now=moment_text(now))
+
+    def turn_out(self, case: str) -> Found | None:
+        """How many are needed, called and there for a case; ``None`` when nobody turned out or it may not be seen."""
+        seen, values = within(self._sights, "mobilisations")
+        sql = f'SELECT * FROM mobilisations WHERE "case" = :case AND {seen}'
+        with self._database.reading() as connection:
+            found = _rows(connection, sql, case=case, **values)
+        return found[0] if found else None
+
+    def responders(self, mobilisation: str) -> list[Found]:
+        """Who was called to a turn-out, and who came."""
+        sql = "SELECT * FROM responders WHERE mobilisation = :mobilisation ORDER BY department, number"
+        with self._database.reading() as connection:
+            return _rows(connection, sql, mobilisation=mobilisation)
+
     def find_case(self, reference: str) -> list[str]:
         """The cases that a receipt, a case's id or the beginning of one can mean."""
         sql = (
@@ -259,11 +324,12 @@ class Questions:
         of_board, mine = within(self._sights, "board")
         in_night = "BETWEEN :since AND :until"
         parts = {
-            "cases": f"SELECT * FROM cases WHERE town = :town AND opened_at {in_night} AND {of_cases}"
+            "cases": "SELECT * FROM cases WHERE (town = :town OR district = :town)"
+            f" AND opened_at {in_night} AND {of_cases}"
             ' ORDER BY handling_class IS NULL, handling_class, "case" LIMIT :limit',
             "missed": "SELECT t.*, cases.matter, cases.handling_class, cases.village FROM timeline t"
-            ' JOIN cases ON cases."case" = t."case" WHERE cases.town = :town AND t.what = :missed'
-            f" AND t.at {in_night} AND {of_cases} ORDER BY t.position LIMIT :limit",
+            ' JOIN cases ON cases."case" = t."case" WHERE (cases.town = :town OR cases.district = :town)'
+            f" AND t.what = :missed AND t.at {in_night} AND {of_cases} ORDER BY t.position LIMIT :limit",
             "due": f"SELECT * FROM board WHERE town = :town AND due <= :ends AND {of_board}"
             " ORDER BY due, owner LIMIT :limit",
         }

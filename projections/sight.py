@@ -8,7 +8,8 @@ from msgspec import Struct
 class Sight(Struct, frozen=True):
     """Cases of one unit; an empty part stands for all. A department or platform sees the cases it is called for.
 
-    Without ``confidential`` nothing shows that there is a confidential matter.
+    Of the district's own unit are the cases for which a town has wanted to call it; with ``asked`` only such are seen,
+    whichever town it was. Without ``confidential`` nothing shows that there is a confidential matter.
     """
 
     town: str = ""
@@ -16,14 +17,17 @@ class Sight(Struct, frozen=True):
     platform: str = ""
     department: str = ""
     confidential: bool = True
+    asked: bool = False
 
 
 _CONDITIONS = {
-    "town": "seen.town = :{0}",
+    "town": "(seen.town = :{0} OR seen.district = :{0})",
     "village": "seen.village = :{0}",
-    "platform": 'EXISTS (SELECT 1 FROM calls WHERE calls."case" = seen."case" AND calls.platform = :{0})',
-    "department": 'EXISTS (SELECT 1 FROM legs WHERE legs."case" = seen."case" AND legs.department = :{0})',
+    "platform": 'EXISTS (SELECT 1 FROM calls WHERE calls."case" = seen."case" AND calls.platform = :{0}{1})',
+    "department": 'EXISTS (SELECT 1 FROM legs WHERE legs."case" = seen."case" AND legs.department = :{0}{2})',
 }
+_THERE = (" AND calls.town = :{0}", " AND legs.town = :{0}")
+"""The same platform stands in the town and at the district."""
 _NOT_CONFIDENTIAL = "seen.visibility <> 'confidential'"
 """What is not classified yet may turn out to be: it is not seen either."""
 
@@ -39,11 +43,14 @@ def within(sights: Sequence[Sight] | None, table: str) -> tuple[str, dict[str, s
     any_of = []
     for n, sight in enumerate(sights):
         all_of = [] if sight.confidential else [_NOT_CONFIDENTIAL]
+        if sight.asked:
+            all_of.append("seen.district IS NOT NULL")
+        there = [condition.format(f"town{n}_") if sight.town else "" for condition in _THERE]
         for part, condition in _CONDITIONS.items():
             wanted = getattr(sight, part)
             if wanted:
                 values[f"{part}{n}_"] = wanted
-                all_of.append(condition.format(f"{part}{n}_"))
+                all_of.append(condition.format(f"{part}{n}_", *there))
         any_of.append(" AND ".join(all_of) or "1 = 1")
     seen = " OR ".join(f"({one})" for one in any_of) or "1 = 0"
     return f'EXISTS (SELECT 1 FROM cases seen WHERE seen."case" = {table}."case" AND ({seen}))', values

@@ -5,6 +5,7 @@ from typing import Any
 from events import approval as a
 from events import call as k
 from events import case as c
+from events import mobilisation as m
 from events import outcome as o
 from events import report as r
 from events.envelope import Recorded
@@ -36,6 +37,22 @@ def of_case(rows: Rows, recorded: Recorded, fact: Any) -> None:
         case c.CaseCallsIssued():
             platforms = " ".join(call.platform for call in fact.calls)
             entry(rows, recorded, recorded.stream, attempt=fact.attempt, detail=platforms)
+        case c.CaseVillageHandlingStarted():
+            entry(rows, recorded, recorded.stream, detail=fact.village)
+        case c.CaseVillageResolved():
+            entry(rows, recorded, recorded.stream, who=fact.by, detail=fact.solved)
+        case c.CaseEscalated():
+            entry(rows, recorded, recorded.stream, who=fact.by, detail=fact.reason)
+        case c.CaseDistrictCalled():
+            detail = f"v{fact.list_version} {fact.waived_by or fact.condition or fact.allowed}"
+            called = {"platform": fact.call.platform, "department": fact.call.legs[0].department}
+            entry(rows, recorded, recorded.stream, who=fact.by, attempt=fact.attempt, detail=detail, **called)
+        case c.CaseDistrictCallRefused():
+            entry(rows, recorded, recorded.stream, who=fact.by, detail=f"v{fact.list_version} {fact.ground}")
+        case c.LaunchWaiverGranted():
+            entry(rows, recorded, recorded.stream, who=fact.by, department=fact.bureau, platform=fact.district_platform)
+        case c.CaseHandedDown() | c.CaseHandDownConsented():
+            entry(rows, recorded, recorded.stream, who=fact.by)
         case c.CaseEngaged():
             entry(rows, recorded, recorded.stream, department=fact.department, detail=" ".join(fact.waiting_for))
         case c.CaseClosed():
@@ -77,6 +94,9 @@ def of_call(rows: Rows, recorded: Recorded, fact: Any) -> None:
             entry(rows, recorded, fact.case, department=fact.department, who=fact.by, detail=fact.media_type)
         case k.CallClockMissed():
             entry(rows, recorded, fact.case, department=fact.department, late=True, detail=fact.clock)
+        case k.CallDueExtended():
+            detail = f"{fact.clock} {fact.due.by:%Y-%m-%dT%H:%MZ}"
+            entry(rows, recorded, fact.case, department=fact.department, detail=detail)
         case k.CallEscalated():
             entry(rows, recorded, fact.case, department=fact.department, who=fact.person, detail=fact.clock)
         case k.CallCompleted():
@@ -87,6 +107,25 @@ def of_call(rows: Rows, recorded: Recorded, fact: Any) -> None:
             entry(rows, recorded, fact.case, department=fact.department, detail=fact.channel)
         case k.CallDeliveryFailed():
             entry(rows, recorded, fact.case, department=fact.department, detail=f"{fact.channel} {fact.reason}")
+
+
+def of_mobilisation(rows: Rows, recorded: Recorded, fact: Any) -> None:
+    """A fact of the case's turn-out: how many, and never who."""
+    match fact:
+        case m.MobilisationOrdered():
+            entry(rows, recorded, fact.case, who=fact.by, platform=fact.platform, detail=str(fact.min_people))
+        case m.RespondersCalled():
+            entry(rows, recorded, fact.case, detail=f"{len(fact.responders)} {' '.join(fact.pools)}".strip())
+        case m.RespondersMustered():
+            entry(rows, recorded, fact.case, who=fact.by, late=fact.late, detail=str(fact.count))
+        case m.MusterReached() | m.MusterShort():
+            entry(rows, recorded, fact.case, detail=f"{fact.count}/{fact.min_people}")
+        case m.StoodDown():
+            entry(rows, recorded, fact.case, who=fact.by, detail=str(fact.count))
+        case m.MobilisationReviewed():
+            entry(rows, recorded, fact.case, who=fact.by, late=fact.late)
+        case m.MobilisationReviewMissed():
+            entry(rows, recorded, fact.case, late=True)
 
 
 def of_approval(rows: Rows, recorded: Recorded, fact: Any) -> None:
@@ -134,13 +173,16 @@ def of_outcome(rows: Rows, recorded: Recorded, fact: Any) -> None:
 
 
 _OF_CASE = (
-    "opened report-linked triage-queued classified calls-issued engaged call-completed result-submitted "
+    "opened report-linked triage-queued classified village-handling-started village-resolved escalated calls-issued "
+    "district-called district-call-refused launch-waiver-granted handed-down hand-down-consented "
+    "engaged call-completed result-submitted "
     "result-sent-back resolved followed-up rework-ordered review-reopened closed reopened"
 )
 _OF_CALL = (
     "issued departments-called acknowledged reported-in reporter-contacted noted proof-attached result-filed "
-    "clock-missed escalated completed released alerted delivered delivery-failed"
+    "clock-missed due-extended escalated completed released alerted delivered delivery-failed"
 )
+_OF_MOBILISATION = "ordered responders-called mustered reached short stood-down reviewed review-missed"
 _OF_OUTCOME = "drafted published withheld"
 _OF_APPROVAL = (
     "round-opened opinion-filed material-requested material-supplied opinion-missed round-closed decided "
@@ -149,7 +191,7 @@ _OF_APPROVAL = (
 
 TIMELINE = View(
     name="timeline",
-    version=3,
+    version=5,
     purpose="everything that happened to a case, in order 时间线",
     key=("case", "stream", "version"),
     columns={
@@ -174,6 +216,7 @@ TIMELINE = View(
         **{f"case.{name}.v1": of_case for name in _OF_CASE.split()},
         "report.file-attached.v1": of_report,
         **{f"call.{name}.v1": of_call for name in _OF_CALL.split()},
+        **{f"mobilisation.{name}.v1": of_mobilisation for name in _OF_MOBILISATION.split()},
         **{f"outcome.{name}.v1": of_outcome for name in _OF_OUTCOME.split()},
         **{f"approval.{name}.v1": of_approval for name in _OF_APPROVAL.split()},
     },

@@ -16,11 +16,14 @@ from msgspec import Struct, structs
 
 from events.approval import FileOpinion, RequestMaterial
 from events.call import CallIssued, ProofAttached
-from events.case import CaseOpened, JoinReport
+from events.case import CallDistrict, CaseOpened, JoinReport
 from events.catalog import union_of
+from events.district import Post
 from events.edge import OpenedReport, ReportLine
 from events.envelope import Request, kind_of
-from events.ids import approval_of, is_stream_id, outcome_of
+from events.ids import approval_of, is_stream_id, mobilisation_of, outcome_of
+from events.launch import PublishLaunchList
+from events.mobilisation import MobilisationOrdered
 from events.outcome import PublishOutcome
 from events.person import RegisterPerson
 from events.private import Sealed
@@ -28,6 +31,7 @@ from events.report import FileAttached, RefuseReport, ReportSubmitted, SubmitRep
 from events.reporter import ReporterReported
 from events.user import AddUser, DisableUser, Unit
 from projections.queries import Questions
+from services.command_centre import launch
 from services.command_centre.approval import Approval
 from services.command_centre.case import Case
 from services.decisions import Rejected
@@ -36,8 +40,17 @@ from services.history import facts_of_case
 from services.intake.line import BadLine, placed
 from services.intake.report import Report
 from services.intake.words import open_case
-from services.people.authority import ACTS, WORDS, Forbidden, may_act, may_read_words, sights_of
+from services.people.authority import (
+    ACTS,
+    WORDS,
+    Forbidden,
+    answers_for_district,
+    may_act,
+    may_read_words,
+    sights_of,
+)
 from services.people.person import Employee, person_id
+from services.people.roster import Roster, answers, roster_of, rosters_of
 from services.people.user import User, user_id
 from services.platforms.words import may_open
 from services.rules.book import CATCH_ALL, MILESTONES
@@ -45,7 +58,7 @@ from services.rules.calendar import SHANGHAI
 from services.runtime.batch import Submission
 from services.runtime.errors import HujiaoError
 from services.wiring import House
-from services.written import Written, open_written
+from services.written import DRAFTS, TO_THE_DISTRICT, Written, open_written
 
 Asked = dict[str, Any]
 
@@ -67,6 +80,11 @@ _ABOUT_CASES: dict[str, Asked] = {
     "case.approve-result.v1": {},
     "case.send-back-result.v1": {"reason": "-"},
     "case.explain.v1": {},
+    "case.resolve-in-village.v1": {"solved": "yes", "account": "-", "reply": "-"},
+    "case.escalate.v1": {"reason": "beyond_village"},
+    "case.call-district.v1": {"condition": "beyond_competence", "evidence": "-"},
+    "case.hand-down.v1": {"reason": "-"},
+    "case.consent-to-hand-down.v1": {},
     "outcome.publish.v1": {},
     "outcome.withhold.v1": {"ground": "personal_data"},
 }
@@ -92,8 +110,8 @@ _ABOUT_PEOPLE = ("person.consent-to-secondment.v1", "person.approve-secondment.v
 _KNOWN = ("request", "case", "call", "department", "report", "number", "item", "decision", "milestone")
 _NOTHING = Sealed("", b"")
 _TWO_MONTHS = timedelta(days=31)
-_NAMES = ("name", "number")
-"""By what people call users and persons, where the act itself has only the stream."""
+_NAMES = ("name", "number", "case")
+"""By what people call users, persons and turn-outs, where the act itself has only the stream."""
 _SHORTEST_PHONE, _LONGEST_PHONE = 3, 20
 
 ANY_ACT = union_of(tuple(PERSONAL.values()))
@@ -197,6 +215,12 @@ class Acting:
         """Which unit an act is about, and the fields of it that we know."""
         if act in (AddUser, DisableUser):
             return Unit(), {"user": user_id(str(asked.get("name", "")))}
+        if act is PublishLaunchList:
+            return Unit(), {"launch": launch.STREAM}
+        if "roster" in act.__struct_fields__:
+            return self._about_roster(act, asked)
+        if "mobilisation" in act.__struct_fields__:
+            return self._about_mobilisation(asked)
         if "person" in act.__struct_fields__:
             return self._about_person(act, asked)
         if "approval" in act.__struct_fields__:
@@ -207,14 +231,44 @@ class Acting:
             return Unit(issued.town, issued.village, issued.platform, department), {"case": issued.case}
         if "case" in act.__struct_fields__:
             opened = self._first(asked, "case", CaseOpened)
-            known = {"outcome": outcome_of(asked["case"])}
+            known: Asked = {"outcome": outcome_of(asked["case"])}
+            if act is RefuseReport:
+                known["report"] = opened.report
+            if act is CallDistrict:
+                known["nth"] = self.next_district_call(asked["case"])
             if act is JoinReport:
                 self._first(asked, "report", ReportSubmitted)
                 report: Report = self._state(asked["report"])
                 known["opened"] = report.case
-            return Unit(opened.town, opened.village), known | ({"report": opened.report} if act is RefuseReport else {})
+            return Unit(opened.town, opened.village), known
         submitted = self._first(asked, "report", ReportSubmitted)
         return Unit(submitted.town, submitted.village), {}
+
+    def next_district_call(self, case: str) -> int:
+        """Which call of the case to the district would be the next, from 1."""
+        state: Case = self._state(case)
+        return state.district_calls + 1
+
+    def _about_roster(self, act: type[Request], asked: Asked) -> tuple[Unit, Asked]:
+        """A platform's head deploys the people of the platform's own departments."""
+        town = str(asked.get("town", ""))
+        rules = self._house.ledger.rules
+        if town not in rules.units:
+            raise BadAct(f"town: expected one of {', '.join(sorted(rules.units))}, found {town[:40]!r}")
+        roster: Roster | None = self._state(roster_of(town))
+        member = (roster or Roster()).members.get(str(asked.get("number", "")))
+        home = rules.departments.get(member.department) if member is not None else None
+        return Unit(town, platform=home.platform if home is not None else ""), {"roster": roster_of(town)}
+
+    def _about_mobilisation(self, asked: Asked) -> tuple[Unit, Asked]:
+        if "case" not in asked:
+            asked = {**asked, "case": self._first(asked, "mobilisation", MobilisationOrdered).case}
+        opened = self._first(asked, "case", CaseOpened)
+        rules = self._house.ledger.rules
+        case: Case = self._state(asked["case"])
+        known = {"mobilisation": mobilisation_of(asked["case"]), "rosters": rosters_of(opened.town, rules)}
+        platform = rules.departments[rules.matter(case.matter).lead].platform
+        return Unit(opened.town, opened.village, platform, str(asked.get("department", ""))), known
 
     def _about_approval(self, act: type[Request], asked: Asked) -> tuple[Unit, Asked]:
         """An opinion is of the department whose item it is about, all else of the one that leads the matter."""
@@ -267,6 +321,9 @@ class Acting:
         of_case: list[Asked] = [{"request": tag, "case": case, **filler} for tag, filler in _ABOUT_CASES.items()]
         asking = {"request": "case.follow-up.v1", "case": case, "contacted": True, "solved": True}
         of_case += [{**asking, "report": report["report"]} for report in found["reports"]]
+        bureaus = [one.code for one in self._house.ledger.rules.departments.values() if one.kind == "district_bureau"]
+        waiver = {"request": "case.grant-launch-waiver.v1", "case": case, "reason": "-"}
+        of_case += [waiver | {"bureau": bureaus[0]}] if bureaus else []
         if found["approval_rounds"]:
             of_case += self._of_approval(found)
         mine = [leg["call"] for leg in found["legs"] if leg["department"] == user.unit.department]
@@ -307,8 +364,17 @@ class Acting:
             handler = self._handlers[type(request)]
             states = tuple(state(stream) for stream in handler.streams(request))
             return bool(handler.decide(states, _encrypted(request), self._house.clock.now(), self._house.ledger.rules))
-        except (Rejected, BadAct):
+        except Rejected as rejected:
+            return bool(rejected.record)
+        except BadAct:
             return False
+
+    def on_duty(self, town: str, at: datetime) -> list[str]:
+        """Who answers for a town's command centre and for each of its platforms at a moment, where somebody does."""
+        rules, roster = self._house.ledger.rules, self._state(roster_of(town))
+        posts: list[tuple[Post, str]] = [("command_centre", "")]
+        posts += [("platform_head", platform) for platform in rules.platforms]
+        return [who for post, platform in posts if (who := answers(roster, post, town, platform, at, rules))]
 
     def _state(self, stream: str) -> Any:
         state: Any = None
@@ -350,21 +416,28 @@ class Acting:
     def open_written(self, user: User, case: str) -> list[Written]:
         """What departments, reviewers and reporters wrote about a case, in order; that the user opened it is recorded.
 
-        Whoever may open the words of the case may, and whoever may publish its notice sees what waits to be published.
+        Whoever may open the words of the case may; whoever may publish its notice sees what waits to be published, and
+        whoever answers for the district what town and district wrote to each other.
 
         Raises:
             Rejected: as `open_words`.
         """
-        drafts_alone = False
+        only: tuple[type[Any], ...] = (object,)
         try:
             self._check_opening(user, case)
         except Rejected:
-            if not self._may_publish(user, case):
+            only = DRAFTS if self._may_publish(user, case) else ()
+            only += TO_THE_DISTRICT if self._is_asked(user, case) else ()
+            if not only:
                 raise
-            drafts_alone = True
         house = self._house
         facts, now = facts_of_case(house.log, case, house.log.head()), house.clock.now()
-        return open_written(facts, house.vault, _opener(user), f"case {case}", now, drafts_alone=drafts_alone)
+        return open_written(facts, house.vault, _opener(user), f"case {case}", now, only)
+
+    def _is_asked(self, user: User, case: str) -> bool:
+        """Whether the user decides for the district about a case for which a town wanted to call it."""
+        seen = Questions(self._house.views.database, sights_of(user)).case(case)
+        return seen is not None and seen["case"]["district"] is not None and answers_for_district(user)
 
     def _may_publish(self, user: User, case: str) -> bool:
         outcome: Outcome | None = self._state(outcome_of(case)) if is_stream_id(case) else None
@@ -391,8 +464,11 @@ class Acting:
     def _may_open(self, user: User, found: dict[str, Any]) -> None:
         """By the log, not by the view in which the case was found: it may lag."""
         case: Case = self._state(found["case"]["case"])
-        mine = [leg["call"] for leg in found["legs"] if leg["department"] == user.unit.department]
-        if "department_officer" in user.roles and case.town == user.unit.town and mine:
+        unit = user.unit
+        mine = [
+            leg["call"] for leg in found["legs"] if (leg["town"], leg["department"]) == (unit.town, unit.department)
+        ]
+        if "department_officer" in user.roles and mine:
             try:
                 may_open(self._state(mine[-1]), user.unit.department, user.person, case.visibility)
             except Rejected:

@@ -13,8 +13,13 @@ from services.rules.book import RuleBook
 class Rejected(Exception):
     """A request that is not allowed as things stand. The text says what was expected and what was found.
 
-    The same request again is rejected again; ask for something else.
+    The same request again is rejected again; ask for something else. ``record`` are facts about the attempt, which
+    happen although nothing is done: they are appended, and the answer is still that it was rejected.
     """
+
+    def __init__(self, reason: str, record: "tuple[Append, ...]" = ()) -> None:
+        super().__init__(reason)
+        self.record = record
 
 
 class SetTimer(Struct, frozen=True):

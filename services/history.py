@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 
-from events.case import CaseCallsIssued, CaseOpened, CaseReportLinked
+from events.case import CaseCallsIssued, CaseDistrictCalled, CaseOpened, CaseReportLinked
 from events.envelope import Recorded
-from events.ids import approval_of, outcome_of
+from events.ids import approval_of, mobilisation_of, outcome_of
 from projections.all_views import VIEWS
 from projections.runner import Progress, Views
 from projections.view import Row, Rows
@@ -30,15 +30,17 @@ def position_at(log: Log, at: datetime) -> int:
 
 
 def facts_of_case(log: Log, case: str, stop: int) -> list[Recorded]:
-    """Every fact about a case up to position ``stop``: its own, its reports', calls', notice's and approval's."""
+    """Every fact about a case up to position ``stop``: of its reports, calls, turn-out, approval and notice too."""
     own = [recorded for recorded in log.stream(case) if recorded.position <= stop]
-    streams: list[str] = [outcome_of(case), approval_of(case)]
+    streams: list[str] = [outcome_of(case), mobilisation_of(case), approval_of(case)]
     for recorded in own:
         match recorded.fact:
             case CaseOpened() | CaseReportLinked():
                 streams.append(recorded.fact.report)
             case CaseCallsIssued():
                 streams += [call.call for call in recorded.fact.calls]
+            case CaseDistrictCalled():
+                streams.append(recorded.fact.call.call)
     others = [recorded for stream in streams for recorded in log.stream(stream) if recorded.position <= stop]
     return sorted(own + others, key=lambda recorded: recorded.position)
 

@@ -6,15 +6,19 @@ from typing import Any
 
 from msgspec import Struct
 
-from events.call import CallEscalated, CallIssued, DepartmentsCalled
+from events.call import CallDueExtended, CallEscalated, CallIssued, DepartmentsCalled
 from events.case import (
     CaseCallsIssued,
     CaseClassified,
+    CaseDistrictCalled,
+    CaseDistrictCallRefused,
+    CaseEscalated,
     CaseReopened,
     CaseResolved,
     CaseResultSubmitted,
     CaseReviewReopened,
     CaseTriageQueued,
+    CaseVillageHandlingStarted,
     Due,
 )
 from events.district import DistrictConfigured
@@ -49,7 +53,13 @@ def reasons_of_dues(facts: Iterable[Recorded]) -> list[Reason]:
     """The reason of every due time of a case, its calls and its notice, as they were set."""
     return [
         Reason(
-            recorded.stream if call else "", owner, owes, due.by, due.rule, recorded.meta.recorded_at, due.provisional
+            recorded.stream if call else "",
+            owner,
+            owes,
+            due.by,
+            due.rule,
+            due.since or recorded.meta.recorded_at,
+            due.provisional,
         )
         for recorded in facts
         for call, owner, owes, due in _dues(recorded.fact)
@@ -65,8 +75,12 @@ def _dues(fact: Any) -> Iterator[tuple[bool, str, str, Due]]:
                 for owes, due in {**clocks, "result": leg.result}.items():
                     if due is not None:
                         yield True, leg.department, owes, due
+        case CallDueExtended():
+            yield True, fact.department, fact.clock, fact.due
         case CaseClassified() | CaseReopened():
             yield False, "command_centre", "result", fact.result
+        case CaseVillageHandlingStarted():
+            yield False, "village", "village", fact.due
         case CaseResultSubmitted() | CaseReviewReopened():
             yield False, "command_centre", "review", fact.review
         case CaseResolved():
@@ -108,6 +122,23 @@ def _because(recorded: Recorded, fact: Any, rules: RuleBook) -> list[Sentence]:
             ]
         case CaseClassified():
             return _because_matter(fact, rules)
+        case CaseVillageHandlingStarted():
+            due = _local(fact.due.by)
+            return [
+                _say(
+                    f"该事项可由村级先行办理，期限 {due}（{fact.due.rule}），逾期自动上提到镇。",
+                    f"The village may handle this matter first, until {due} ({fact.due.rule}); then it goes up.",
+                )
+            ]
+        case CaseEscalated():
+            return [
+                _say(
+                    f"由村上提到镇：{_WENT_UP[fact.reason]}。",
+                    f"From the village up to the town: {fact.reason.replace('_', ' ')}.",
+                )
+            ]
+        case CaseDistrictCalled() | CaseDistrictCallRefused():
+            return _because_list(fact, rules)
         case CaseCallsIssued():
             return _because_calls(fact, rules)
         case CallIssued():
@@ -122,6 +153,16 @@ def _because(recorded: Recorded, fact: Any, rules: RuleBook) -> list[Sentence]:
             ]
         case DepartmentsCalled():
             return _because_due(fact, rules)
+        case CallDueExtended():
+            name = rules.departments[fact.department]
+            was, due = _local(fact.was.by), _local(fact.due.by)
+            return [
+                _say(
+                    f"放假安排有调整，{name.zh}{_CLOCK[fact.clock]}期限由 {was} 顺延至 {due}（{fact.due.rule}）。",
+                    f"Another working calendar is in force: {name.en} has until {due} instead of {was} for its clock"
+                    f" ({fact.clock}, {fact.due.rule}).",
+                )
+            ]
         case CallEscalated():
             name = rules.departments[fact.department]
             told = next((duty.zh for duty in rules.district.duties if duty.person == fact.person), "")
@@ -178,6 +219,25 @@ def _because_calls(fact: CaseCallsIssued, rules: RuleBook) -> list[Sentence]:
     return sentences
 
 
+def _because_list(fact: CaseDistrictCalled | CaseDistrictCallRefused, rules: RuleBook) -> list[Sentence]:
+    matter, version = rules.matter(fact.matter), fact.list_version
+    zh = f"启动清单第{version}版，事项“{matter.zh}”："
+    en = f"Launch list version {version}, matter {matter.code} {matter.en}: "
+    if isinstance(fact, CaseDistrictCallRefused):
+        return [
+            _say(f"{zh}{_GROUND[fact.ground]}，不得向区呼叫。", f"{en}{fact.ground}, the district may not be called.")
+        ]
+    bureau = rules.departments[fact.call.legs[0].department]
+    match fact.allowed:
+        case "on_list":
+            why_zh, why_en = "在清单内", "it is on the list"
+        case "on_condition":
+            why_zh, why_en = f"符合条件 {fact.condition}", f"the condition {fact.condition} is met"
+        case "waived":
+            why_zh, why_en = f"经{fact.waived_by}特批", f"{fact.waived_by} waived it"
+    return [_say(f"{zh}{why_zh}，向{bureau.zh}呼叫。", f"{en}{why_en}; {bureau.en} is called.")]
+
+
 def _because_due(fact: DepartmentsCalled, rules: RuleBook) -> list[Sentence]:
     sentences = []
     for leg in fact.legs:
@@ -198,6 +258,13 @@ def _because_due(fact: DepartmentsCalled, rules: RuleBook) -> list[Sentence]:
     return sentences
 
 
+_GROUND = {
+    "not_on_list": "不在清单",
+    "no_condition": "未说明条件",
+    "condition_not_listed": "条件不在清单",
+    "no_evidence": "没有依据材料",
+}
+_WENT_UP = {"village_overdue": "村级逾期", "beyond_village": "超出村级能力", "asked": "群众要求"}
 _ROLE = {"lead": "主办", "assist": "协办", "consult": "会商"}
 _CLOCK = {"acknowledge": "签收", "arrive": "报到", "contact": "首联", "result": "办结"}
 

@@ -6,6 +6,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Self
 
+import structlog
+
+from events.call import MissClock, RecountDues
 from events.district import ConfigureDistrict, District
 from events.envelope import Recorded
 from events.report import EraseReport, ErasureReason
@@ -39,6 +42,11 @@ from services.runtime.vault import Vault
 SERVICES: tuple[Service, ...] = (configuration.SERVICE, PEOPLE, INTAKE, COMMAND_CENTRE, PLATFORMS, DISCLOSURE)
 """The services of a real township. The simulation is added by the demo and the replay alone."""
 
+
+logger = structlog.get_logger()
+
+CONFIGURATION = "configuration"
+"""Who asks for what follows from a configuration."""
 
 RUNS, TOGETHER, APART = "runs", "together", "apart"
 """How a township's services run: all with one place in the log, or each with its own. It cannot be both."""
@@ -119,7 +127,7 @@ class House:
 
     def users(self) -> list[User]:
         """Every user there ever was, by name."""
-        found = (self._user_of(facts) for facts in self.log.timeless())
+        found = (self._user_of(facts) for facts in self.log.timeless("user"))
         return sorted((user for user in found if user is not None), key=lambda user: user.name)
 
     @cached_property
@@ -156,9 +164,29 @@ class House:
             raise Busy(f"expected to be alone in {self.place.name}, found another process serving it")
 
     def configure(self, district: District) -> None:
-        """Put a configuration into force; the same content again changes nothing."""
+        """Put a configuration into force; the same content again changes nothing.
+
+        With another working calendar every due time that was told is counted anew, and is extended where that is later.
+        What a crash leaves undone of it, each clock does by itself when its time has come.
+        """
         request = ConfigureDistrict(stream=configuration.STREAM, hash=configuration_hash(district), district=district)
-        self.ledger.decide(Submission("configuration", request, "configuration", remembered=False))
+        with self.ledger.batch() as batch:
+            before = batch.rules.district.calendar if self.ledger.configured else district.calendar
+            batch.decide(Submission(CONFIGURATION, request, CONFIGURATION, remembered=False))
+        if before != district.calendar:
+            self._recount_dues()
+        if day := self.ledger.rules.unannounced_from(self.clock.now()):
+            logger.warning("calendar_ends", provisional_from=f"{day}")
+
+    def _recount_dues(self) -> None:
+        with self.log.reading() as cursor:
+            waiting = cursor.execute("SELECT request FROM timers").fetchall()
+        clocks = (self.log.catalog.decode_request(row[0]) for row in waiting)
+        calls = sorted({clock.call for clock in clocks if isinstance(clock, MissClock)})
+        for start in range(0, len(calls), BATCH_FACTS):
+            with self.ledger.batch() as batch:
+                for call in calls[start : start + BATCH_FACTS]:
+                    batch.decide(Submission(CONFIGURATION, RecountDues(call=call), CONFIGURATION, remembered=False))
 
     def use_clock(self, clock: Clock) -> None:
         """Go on with another clock; time still never runs backwards."""

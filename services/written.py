@@ -8,12 +8,24 @@ from msgspec import Struct, structs
 
 from events.approval import ApprovalDecided, ApprovalRoundOpened, MaterialRequested, OpinionFiled
 from events.call import CallNoted, CallResultFiled
-from events.case import CaseReopened, CaseResultSentBack
+from events.case import (
+    CaseDistrictCalled,
+    CaseDistrictCallRefused,
+    CaseHandedDown,
+    CaseReopened,
+    CaseResultSentBack,
+    CaseVillageResolved,
+    LaunchWaiverGranted,
+)
 from events.envelope import Recorded
 from events.outcome import OutcomeDrafted
 from events.private import Sealed
 from services.runtime.errors import Erased
 from services.runtime.vault import Vault
+
+DRAFTS = (OutcomeDrafted,)
+TO_THE_DISTRICT = (CaseDistrictCalled, CaseDistrictCallRefused, LaunchWaiverGranted, CaseHandedDown)
+"""What town and district wrote to each other: the evidence for a call, the reason of a waiver or of handing down."""
 
 
 class Written(Struct, frozen=True, omit_defaults=True):
@@ -32,17 +44,22 @@ class Written(Struct, frozen=True, omit_defaults=True):
 
 
 def open_written(
-    facts: Iterable[Recorded], vault: Vault, who: str, purpose: str, at: datetime, *, drafts_alone: bool = False
+    facts: Iterable[Recorded],
+    vault: Vault,
+    who: str,
+    purpose: str,
+    at: datetime,
+    only: tuple[type[Any], ...] = (object,),
 ) -> list[Written]:
     """Everything that was written in these facts, in their order; each opening is recorded before it is made.
 
-    With ``drafts_alone`` only the notices that wait to be published, for whoever decides about them.
+    ``only`` are the kinds of facts that are opened, as `DRAFTS` for whoever decides what is published.
     """
     return [
         _opened(recorded, boxes, vault, who, purpose, at)
         for recorded in facts
         for boxes in _boxes(recorded.fact)
-        if isinstance(recorded.fact, OutcomeDrafted) or not drafts_alone
+        if isinstance(recorded.fact, only)
     ]
 
 
@@ -53,8 +70,12 @@ def _boxes(fact: Any) -> Iterator[dict[str, Sealed | None]]:
             yield {"text": fact.note}
         case CallResultFiled():
             yield {"text": fact.account, "reply": fact.reply}
-        case CaseResultSentBack() | CaseReopened():
+        case CaseResultSentBack() | CaseReopened() | LaunchWaiverGranted() | CaseHandedDown():
             yield {"text": fact.reason}
+        case CaseVillageResolved():
+            yield {"text": fact.account, "reply": fact.reply}
+        case CaseDistrictCalled() | CaseDistrictCallRefused() if fact.evidence is not None:
+            yield {"text": fact.evidence}
         case OpinionFiled() if fact.conditions is not None:
             yield {"text": fact.conditions}
             if fact.new_facts is not None:

@@ -49,7 +49,7 @@ def compose(
     """The alert of a ``call``, its id and state, for the fact's department."""
     stream, state = call
     matter, leg = rules.matter(state.issued.matter), state.parts[fact.department].leg
-    town, department = rules.towns.get(fact.town), rules.departments.get(fact.department)
+    town, department = rules.units.get(fact.town), rules.departments.get(fact.department)
     confidential = "confidential" in (visibility, matter.visibility)
     return Alert(
         id=id_,

@@ -149,7 +149,7 @@ def check_against(path: Path, channels: Channels, rules: RuleBook) -> None:
         BadChannels: with every town, platform and department that the district does not have.
     """
     known = {
-        "town": {name for town in rules.district.towns for name in (town.code, town.alias)},
+        "town": {name for town in rules.district.units for name in (town.code, town.alias)},
         "platform": set(rules.platforms),
         "department": set(rules.departments),
     }

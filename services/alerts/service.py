@@ -109,7 +109,7 @@ class Alerts:
         return min((before - 1 for before in self._under_way.values()), default=position)
 
     def _wanted(self, call: str, fact: DepartmentsCalled) -> list[AlertDepartment]:
-        town = self._rules().towns.get(fact.town)
+        town = self._rules().units.get(fact.town)
         routes = [
             (leg.department, self._channels.of(fact.town, town.alias if town else "", fact.platform, leg.department))
             for leg in fact.legs

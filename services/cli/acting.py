@@ -10,9 +10,23 @@ import msgspec
 from cyclopts import App, Parameter
 
 from events.call import AcknowledgeCall, ContactReporter, FileResult, NoteProgress, ReportIn, Solved
-from events.case import ApproveResult, ClassifyCase, ExplainCase, FollowUp, JoinReport, SendBackResult
+from events.case import (
+    ApproveResult,
+    CallDistrict,
+    ClassifyCase,
+    ConsentToHandDown,
+    EscalateCase,
+    ExplainCase,
+    FollowUp,
+    GrantLaunchWaiver,
+    HandDown,
+    JoinReport,
+    ResolveInVillage,
+    SendBackResult,
+)
 from events.envelope import Request
 from events.ids import outcome_of
+from events.launch import Condition
 from events.outcome import PublishOutcome, WithheldGround, WithholdOutcome
 from events.report import RefusalGround, RefuseReport
 from projections.queries import Questions
@@ -130,6 +144,75 @@ def refuse(
         return RefuseReport(report=reports[0]["report"], case=found, ground=ground, advice=advice, by=options.by)
 
     return _decide(case, options, make)
+
+
+@act.command
+def village_resolve(case: str, account: str, reply: str, *, options: Options, solved: Solved = "yes") -> Exit:
+    """村级办结: what the village did, and the public reply that it proposes."""
+
+    def make(house: House, found: str) -> Request:
+        return ResolveInVillage(case=found, by=options.by, solved=solved, account=account, reply=reply)
+
+    return _decide(case, options, make)
+
+
+@act.command
+def escalate(case: str, reason: Literal["beyond_village", "asked"], *, options: Options) -> Exit:
+    """上提: the village hands the case up to the town."""
+    return _decide(case, options, lambda house, found: EscalateCase(case=found, reason=reason, by=options.by))
+
+
+@act.command
+def call_district(
+    case: str,
+    *,
+    options: Options,
+    condition: Condition | None = None,
+    evidence: str | None = None,
+) -> Exit:
+    """向区呼叫: the town calls the district, by the launch list or a waiver; what is refused is recorded.
+
+    Parameters
+    ----------
+    condition
+        Which condition of the launch list is met, where it wants one.
+    evidence
+        What shows that it is met; only those who handle the case can read it.
+    """
+
+    def make(house: House, found: str) -> Request:
+        nth = Acting(house).next_district_call(found)
+        return CallDistrict(case=found, by=options.by, condition=condition or "", evidence=evidence, nth=nth)
+
+    return _decide(case, options, make)
+
+
+@act.command
+def waive(case: str, reason: str, *, options: Options, bureau: str = "") -> Exit:
+    """特批: the district's duty leader lets the town call once against the launch list.
+
+    Parameters
+    ----------
+    bureau
+        Which bureau may be called; without it, the list's or the catalogue's own.
+    """
+
+    def make(house: House, found: str) -> Request:
+        return GrantLaunchWaiver(case=found, by=options.by, reason=reason, bureau=bureau)
+
+    return _decide(case, options, make)
+
+
+@act.command
+def hand_down(case: str, reason: str, *, options: Options) -> Exit:
+    """交办下派: the district gives the case back to the town; a second time only with the town's consent."""
+    return _decide(case, options, lambda house, found: HandDown(case=found, by=options.by, reason=reason))
+
+
+@act.command
+def consent_to_hand_down(case: str, *, options: Options) -> Exit:
+    """同意下派: the town agrees to have the same case handed down once more."""
+    return _decide(case, options, lambda house, found: ConsentToHandDown(case=found, by=options.by))
 
 
 @act.command

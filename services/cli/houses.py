@@ -113,12 +113,12 @@ def known_user(house: House, name: str) -> User:
 
 
 def town_code(house: House, name: str) -> str:
-    """The code of the town of this name, alias or code.
+    """The code of the town of this name, alias or code; the district itself is one more.
 
     Raises:
         HujiaoError: when there is none.
     """
-    known = house.ledger.rules.town_by_name
+    known = house.ledger.rules.unit_by_name
     if name not in known:
         raise HujiaoError(f"town: expected one of {', '.join(sorted(known))}, found {name!r}")
     return known[name].code

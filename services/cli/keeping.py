@@ -4,6 +4,7 @@ import getpass
 import json
 import re
 import shutil
+from collections import Counter
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Literal
@@ -32,7 +33,7 @@ from services.decisions import Rejected
 from services.intake.receipt import make_receipt, read_receipt
 from services.messaging.topology import Senders
 from services.people.authority import may_act
-from services.rules.book import configuration_hash
+from services.rules.book import RuleBook, configuration_hash
 from services.runtime import parking
 from services.runtime.clock import SystemClock
 from services.runtime.district import find_district, load_district
@@ -269,11 +270,18 @@ def check_district(folder: str = DEFAULT_DISTRICT) -> Exit:
     """Check a district's files; all faults at once, each with file and key."""
     found = find_district(folder)
     known = load_district(found)
+    kinds = Counter(department.kind for department in known.departments)
     out.print(
         f"[green]Good[/green]: {known.zh}, {len(known.towns)} towns, {len(known.villages)} villages, "
-        f"{sum(1 for d in known.departments if d.kind != 'external')} departments, {len(known.matters)} matters. "
+        f"{kinds['town_office'] + kinds['district_dispatched']} departments, {kinds['district_bureau']} bureaus, "
+        f"{len(known.matters)} matters. "
         f"Configuration {configuration_hash(known)}"
     )
+    if day := RuleBook(known).unannounced_from(SystemClock().now()):
+        out.print(
+            f"[yellow]calendar.toml[/yellow]: expected the holidays of {day.year}, found none: "
+            f"what falls due from {day} on is provisional"
+        )
     return Exit.DONE
 
 
@@ -312,6 +320,9 @@ def new_district(folder: Path, *, code: str, alias: str, zh: str, en: str) -> Ex
     sample = find_district(DEFAULT_DISTRICT)
     for name in _COPIED:
         shutil.copyfile(sample / name, folder / name)
+    duties = (sample / "duties.toml").read_text(encoding="utf-8")  # of which some are at the district
+    own = duties.replace(f'"{load_district(sample).code}"', f'"{code}"')
+    (folder / "duties.toml").write_text(own, encoding="utf-8")
     (folder / "places.toml").write_text(_PLACES.format(code=code), encoding="utf-8")
     (folder / "senders.toml").write_text(_SENDERS.format(code=code), encoding="utf-8")
     (folder / "district.toml").write_text(_DISTRICT.format(code=code, alias=alias, zh=zh, en=en), encoding="utf-8")

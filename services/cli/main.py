@@ -31,7 +31,7 @@ stand; 5 a check found a fault; 6 another process is serving this data directory
 _COMMANDS = {
     "Serve": ("serving:up", "serving:demo", "running:run"),
     "Play": ("playing:replay", "stories:story"),
-    "Act": ("playing:report", "acting:act", "approvals:approval"),
+    "Act": ("playing:report", "acting:act", "turnouts:turnout", "approvals:approval"),
     "Ask": ("reading:case", "reading:board", "reading:explain", "reading:status", "reading:query", "reading:asof"),
     "Keep": (
         "running:environment",
@@ -48,6 +48,8 @@ _COMMANDS = {
         "topology:topology",
         "users:user",
         "people:person",
+        "rosters:roster",
+        "launching:launch",
     ),
 }
 """The commands by group, each with the file that it is imported from when it is asked for, and not before."""

@@ -27,7 +27,19 @@ At = Annotated[str, Parameter(help="A time with offset (2026-03-31T23:59:59+08:0
 Limit = Annotated[int, Parameter(validator=Number(gte=1, lte=100_000), help="At most so many rows of each platform.")]
 
 _TOLD = ("receipt", "title", "text", "place", "erased")
-_CASE_FACTS = ("case", "phase", "town", "village", "matter", "handling_class", "reports", "attempt", "solved")
+_CASE_FACTS = (
+    "case",
+    "phase",
+    "level",
+    "tracker",
+    "town",
+    "village",
+    "matter",
+    "handling_class",
+    "reports",
+    "attempt",
+    "solved",
+)
 _CLOCKS = (("acknowledge", "acknowledged"), ("arrive", "reported_in"), ("contact", "contacted"), ("result", "filed"))
 
 
@@ -102,6 +114,8 @@ def status(*, data: Data = DEFAULT_DATA, as_json: Json = False) -> Exit:
         head, positions = house.log.head(), house.views.positions()
         with house.log.reading() as cursor:
             timers = cursor.execute("SELECT count(*) FROM timers").fetchone()[0]
+        rules = house.ledger.rules
+        unannounced = rules.unannounced_from(house.clock.now())
         counted = questions.figures()
         figures: dict[str, Any] = {
             "reports": counted["reports"],
@@ -112,7 +126,9 @@ def status(*, data: Data = DEFAULT_DATA, as_json: Json = False) -> Exit:
             "timers": timers,
             "position": head,
             "recorded_at": house.ledger.recorded_at.isoformat(),
-            "configuration": house.ledger.rules.hash,
+            "configuration": rules.hash,
+            "calendar": f"announced to {rules.district.calendar.last_year}"
+            + (f", provisional from {unannounced}" if unannounced else ""),
             "lag": {name: head - position for name, position in positions.items()},
         }
     if as_json:

@@ -173,7 +173,7 @@ def _serve(
 def _working_morning(rules: RuleBook, now: datetime) -> datetime:
     """Half past eight on the last working day up to now: nobody wants to watch an empty office."""
     day = now.astimezone(SHANGHAI).date()
-    while not rules.calendar.is_working_day(day):
+    while not rules.calendar.counts(day):
         day -= timedelta(days=1)
     opens = rules.district.calendar.hours[0][0]
     return datetime.combine(day, time(opens.hour, opens.minute), SHANGHAI).astimezone(UTC)

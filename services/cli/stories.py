@@ -14,11 +14,15 @@ from services.cli.houses import Json
 from services.cli.screen import Exit, as_text, out, print_json
 from services.runtime.errors import HujiaoError
 from services.runtime.places import Folder
-from services.stories import secondment
+from services.stories import district, mining, secondment
 from services.stories.stage import Stage, Story, in_shanghai
 
-Name = Literal["secondment"]
-STORIES: Mapping[Name, Story] = {"secondment": secondment.STORY}
+Name = Literal["district", "mining", "secondment"]
+STORIES: Mapping[Name, Story] = {
+    "district": district.STORY,
+    "mining": mining.STORY,
+    "secondment": secondment.STORY,
+}
 
 START = in_shanghai(2026, 3, 2, 9, 0)
 """Every story begins on a Monday morning."""

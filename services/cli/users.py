@@ -132,7 +132,7 @@ def password(name: str, *, password_stdin: Password = False, data: Data = DEFAUL
 
 
 def _town(house: House, name: str) -> str:
-    known = house.ledger.rules.town_by_name.get(name)
+    known = house.ledger.rules.unit_by_name.get(name)
     return known.code if known else name
 
 

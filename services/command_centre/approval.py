@@ -38,6 +38,7 @@ from events.envelope import Fact
 from events.private import sealed
 from services.command_centre.case import Case
 from services.decisions import Append, ClearTimer, Rejected, SetTimer
+from services.people.roster import Roster, answers
 from services.rules.book import MILESTONES, RuleBook
 from services.rules.calendar import SHANGHAI
 
@@ -164,14 +165,9 @@ def decide_open(
     return ((request.approval, opened),)
 
 
-def decide(
-    state: Approval | None, request: OfPeople | MissOpinions, now: datetime, rules: RuleBook
-) -> tuple[Fact, ...]:
-    """Everything that happens to an approval after its first round was opened."""
-    if state is None:
-        raise Rejected("approval: expected a round that was opened, found none for this case")
-    if isinstance(request, MissOpinions):
-        return _miss(state, request, rules)
+def decide(state: Approval | None, request: OfPeople, now: datetime, rules: RuleBook) -> tuple[Fact, ...]:
+    """What people ask of an approval whose first round was opened."""
+    state = _known(state)
     if request.case != state.opened.case:
         raise Rejected(f"case: expected {state.opened.case}, whose approval this is, found {request.case}")
     match request:
@@ -191,11 +187,27 @@ def decide(
             assert_never(request)
 
 
+def miss(
+    states: tuple[Approval | None, Roster | None], request: MissOpinions, now: datetime, rules: RuleBook
+) -> tuple[Append, ...]:
+    """Close a round at its due time, and tell of each missing opinion whoever answers for the department's platform."""
+    state, roster = _known(states[0]), states[1]
+    opened = state.opened
+    if not state.open or request.round != opened.round:
+        return ()
+    missed = []
+    for code in state.of(None):
+        platform = rules.platform_of(state.items[code].asked.department, rules.matter(opened.matter))
+        post, person = _told(roster, opened.town, platform, now, rules)
+        missed.append(OpinionMissed(**state.about_item(code), due=opened.due, post=post, person=person))
+    return tuple((request.approval, fact) for fact in (*missed, _closed(state)))
+
+
 def timers(stream: str, fact: Facts) -> tuple[SetTimer | ClearTimer, ...]:
     """All opinions of a round are due at one moment."""
     match fact:
         case ApprovalRoundOpened():
-            return (SetTimer(TIMER, fact.due.by, MissOpinions(approval=stream, round=fact.round)),)
+            return (SetTimer(TIMER, fact.due.by, MissOpinions(approval=stream, round=fact.round, town=fact.town)),)
         case ApprovalRoundClosed():
             return (ClearTimer(TIMER),)
         case _:
@@ -290,19 +302,6 @@ def _open_next(state: Approval, request: OpenNextRound, now: datetime, rules: Ru
     return (opened,)
 
 
-def _miss(state: Approval, request: MissOpinions, rules: RuleBook) -> tuple[Fact, ...]:
-    if not state.open or request.round != state.opened.round:
-        return ()
-    opened = state.opened
-    matter = rules.matter(opened.matter)
-    missed = []
-    for code in state.of(None):
-        department = state.items[code].asked.department
-        post, person = rules.told_of_a_miss(department, matter, opened.town)
-        missed.append(OpinionMissed(**state.about_item(code), due=opened.due, post=post, person=person))
-    return *missed, _closed(state)
-
-
 def _decide(state: Approval, request: DecideApproval) -> tuple[Fact, ...]:
     if state.decision == request.decision:
         return ()
@@ -356,11 +355,26 @@ def _due(ordinary: Due, items: tuple[ApprovalItem, ...], now: datetime) -> Due:
     return min((ordinary, *(due for due in ceilings if due is not None and due.by > now)), key=lambda due: due.by)
 
 
+def _told(roster: Roster | None, town: str, platform: str, now: datetime, rules: RuleBook) -> tuple[str, str]:
+    """The first post of the ladder for which somebody answers, and who; both empty when nobody does for any."""
+    for step in rules.district.ladder:
+        person = answers(roster, step.post, town, platform, now, rules)
+        if person:
+            return step.post, person
+    return "", ""
+
+
 def _closed(state: Approval) -> ApprovalRoundClosed:
     round_ = state.opened.round
     return ApprovalRoundClosed(
         **state.about, round=round_, outcome=state.outcome, objected=state.of("object"), missing=state.of(None)
     )
+
+
+def _known(state: Approval | None) -> Approval:
+    if state is None:
+        raise Rejected("approval: expected a round that was opened, found none for this case")
+    return state
 
 
 def _item(state: Approval, code: str) -> Item:

@@ -12,8 +12,14 @@ from events.case import (
     CaseCallsIssued,
     CaseClassified,
     CaseClosed,
+    CaseDistrictCalled,
+    CaseDistrictCallRefused,
     CaseEngaged,
+    CaseEscalated,
     CaseFollowedUp,
+    CaseHandDownConsented,
+    CaseHandedDown,
+    CaseLevel,
     CaseOpened,
     CaseReopened,
     CaseReportLinked,
@@ -23,12 +29,17 @@ from events.case import (
     CaseReviewReopened,
     CaseReworkOrdered,
     CaseTriageQueued,
+    CaseVillageHandlingStarted,
+    CaseVillageResolved,
     ClassifyCase,
     CloseCase,
     CloseReason,
     Due,
     EngageCase,
+    EscalateCase,
     IssueCalls,
+    LaunchWaiverGranted,
+    RefusedGround,
     SubmitResult,
 )
 from events.district import HandlingClass, Matter, Visibility
@@ -38,15 +49,36 @@ from events.report import Suggestion
 from services.decisions import ClearTimer, Rejected, SetTimer
 from services.rules.book import RuleBook
 
-Phase = Literal["registered", "triage", "calling", "in_progress", "in_review", "resolved", "rework", "closed"]
-"""已登记、待分类、呼叫中、办理中、待审核、办结待回访、重办、已结案."""
+Phase = Literal[
+    "registered",
+    "triage",
+    "village_handling",
+    "calling",
+    "in_progress",
+    "in_review",
+    "resolved",
+    "rework",
+    "closed",
+]
+"""已登记、待分类、村级办理、呼叫中、办理中、待审核、办结待回访、重办、已结案."""
+
+AT_WORK: tuple[Phase, ...] = ("calling", "in_progress")
+"""Platforms are called, and the result is not in."""
 
 Facts = (
     CaseOpened
     | CaseReportLinked
     | CaseTriageQueued
     | CaseClassified
+    | CaseVillageHandlingStarted
+    | CaseVillageResolved
+    | CaseEscalated
     | CaseCallsIssued
+    | CaseDistrictCalled
+    | CaseDistrictCallRefused
+    | LaunchWaiverGranted
+    | CaseHandedDown
+    | CaseHandDownConsented
     | CaseEngaged
     | CaseCallCompleted
     | CaseResultSubmitted
@@ -81,10 +113,21 @@ class Asked(Struct, frozen=True):
         return not self.supplement and not self.reached
 
 
+class Waiver(Struct, frozen=True):
+    """特批 for one call to the district against the launch list: which bureau, and who granted it."""
+
+    platform: str
+    bureau: str
+    by: str
+
+
 class Case(Struct, frozen=True):
     """What the command centre needs to know of a case to decide about it.
 
     ``result`` is what was promised for the next calling; without it the time begins anew with the calling.
+    ``village_due`` is until when the village has it. ``refused`` are the attempts to call the district, each as
+    list version, ground and condition, that wait for a waiver; ``consented`` that the town agrees to be handed it down
+    once more.
     """
 
     phase: Phase
@@ -105,6 +148,13 @@ class Case(Struct, frozen=True):
     reworked: bool = False
     reopenings: int = 0
     close_reason: CloseReason | None = None
+    level: CaseLevel = "town"
+    village_due: datetime | None = None
+    district_calls: int = 0
+    refused: frozenset[tuple[int, RefusedGround, str]] = frozenset()
+    waiver: Waiver | None = None
+    handed_down: int = 0
+    consented: bool = False
 
     @property
     def contactable(self) -> bool:
@@ -132,10 +182,35 @@ def evolve(state: Case | None, fact: Facts) -> Case:
                 visibility=fact.visibility,
                 result=fact.result,
             )
+        case CaseVillageHandlingStarted():
+            return structs.replace(state, phase="village_handling", level="village", village_due=fact.due.by)
+        case CaseVillageResolved():
+            return structs.replace(state, handlers=(fact.by,), solved=fact.solved, reply=fact.reply)
+        case CaseEscalated():
+            return structs.replace(state, phase="registered", level=fact.to)
+        case CaseDistrictCalled():
+            calls = (*state.calls, fact.call)
+            return structs.replace(
+                state, level="district", calls=calls, district_calls=fact.nth, refused=frozenset(), waiver=None
+            )
+        case CaseDistrictCallRefused():
+            attempt = (fact.list_version, fact.ground, fact.condition)
+            return structs.replace(state, refused=state.refused | {attempt})
+        case LaunchWaiverGranted():
+            return structs.replace(state, waiver=Waiver(fact.district_platform, fact.bureau, fact.by))
+        case CaseHandedDown():
+            kept = tuple(call for call in state.calls if call.call not in fact.released)
+            times = state.handed_down + 1
+            return structs.replace(state, level="town", calls=kept, handed_down=times, consented=False)
+        case CaseHandDownConsented():
+            return structs.replace(state, consented=True)
         case CaseCallsIssued():
             return structs.replace(
                 state,
                 phase="calling",
+                level="town",
+                refused=frozenset(),
+                waiver=None,
                 attempt=fact.attempt,
                 calls=fact.calls,
                 awaited=frozenset(fact.awaited),
@@ -196,9 +271,9 @@ def open_case(
     if matter is None:
         return opened, CaseTriageQueued(suggestions=suggestions, threshold=rules.district.triage_threshold)
     if claimed:
-        return opened, _classified(matter, opened.town, "sender", now, rules)
+        return opened, _classified(matter, opened.town, opened.village, "sender", now, rules)
     best = suggestions[0]
-    by_words = _classified(matter, opened.town, "catalogue", now, rules)
+    by_words = _classified(matter, opened.town, opened.village, "catalogue", now, rules)
     return opened, structs.replace(by_words, score=best.score, words=best.words)
 
 
@@ -240,6 +315,21 @@ def decide(state: Case | None, request: Requests, now: datetime, rules: RuleBook
             assert_never(request)
 
 
+def submitted(state: Case, now: datetime, rules: RuleBook) -> tuple[CaseResultSubmitted, ...]:
+    """That the case has its result, if no call is left whose required part is not filed."""
+    needed = {call.call for call in state.calls if any(leg.required for leg in call.legs)}
+    if not needed <= state.completed:
+        return ()
+    fact = CaseResultSubmitted(
+        attempt=state.attempt,
+        handlers=state.handlers,
+        solved=state.solved,
+        review=rules.review_due(state.handling_class, now),
+        released=tuple(call.call for call in state.calls if call.call not in state.completed),
+    )
+    return (fact,)
+
+
 def call_issued(case_id: str, case: Case, plan: CallPlan, attempt: int, now: datetime, rules: RuleBook) -> CallIssued:
     """The first fact of a call.
 
@@ -262,10 +352,17 @@ def call_issued(case_id: str, case: Case, plan: CallPlan, attempt: int, now: dat
 
 
 def timers(stream: str, fact: Facts) -> tuple[SetTimer | ClearTimer, ...]:
-    """A case that nobody can be asked about closes by the clock."""
-    if isinstance(fact, CaseResolved) and fact.closes_at is not None:
-        return (SetTimer("close", fact.closes_at, CloseCase(case=stream, attempt=fact.attempt)),)
-    return ()
+    """A case that nobody can be asked about closes by the clock; what the village has not done goes up by it."""
+    match fact:
+        case CaseResolved() if fact.closes_at is not None:
+            return (SetTimer("close", fact.closes_at, CloseCase(case=stream, attempt=fact.attempt)),)
+        case CaseVillageHandlingStarted():
+            overdue = EscalateCase(case=stream, reason="village_overdue", by="clock")
+            return (SetTimer("village", fact.due.by, overdue),)
+        case CaseVillageResolved() | CaseEscalated():
+            return (ClearTimer("village"),)
+        case _:
+            return ()
 
 
 def _classify(state: Case, request: ClassifyCase, now: datetime, rules: RuleBook) -> tuple[Fact, ...]:
@@ -276,10 +373,10 @@ def _classify(state: Case, request: ClassifyCase, now: datetime, rules: RuleBook
     matter = rules.matters.get(request.matter)
     if matter is None:
         raise Rejected(f"matter: expected a code of the catalogue, found {request.matter!r}")
-    return (_classified(matter, state.town, request.by, now, rules),)
+    return (_classified(matter, state.town, state.village, request.by, now, rules),)
 
 
-def _classified(matter: Matter, town: str, by: str, now: datetime, rules: RuleBook) -> CaseClassified:
+def _classified(matter: Matter, town: str, village: str, by: str, now: datetime, rules: RuleBook) -> CaseClassified:
     return CaseClassified(
         matter=matter.code,
         town=town,
@@ -287,6 +384,7 @@ def _classified(matter: Matter, town: str, by: str, now: datetime, rules: RuleBo
         visibility=matter.visibility,
         by=by,
         result=rules.result_due(matter, now),
+        village=village,
     )
 
 
@@ -312,24 +410,13 @@ def _engage(state: Case, request: EngageCase) -> tuple[Fact, ...]:
 
 
 def _submit_result(state: Case, request: SubmitResult, now: datetime, rules: RuleBook) -> tuple[Fact, ...]:
-    at_work = state.phase in ("calling", "in_progress")
-    if not at_work or request.attempt != state.attempt or request.call in state.completed:
+    current = request.attempt == state.attempt and any(call.call == request.call for call in state.calls)
+    if state.phase not in AT_WORK or not current or request.call in state.completed:
         return ()
     completed = CaseCallCompleted(
         call=request.call, handlers=request.handlers, solved=request.solved, reply=request.reply
     )
-    state = evolve(state, completed)
-    needed = {call.call for call in state.calls if any(leg.required for leg in call.legs)}
-    if not needed <= state.completed:
-        return (completed,)
-    submitted = CaseResultSubmitted(
-        attempt=state.attempt,
-        handlers=state.handlers,
-        solved=state.solved,
-        review=rules.review_due(state.handling_class, now),
-        released=tuple(call.call for call in state.calls if call.call not in state.completed),
-    )
-    return completed, submitted
+    return completed, *submitted(evolve(state, completed), now, rules)
 
 
 def _asked(known: Asked, fact: CaseFollowedUp) -> Asked:

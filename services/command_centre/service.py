@@ -16,33 +16,54 @@ from events.approval import (
 from events.call import CallAcknowledged, CallCompleted, CallIssued
 from events.case import (
     ApproveResult,
+    CallDistrict,
     CaseClassified,
+    CaseEscalated,
     CaseOpened,
     CaseReopened,
     CaseResultSentBack,
     CaseReworkOrdered,
     ClassifyCase,
     CloseCase,
+    ConsentToHandDown,
     EngageCase,
+    EscalateCase,
     ExplainCase,
     FollowUp,
+    GrantLaunchWaiver,
+    HandDown,
+    HandleInVillage,
     IssueCalls,
     JoinReport,
     LinkReport,
     OpenCase,
     ReopenCase,
+    ResolveInVillage,
     SendBackResult,
     SubmitResult,
 )
 from events.envelope import Recorded, Request
-from events.ids import approval_of, case_of
+from events.ids import approval_of, case_of, district_call_of, mobilisation_of
+from events.launch import PublishLaunchList
+from events.mobilisation import (
+    ConfirmResponders,
+    DeclineResponder,
+    DropResponder,
+    MissMobilisationReview,
+    MissMuster,
+    Muster,
+    OrderMobilisation,
+    ReviewMobilisation,
+    StandDown,
+)
 from events.report import AttachFile, RefuseReport, ReportAccepted
 from events.reporter import ReporterReported
-from services.command_centre import approval, case, joining, reopening, review
+from services.command_centre import approval, case, district, joining, launch, mobilisation, reopening, review, village
 from services.command_centre.case import Case
 from services.decisions import Append, Handler, Rejected, Service, Stream, on_one_stream
 from services.intake import report as intake
 from services.intake.report import Report
+from services.people.roster import roster_of, rosters_of
 from services.rules.book import RuleBook
 
 
@@ -54,8 +75,15 @@ def open_or_join(recorded: Recorded, fact: ReportAccepted, rules: RuleBook) -> t
     return (OpenCase(case=fact.case, report=report),)
 
 
-def call_platforms(recorded: Recorded, fact: CaseClassified, rules: RuleBook) -> tuple[Request, ...]:
-    """A classified case calls every platform that its matter needs."""
+def handle_or_call(recorded: Recorded, fact: CaseClassified, rules: RuleBook) -> tuple[Request, ...]:
+    """A classified case goes to its village first, if the matter may be handled there."""
+    if fact.village and rules.matter(fact.matter).village:
+        return (HandleInVillage(case=recorded.stream),)
+    return call_platforms(recorded, fact, rules)
+
+
+def call_platforms(recorded: Recorded, fact: CaseClassified | CaseEscalated, rules: RuleBook) -> tuple[Request, ...]:
+    """A case calls every platform that its matter needs."""
     matter = rules.matter(fact.matter)
     calls = rules.plan_calls(recorded.stream, fact.town, matter, attempt=1, only_lead=False)
     return (IssueCalls(case=recorded.stream, attempt=1, calls=calls),)
@@ -64,9 +92,13 @@ def call_platforms(recorded: Recorded, fact: CaseClassified, rules: RuleBook) ->
 def call_again(
     recorded: Recorded, fact: CaseResultSentBack | CaseReworkOrdered | CaseReopened, rules: RuleBook
 ) -> tuple[Request, ...]:
-    """再次呼叫: rework goes to the lead that had it before, also when the case had ended."""
+    """再次呼叫: rework goes to the lead that had it before, also when the case had ended.
+
+    What only the village had so far is called for at the town as if for the first time.
+    """
     attempt = fact.attempt + 1
-    calls = rules.plan_calls(recorded.stream, fact.town, rules.matter(fact.matter), attempt, only_lead=True)
+    matter = rules.matter(fact.matter)
+    calls = rules.plan_calls(recorded.stream, fact.town, matter, attempt, only_lead=attempt > 1)
     reason = "reopened" if isinstance(fact, CaseReopened) else "rework"
     return (IssueCalls(case=recorded.stream, attempt=attempt, calls=calls, reason=reason),)
 
@@ -77,7 +109,7 @@ def engage(recorded: Recorded, fact: CallAcknowledged, rules: RuleBook) -> tuple
 
 
 def submit_result(recorded: Recorded, fact: CallCompleted, rules: RuleBook) -> tuple[Request, ...]:
-    """Each completed call is told to the case."""
+    """Each completed call is told to the case; with the lead's, whoever turned out may go."""
     submitted = SubmitResult(
         case=fact.case,
         call=recorded.stream,
@@ -86,15 +118,44 @@ def submit_result(recorded: Recorded, fact: CallCompleted, rules: RuleBook) -> t
         solved=fact.solved,
         reply=fact.reply,
     )
-    return (submitted,)
+    return submitted, *_stand_down(fact, rules)
 
 
-def open_approval(recorded: Recorded, fact: CallIssued, rules: RuleBook) -> tuple[Request, ...]:
-    """A matter with a template has all departments asked at once, as soon as its lead is called the first time."""
-    leads = any(leg.role == "lead" for leg in fact.legs)
-    if not (leads and fact.attempt == 1 and fact.matter in rules.approvals):
+def begin_with_the_call(recorded: Recorded, fact: CallIssued, rules: RuleBook) -> tuple[Request, ...]:
+    """What a matter wants beside its calls begins as soon as its lead is called the first time."""
+    if fact.attempt > 1 or not any(leg.role == "lead" for leg in fact.legs):
+        return ()
+    return *_order_mobilisation(fact, rules), *_open_approval(fact, rules)
+
+
+def _order_mobilisation(fact: CallIssued, rules: RuleBook) -> tuple[OrderMobilisation, ...]:
+    """A matter that wants many people on the spot has them turn out."""
+    matter = rules.matter(fact.matter)
+    if not (matter.on_site and matter.min_people >= rules.district.turn_out.from_people):
+        return ()
+    ordered = OrderMobilisation(
+        mobilisation=mobilisation_of(fact.case),
+        rosters=rosters_of(fact.town, rules),
+        case=fact.case,
+        min_people=matter.min_people,
+        by=mobilisation.CLOCK,
+    )
+    return (ordered,)
+
+
+def _open_approval(fact: CallIssued, rules: RuleBook) -> tuple[OpenApproval, ...]:
+    """A matter with a template has all its departments asked at once."""
+    if fact.matter not in rules.approvals or fact.level != "town":
         return ()
     return (OpenApproval(approval=approval_of(fact.case), case=fact.case),)
+
+
+def _stand_down(fact: CallCompleted, rules: RuleBook) -> tuple[StandDown, ...]:
+    """事不完、人不走: who turned out may go when the lead has filed the result."""
+    if fact.reply is None:
+        return ()
+    rosters = rosters_of(fact.town, rules)
+    return (StandDown(mobilisation=mobilisation_of(fact.case), rosters=rosters, by=mobilisation.CLOCK),)
 
 
 def decide_open(
@@ -187,6 +248,8 @@ SERVICE = Service(
     streams={
         "case": Stream(case.evolve, case.timers),
         "approval": Stream(approval.evolve, approval.timers),
+        "launch": Stream(launch.evolve),
+        "mobilisation": Stream(mobilisation.evolve, mobilisation.timers),
     },
     handlers={
         OpenCase: Handler(lambda r: (r.case, r.report), decide_open),
@@ -196,6 +259,7 @@ SERVICE = Service(
         ReopenCase: Handler(lambda r: (r.case, r.report), reopening.decide),
         AttachFile: Handler(lambda r: (r.report, r.case), decide_attach),
         IssueCalls: Handler(lambda r: (r.case, *(plan.call for plan in r.calls)), decide_calls),
+        MissOpinions: Handler(lambda r: (r.approval, roster_of(r.town)), approval.miss),
         OpenApproval: Handler(lambda r: (r.approval, r.case), approval.decide_open),
         **{
             request: on_one_stream("approval", approval.decide)
@@ -204,10 +268,28 @@ SERVICE = Service(
                 RequestMaterial,
                 SupplyMaterial,
                 OpenNextRound,
-                MissOpinions,
                 DecideApproval,
                 ReachMilestone,
             )
+        },
+        OrderMobilisation: Handler(lambda r: (r.mobilisation, r.case, *r.rosters), mobilisation.decide_order),
+        **{
+            request: Handler(lambda r: (r.mobilisation, *r.rosters), mobilisation.decide)
+            for request in (ConfirmResponders, DeclineResponder, Muster, MissMuster, StandDown)
+        },
+        **{
+            request: on_one_stream("mobilisation", mobilisation.decide_alone)
+            for request in (DropResponder, ReviewMobilisation, MissMobilisationReview)
+        },
+        PublishLaunchList: on_one_stream("launch", launch.decide),
+        CallDistrict: Handler(lambda r: (r.case, launch.STREAM, district_call_of(r.case, r.nth)), district.decide_call),
+        **{
+            request: Handler(lambda r: (r.case, launch.STREAM), district.decide)
+            for request in (GrantLaunchWaiver, HandDown, ConsentToHandDown)
+        },
+        **{
+            request: on_one_stream("case", village.decide)
+            for request in (HandleInVillage, ResolveInVillage, EscalateCase)
         },
         **{
             request: on_one_stream("case", case.decide)
@@ -220,12 +302,13 @@ SERVICE = Service(
     },
     reactions={
         "report.accepted.v1": open_or_join,
-        "case.classified.v1": call_platforms,
+        "case.classified.v1": handle_or_call,
+        "case.escalated.v1": call_platforms,
         "case.result-sent-back.v1": call_again,
         "case.rework-ordered.v1": call_again,
         "case.reopened.v1": call_again,
-        "call.issued.v1": open_approval,
         "call.acknowledged.v1": engage,
+        "call.issued.v1": begin_with_the_call,
         "call.completed.v1": submit_result,
     },
 )

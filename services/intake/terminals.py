@@ -49,6 +49,7 @@ MOST_NAME = 500
 NEWS: dict[str, Stage] = {
     "case.triage-queued.v1": "triage",
     "case.classified.v1": "registered",
+    "case.village-handling-started.v1": "village_handling",
     "case.calls-issued.v1": "calling",
     "case.engaged.v1": "in_progress",
     "case.result-submitted.v1": "in_review",

@@ -130,7 +130,7 @@ class Addresses:
         )
 
     def _town(self, first: Recorded) -> str:
-        town = self._rules.towns.get(getattr(first.fact, "town", ""))
+        town = self._rules.units.get(getattr(first.fact, "town", ""))
         return town.alias if town else self._rules.district.alias
 
 

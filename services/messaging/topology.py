@@ -11,7 +11,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from events.district import Department, District, Hotline, Terminal, Town
+from events.district import Department, District, Hotline, Platform, Terminal, Town
 from events.envelope import kind_of
 from events.report import Channel
 from services.rules.book import RuleBook
@@ -53,7 +53,7 @@ def exactly(name: str) -> str:
 
 
 def platform_queue(town: str, platform: str) -> str:
-    """The queue of a platform in the town with this alias, such as ``platform.LD.P4``."""
+    """The queue of a platform in the town (or district) with this alias, such as ``platform.LD.P4``."""
     return f"platform.{town}.{platform}"
 
 
@@ -105,7 +105,7 @@ def news_topic(terminal: str) -> str:
 
 
 class LocalDepartment(Struct, frozen=True):
-    """A department as it is there in one town."""
+    """A department as it is there in one town; a bureau, as it is at the district."""
 
     town: Town
     department: Department
@@ -122,11 +122,20 @@ class LocalDepartment(Struct, frozen=True):
 
 
 def local_departments(district: District) -> Iterator[LocalDepartment]:
-    """Every department in every town that has it, external units too."""
-    for town in district.towns:
+    """Every department in every town that has it, external units too; and the bureaus at the district."""
+    for unit in district.units:
         for department in district.departments:
-            if town.code not in department.absent_in:
-                yield LocalDepartment(town, department)
+            if district.has(department, unit.code):
+                yield LocalDepartment(unit, department)
+
+
+def local_platforms(district: District) -> Iterator[tuple[Town, Platform]]:
+    """Every platform in every town and at the district, at whichever of these levels it stands."""
+    for unit in district.units:
+        level = "district" if unit == district.seat else "town"
+        for platform in district.platforms:
+            if level in platform.levels:
+                yield unit, platform
 
 
 class Senders:
@@ -328,14 +337,12 @@ def _outside(user: str, heard_in: str, queue: str) -> Iterator[Part]:
 
 
 def _platforms(district: District, heard: list[str]) -> Iterator[Part]:
-    for town in district.towns:
-        for platform in district.platforms:
-            if "town" in platform.levels:
-                queue = platform_queue(town.alias, platform.code)
-                yield _queue(queue, {"x-single-active-consumer": True})
-                for name in heard:
-                    addressed = platform.code if kind_of(name) == "call" else ALL
-                    yield Binding(FACTS, queue, fact_key(town.alias, addressed, ALL, name))
+    for unit, platform in local_platforms(district):
+        queue = platform_queue(unit.alias, platform.code)
+        yield _queue(queue, {"x-single-active-consumer": True})
+        for name in heard:
+            addressed = platform.code if kind_of(name) == "call" else ALL
+            yield Binding(FACTS, queue, fact_key(unit.alias, addressed, ALL, name))
 
 
 def _queue(name: str, arguments: Mapping[str, Any] | None = None) -> Queue:

@@ -16,9 +16,31 @@ from events.approval import (
     SupplyMaterial,
 )
 from events.call import AcknowledgeCall, AttachProof, ContactReporter, FileResult, NoteProgress, ReportIn
-from events.case import ApproveResult, ClassifyCase, ExplainCase, FollowUp, JoinReport, SendBackResult
+from events.case import (
+    ApproveResult,
+    CallDistrict,
+    ClassifyCase,
+    ConsentToHandDown,
+    EscalateCase,
+    ExplainCase,
+    FollowUp,
+    GrantLaunchWaiver,
+    HandDown,
+    JoinReport,
+    ResolveInVillage,
+    SendBackResult,
+)
 from events.district import ConfigureDistrict
 from events.envelope import Request
+from events.launch import PublishLaunchList
+from events.mobilisation import (
+    ConfirmResponders,
+    DeclineResponder,
+    Muster,
+    OrderMobilisation,
+    ReviewMobilisation,
+    StandDown,
+)
 from events.outcome import PublishOutcome, WithholdOutcome
 from events.person import (
     ApproveSecondment,
@@ -31,6 +53,17 @@ from events.person import (
     TransferPartyRelation,
 )
 from events.report import EraseReport, RefuseReport, SubmitReport
+from events.roster import (
+    DeployPerson,
+    EndLeave,
+    FillPost,
+    GrantLeave,
+    PassShift,
+    ReleasePerson,
+    RemoveShift,
+    SetShift,
+    VacatePost,
+)
 from events.user import AddUser, DisableUser, Unit, UserRole
 from projections.sight import Sight
 from services.decisions import Rejected
@@ -41,16 +74,19 @@ Page = Literal[
     "intake",
     "triage",
     "inbox",
+    "village",
+    "district",
     "review",
     "follow_up",
     "notices",
     "openings",
     "people",
+    "roster",
     "users",
     "figures",
     "clock",
 ]
-"""看板、登记、分派、收件、审核、回访、公开、查阅记录、人员、用户、数字、演示时钟."""
+"""看板、登记、分派、收件、村级、区级、审核、回访、公开、查阅记录、人员、值班、用户、数字、演示时钟."""
 
 
 class Forbidden(Rejected):
@@ -66,6 +102,7 @@ ABOUT: Mapping[UserRole, tuple[str, ...]] = {
     "reviewer": ("town",),
     "follow_up_clerk": ("town",),
     "district_command": (),
+    "district_leader": (),
     "town_committee": ("town",),
     "personnel": (),
     "analyst": (),
@@ -76,9 +113,14 @@ ABOUT: Mapping[UserRole, tuple[str, ...]] = {
 
 _DEPARTMENT: tuple[UserRole, ...] = ("department_officer",)
 _TRIAGE: tuple[UserRole, ...] = ("intake_clerk", "command_centre")
+_CENTRE: tuple[UserRole, ...] = ("command_centre",)
+_VILLAGE: tuple[UserRole, ...] = ("village_clerk",)
+_DISTRICT: tuple[UserRole, ...] = ("district_command", "district_leader")
 _REVIEW: tuple[UserRole, ...] = ("reviewer",)
 _COMMITTEE: tuple[UserRole, ...] = ("town_committee",)
 _PERSONNEL: tuple[UserRole, ...] = ("personnel",)
+_COMMAND: tuple[UserRole, ...] = ("command_centre",)
+_COMMANDING: tuple[UserRole, ...] = ("command_centre", "platform_head")
 _PROJECT: tuple[UserRole, ...] = ("command_centre", "department_officer")
 _HANDLING: tuple[UserRole, ...] = ("intake_clerk", "command_centre", "platform_head", "department_officer")
 
@@ -87,6 +129,13 @@ ACTS: Mapping[type[Request], tuple[UserRole, ...]] = {
     ClassifyCase: _TRIAGE,
     JoinReport: _TRIAGE,
     RefuseReport: _TRIAGE,
+    ResolveInVillage: _VILLAGE,
+    EscalateCase: _VILLAGE,
+    CallDistrict: _CENTRE,
+    ConsentToHandDown: _CENTRE,
+    HandDown: ("district_command",),
+    GrantLaunchWaiver: ("district_leader",),
+    PublishLaunchList: ("district_command",),
     AcknowledgeCall: _DEPARTMENT,
     ReportIn: _DEPARTMENT,
     ContactReporter: _DEPARTMENT,
@@ -107,6 +156,21 @@ ACTS: Mapping[type[Request], tuple[UserRole, ...]] = {
     ApproveSecondment: _PERSONNEL,
     RefuseSecondment: (*_COMMITTEE, *_PERSONNEL),
     EndSecondment: _COMMITTEE,
+    FillPost: _COMMITTEE,
+    VacatePost: _COMMITTEE,
+    SetShift: _COMMAND,
+    PassShift: _COMMAND,
+    RemoveShift: _COMMAND,
+    GrantLeave: _COMMAND,
+    EndLeave: _COMMAND,
+    DeployPerson: ("platform_head",),
+    ReleasePerson: ("platform_head",),
+    OrderMobilisation: _COMMANDING,
+    ConfirmResponders: _DEPARTMENT,
+    DeclineResponder: _DEPARTMENT,
+    Muster: (*_COMMANDING, *_DEPARTMENT),
+    StandDown: _COMMANDING,
+    ReviewMobilisation: _COMMANDING,
     FileOpinion: _DEPARTMENT,
     RequestMaterial: _DEPARTMENT,
     SupplyMaterial: ("village_clerk", *_DEPARTMENT),
@@ -126,20 +190,23 @@ PAGES: Mapping[Page, tuple[UserRole, ...]] = {
         "village_clerk",
         "reviewer",
         "follow_up_clerk",
-        "district_command",
+        *_DISTRICT,
         "analyst",
         "privacy_officer",
     ),
     "intake": ("intake_clerk", "village_clerk"),
     "triage": _TRIAGE,
     "inbox": _DEPARTMENT,
+    "village": _VILLAGE,
+    "district": _DISTRICT,
     "review": _REVIEW,
     "follow_up": ("follow_up_clerk",),
     "notices": ("reviewer", "privacy_officer"),
     "openings": ("privacy_officer",),
     "people": (*_COMMITTEE, *_PERSONNEL),
+    "roster": (*_COMMANDING, *_COMMITTEE),
     "users": ("administrator",),
-    "figures": ("command_centre", "district_command", "analyst", "administrator"),
+    "figures": ("command_centre", *_DISTRICT, "analyst", "administrator"),
     "clock": ("command_centre", "district_command", "administrator"),
 }
 """What a person may look at, and in which roles."""
@@ -147,8 +214,12 @@ PAGES: Mapping[Page, tuple[UserRole, ...]] = {
 SEES_CONFIDENTIAL: frozenset[UserRole] = frozenset({*_HANDLING, *_REVIEW, "follow_up_clerk", "privacy_officer"})
 """Whose work brings them to confidential matters at all; the others do not learn that there is one."""
 
+SEES_RESPONDERS: frozenset[UserRole] = frozenset({*_COMMANDING, *_DEPARTMENT})
+"""Who learns the names of those who turn out; to all others it is a number."""
+
 WORDS: Mapping[UserRole, tuple[str, ...]] = {
     "intake_clerk": ("registered", "triage"),
+    "village_clerk": ("village_handling",),
     "command_centre": ("triage",),
     "reviewer": ("in_review",),
     "follow_up_clerk": ("resolved",),
@@ -197,12 +268,22 @@ def may_read_words(user: User, phase: str, about: Unit, *, confidential: bool) -
 
 
 def sights_of(user: User) -> tuple[Sight, ...]:
-    """What of the cases ``user`` may see: something for each of the roles that look at cases at all."""
-    return tuple(
+    """What of the cases ``user`` may see: something for each of the roles that look at cases at all.
+
+    Whoever answers for the district sees those for which a town has wanted to call it, confidential ones too.
+    """
+    asked = (Sight(asked=True),) if answers_for_district(user) else ()
+    own = tuple(
         Sight(**{part: getattr(user.unit, part) for part in ABOUT[role]}, confidential=role in SEES_CONFIDENTIAL)
         for role in user.roles
         if role in PAGES["board"]
     )
+    return own + asked
+
+
+def answers_for_district(user: User) -> bool:
+    """Whether ``user`` decides for the district about what towns call it for."""
+    return any(role in _DISTRICT for role in user.roles)
 
 
 def _roles(user: User, allowed: tuple[UserRole, ...], what: str) -> list[UserRole]:

@@ -133,7 +133,11 @@ def decide(state: Employee | None, request: Requests, now: datetime, rules: Rule
         case MovePerson():
             return _move(state, request, now, rules)
         case TransferPartyRelation():
-            return () if request.to == state.party_relation else (PartyRelationTransferred(to=request.to),)
+            return (
+                ()
+                if request.to == state.party_relation
+                else (PartyRelationTransferred(to=request.to, town=state.town),)
+            )
         case RequestSecondment():
             return _request(state, request, now, rules)
         case _:
@@ -144,7 +148,7 @@ def timers(stream: str, fact: Facts) -> tuple[SetTimer | ClearTimer, ...]:
     """A secondment begins by itself on its first day, and is overdue when the day of return is over."""
     match fact:
         case SecondmentApproved():
-            return (SetTimer(TIMER, midnight(fact.start), StartSecondment(person=stream)),)
+            return (SetTimer(TIMER, midnight(fact.start), StartSecondment(person=stream, town=fact.town)),)
         case SecondmentStarted():
             after = midnight(fact.back + timedelta(days=1))
             return (SetTimer(TIMER, after, MissReturn(person=stream)),)
@@ -193,7 +197,7 @@ def _move(state: Employee, request: MovePerson, now: datetime, rules: RuleBook) 
     if request.since < state.since:
         raise Rejected(f"since: expected {state.since}, when service here began, or later, found {request.since}")
     since = state.since if request.town == state.town else request.since
-    return (PersonMoved(town=request.town, department=request.department, since=since),)
+    return (PersonMoved(town=request.town, department=request.department, since=since, from_town=state.town),)
 
 
 def _request(
@@ -299,10 +303,10 @@ def _stage(state: Employee, stage: Stage) -> Employee:
 
 
 def _check_place(town: str, department: str, rules: RuleBook) -> None:
-    if town not in rules.towns:
-        raise Rejected(f"town: expected one of {', '.join(sorted(rules.towns))}, found {town!r}")
-    if department not in rules.departments or town in rules.departments[department].absent_in:
-        here = sorted(code for code, known in rules.departments.items() if town not in known.absent_in)
+    if town not in rules.units:
+        raise Rejected(f"town: expected one of {', '.join(sorted(rules.units))}, found {town!r}")
+    if not rules.here(town, department):
+        here = sorted(code for code in rules.departments if rules.here(town, code))
         raise Rejected(f"department: expected one of {', '.join(here)}, found {department!r}")
 
 

@@ -91,11 +91,12 @@ def _missing(request: AddUser) -> Iterator[str]:
 
 
 def _unknown(unit: Unit, rules: RuleBook) -> Iterator[str]:
-    if unit.town and unit.town not in rules.towns:
-        yield f"town: expected one of {', '.join(sorted(rules.towns))}, found {unit.town!r}"
+    if unit.town and unit.town not in rules.units:
+        yield f"town: expected one of {', '.join(sorted(rules.units))}, found {unit.town!r}"
     if unit.village and (unit.village not in rules.villages or rules.villages[unit.village].town != unit.town):
         yield f"village: expected one of the town {unit.town}, found {unit.village!r}"
     if unit.platform and unit.platform not in rules.platforms:
         yield f"platform: expected one of {', '.join(sorted(rules.platforms))}, found {unit.platform!r}"
-    if unit.department and unit.department not in rules.departments:
-        yield f"department: expected one of {', '.join(sorted(rules.departments))}, found {unit.department!r}"
+    there = [code for code in sorted(rules.departments) if unit.town not in rules.units or rules.here(unit.town, code)]
+    if unit.department and unit.department not in there:
+        yield f"department: expected one of {', '.join(there)}, found {unit.department!r}"

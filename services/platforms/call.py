@@ -20,6 +20,7 @@ from events.call import (
     CallDelivered,
     CallDeliveryFailed,
     CallDepartments,
+    CallDueExtended,
     CallEscalated,
     CallIssued,
     CallNoted,
@@ -36,6 +37,7 @@ from events.call import (
     NoteDeliveryFailure,
     NoteProgress,
     ProofAttached,
+    RecountDues,
     ReleaseCall,
     ReporterContacted,
     ReportIn,
@@ -44,7 +46,8 @@ from events.district import Clock
 from events.envelope import Fact
 from events.file import MAX_FILES
 from events.private import Sealed, sealed
-from services.decisions import ClearTimer, Rejected, SetTimer
+from services.decisions import Append, ClearTimer, Rejected, SetTimer
+from services.people.roster import Roster, answers
 from services.platforms import delivery
 from services.platforms.delivery import Alerting
 from services.rules.book import RuleBook
@@ -59,6 +62,7 @@ Facts = (
     | ProofAttached
     | CallResultFiled
     | CallClockMissed
+    | CallDueExtended
     | CallEscalated
     | CallCompleted
     | CallReleased
@@ -66,7 +70,7 @@ Facts = (
 )
 
 Acts = AcknowledgeCall | ReportIn | ContactReporter | NoteProgress | AttachProof | FileResult
-Requests = CallDepartments | ReleaseCall | MissClock | delivery.Requests | Acts
+Requests = CallDepartments | ReleaseCall | RecountDues | delivery.Requests | Acts
 
 CLOCKS: tuple[Clock, ...] = ("acknowledge", "arrive", "contact", "result")
 
@@ -77,14 +81,15 @@ Progress = Literal["called", "acknowledged", "reported_in", "filed", "released"]
 class Part(Struct, frozen=True):
     """One department's part as it stands. ``missed`` are clocks that ran out, ``met`` those that were met.
 
-    ``handler`` is the person who acknowledged, empty before. ``proofs`` are the files that show what it did,
-    ``alerting`` is how it was alerted, where anybody is.
+    ``told`` is, by clock, the last step of the ladder that was taken. ``handler`` is the person who acknowledged, empty
+    before. ``proofs`` are the files that show what it did, ``alerting`` is how it was alerted, where anybody is.
     """
 
     leg: Leg
     progress: Progress = "called"
     met: frozenset[Clock] = frozenset()
     missed: frozenset[Clock] = frozenset()
+    told: dict[Clock, int] = {}
     handler: str = ""
     proofs: tuple[str, ...] = ()
     alerting: Alerting = Alerting()
@@ -128,8 +133,11 @@ def evolve(state: Call | None, fact: Facts) -> Call:
             return _with(state, fact.department, "reported_in", "arrive")
         case ReporterContacted():
             return _with(state, fact.department, None, "contact")
-        case CallNoted() | CallEscalated():
+        case CallNoted():
             return state
+        case CallEscalated():
+            part = state.parts[fact.department]
+            return _put(state, structs.replace(part, told={**part.told, fact.clock: fact.step}))
         case ProofAttached():
             part = state.parts[fact.department]
             return _put(state, structs.replace(part, proofs=(*part.proofs, fact.file)))
@@ -142,6 +150,9 @@ def evolve(state: Call | None, fact: Facts) -> Call:
         case CallClockMissed():
             part = state.parts[fact.department]
             return _put(state, structs.replace(part, missed=part.missed | {fact.clock}))
+        case CallDueExtended():
+            part = state.parts[fact.department]
+            return _put(state, structs.replace(part, leg=part.leg.extended(fact.clock, fact.due)))
         case CallCompleted():
             return structs.replace(_release(state, fact.released), over=True)
         case CallReleased():
@@ -163,8 +174,9 @@ def decide(state: Call | None, request: Requests, now: datetime, rules: RuleBook
         case ReleaseCall():
             waiting = tuple(sorted(code for code, part in state.parts.items() if part.open))
             return () if state.over else (CallReleased(**_about(state), departments=waiting),)
-        case MissClock():
-            return _miss(state, request, now, rules)
+        case RecountDues():
+            running = ((part, clock) for part in state.parts.values() for clock in CLOCKS)
+            return tuple(fact for part, clock in running for fact in _extend(state, part, clock, rules))
         case AlertDepartment() | NoteDelivery() | NoteDeliveryFailure() | MissDelivery():
             part = _called(state, request.department)
             urgent = state.issued.handling_class in delivery.IN_TIME
@@ -194,10 +206,13 @@ def timers(stream: str, fact: Facts) -> tuple[SetTimer | ClearTimer, ...]:
                 SetTimer(
                     f"{fact.department}.{fact.clock}.{step}",
                     at,
-                    MissClock(call=stream, department=fact.department, clock=fact.clock, step=step),
+                    MissClock(call=stream, department=fact.department, clock=fact.clock, step=step, town=fact.town),
                 )
                 for step, at in enumerate(fact.escalations, start=1)
             )
+        case CallDueExtended():
+            missed = MissClock(call=stream, department=fact.department, clock=fact.clock)
+            return (SetTimer(f"{fact.department}.{fact.clock}", fact.due.by, missed),)
         case CallAcknowledged():
             return (ClearTimer(f"{fact.department}.acknowledge"),)
         case DepartmentReportedIn():
@@ -221,7 +236,14 @@ def _call_departments(state: Call, now: datetime, rules: RuleBook) -> tuple[Fact
         return ()
     issued = state.issued
     legs = rules.legs(
-        issued.legs, rules.matter(issued.matter), issued.handling_class, issued.result, now, issued.contactable
+        issued.legs,
+        rules.matter(issued.matter),
+        issued.handling_class,
+        issued.result,
+        now,
+        issued.contactable,
+        at_district=issued.level == "district",
+        listed=(issued.acknowledge, issued.arrive),
     )
     called = DepartmentsCalled(
         **_about(state),
@@ -330,34 +352,74 @@ def _file(state: Call, part: Part, request: FileResult, now: datetime, rules: Ru
     return filed, completed
 
 
-def _miss(state: Call, request: MissClock, now: datetime, rules: RuleBook) -> tuple[Fact, ...]:
+def miss(
+    states: tuple[Call | None, *tuple[Roster | None, ...]], request: MissClock, now: datetime, rules: RuleBook
+) -> tuple[Append, ...]:
+    """What follows when a clock has run out, and at each step of the ladder after it.
+
+    A clock that has more time by the calendar in force than it was told is extended instead. The town's roster says who
+    is told; a step at which nobody answers is recorded and the next one taken at once.
+    """
+    state, *rosters = states
+    if state is None:
+        raise Rejected("expected an issued call, found none with this id")
     part = state.parts.get(request.department)
     if part is None or not part.runs(request.clock) or state.called_at is None:
         return ()
+    if request.step:
+        escalated = _escalate(state, part, request, rosters[0] if rosters else None, now, rules)
+        return tuple((request.call, fact) for fact in escalated)
+    if request.clock in part.missed:
+        return ()
+    if extended := _extend(state, part, request.clock, rules):
+        return tuple((request.call, fact) for fact in extended)
     due = part.leg.due(request.clock)
     assert due is not None, "a clock that runs has a due time"
-    if request.step == 0:
-        missed = CallClockMissed(
-            **_about(state),
-            department=request.department,
-            clock=request.clock,
-            due=due.by,
-            escalations=rules.escalations(state.called_at, due),
-        )
-        return () if request.clock in part.missed else (missed,)
-    if request.step > len(rules.district.ladder):
+    if now < due.by:  # it was extended in the instant in which its timer fired, and has another
         return ()
-    post = rules.district.ladder[request.step - 1].post
-    duty = rules.on_duty(post, state.issued.town, state.issued.platform)
-    escalated = CallEscalated(
+    missed = CallClockMissed(
         **_about(state),
         department=request.department,
         clock=request.clock,
-        step=request.step,
-        post=post,
-        person=duty.person if duty else "",
+        due=due.by,
+        escalations=rules.escalations(state.called_at, due),
     )
-    return (escalated,)
+    return ((request.call, missed),)
+
+
+def _extend(state: Call, part: Part, clock: Clock, rules: RuleBook) -> tuple[CallDueExtended, ...]:
+    """What a changed calendar makes of a clock that runs and was not missed."""
+    was = part.leg.due(clock)
+    if was is None or not part.runs(clock) or clock in part.missed or state.called_at is None:
+        return ()
+    due = rules.recounted(state.called_at, was)
+    extended = CallDueExtended(**_about(state), department=part.leg.department, clock=clock, was=was, due=due)
+    return () if due == was else (extended,)
+
+
+def _escalate(
+    state: Call, part: Part, request: MissClock, roster: Roster | None, now: datetime, rules: RuleBook
+) -> tuple[CallEscalated, ...]:
+    """The step, and those after it as long as nobody answers; nothing when it was taken with an empty one before."""
+    about, taken = _about(state), part.told.get(request.clock, 0)
+    escalated: list[CallEscalated] = []
+    for step, rung in enumerate(rules.district.ladder, start=1):
+        if step < request.step or step <= taken:
+            continue
+        person = answers(roster, rung.post, about["town"], about["platform"], now, rules)
+        escalated.append(
+            CallEscalated(
+                **about,
+                department=request.department,
+                clock=request.clock,
+                step=step,
+                post=rung.post,
+                person=person,
+            )
+        )
+        if person:
+            break
+    return tuple(escalated) if request.step > taken else ()
 
 
 def _about(state: Call) -> dict[str, str]:

@@ -13,12 +13,14 @@ from events.call import (
     NoteDelivery,
     NoteDeliveryFailure,
     NoteProgress,
+    RecountDues,
     ReleaseCall,
     ReportIn,
 )
-from events.case import CaseResultSubmitted
+from events.case import CaseHandedDown, CaseResultSubmitted
 from events.envelope import Recorded, Request
-from services.decisions import Service, Stream, on_one_stream
+from services.decisions import Handler, Service, Stream, on_one_stream
+from services.people.roster import roster_of
 from services.platforms import call
 from services.rules.book import RuleBook
 
@@ -28,8 +30,10 @@ def call_departments(recorded: Recorded, fact: CallIssued, rules: RuleBook) -> t
     return (CallDepartments(call=recorded.stream),)
 
 
-def release_calls(recorded: Recorded, fact: CaseResultSubmitted, rules: RuleBook) -> tuple[Request, ...]:
-    """Once a case has its result, calls that nobody waits for end."""
+def release_calls(
+    recorded: Recorded, fact: CaseResultSubmitted | CaseHandedDown, rules: RuleBook
+) -> tuple[Request, ...]:
+    """Once a case has its result, or is handed down, calls that nobody waits for end."""
     return tuple(ReleaseCall(call=released) for released in fact.released)
 
 
@@ -37,25 +41,29 @@ SERVICE = Service(
     name="platforms",
     streams={"call": Stream(call.evolve, call.timers)},
     handlers={
-        request: on_one_stream("call", call.decide)
-        for request in (
-            CallDepartments,
-            ReleaseCall,
-            AcknowledgeCall,
-            ReportIn,
-            ContactReporter,
-            NoteProgress,
-            AttachProof,
-            FileResult,
-            MissClock,
-            AlertDepartment,
-            NoteDelivery,
-            NoteDeliveryFailure,
-            MissDelivery,
-        )
+        MissClock: Handler(lambda r: (r.call, roster_of(r.town)) if r.step and r.town else (r.call,), call.miss),
+        **{
+            request: on_one_stream("call", call.decide)
+            for request in (
+                CallDepartments,
+                ReleaseCall,
+                RecountDues,
+                AcknowledgeCall,
+                ReportIn,
+                ContactReporter,
+                NoteProgress,
+                AttachProof,
+                FileResult,
+                AlertDepartment,
+                NoteDelivery,
+                NoteDeliveryFailure,
+                MissDelivery,
+            )
+        },
     },
     reactions={
         "call.issued.v1": call_departments,
         "case.result-submitted.v1": release_calls,
+        "case.handed-down.v1": release_calls,
     },
 )

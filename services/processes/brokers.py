@@ -65,9 +65,8 @@ async def platforms(process: Process) -> None:
     district = process.rules().district
     queues = [
         topology.platform_queue(known.alias, wanted.code)
-        for known in district.towns
-        for wanted in district.platforms
-        if "town" in wanted.levels and town in ("", known.alias, known.code) and platform in ("", wanted.code)
+        for known, wanted in topology.local_platforms(district)
+        if town in ("", known.alias, known.code) and platform in ("", wanted.code)
     ]
     if not queues:
         raise HujiaoError(f"expected a town and platform of the district, found {town!r} and {platform!r}")

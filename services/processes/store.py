@@ -44,7 +44,7 @@ async def projections(process: Process) -> None:
             await in_thread(house.log.store.wait, VIEWS_WAIT_S)
 
     process.behind(lambda: min(house.views.positions().values()))
-    towns = {town.code: town.alias for town in configured(house).district.towns}
+    towns = {town.code: town.alias for town in configured(house).district.units}
     questions = Questions(house.views.database)
 
     def owed(what: str) -> Callable[[], Figure]:

@@ -1,19 +1,20 @@
 """The rule book: one configuration of the district, indexed for decisions. Pure; built once per configuration."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from functools import cached_property
 from hashlib import sha256
 from itertools import groupby
 from typing import get_args
 
-from msgspec import msgpack
+from msgspec import msgpack, structs
 
 from events.call import Leg
 from events.case import CallPlan, Due, LegPlan
 from events.district import (
     ApprovalTemplate,
     AskedItem,
+    Department,
     District,
     Duty,
     HandlingClass,
@@ -26,7 +27,7 @@ from events.district import (
 from events.ids import call_of
 from events.report import Suggestion
 from services.rules.calendar import WorkingCalendar
-from services.rules.limits import after_due, due_by, half_of
+from services.rules.limits import after_due, due_by, half_of, recounted
 
 CATCH_ALL = "999"
 MILESTONES: tuple[Milestone, ...] = get_args(Milestone)
@@ -45,6 +46,8 @@ class RuleBook:
         self.hash = configuration_hash(district)
         self.calendar = WorkingCalendar(district.calendar)
         self.towns: Mapping[str, Town] = {town.code: town for town in district.towns}
+        self.units: Mapping[str, Town] = {unit.code: unit for unit in district.units}
+        """Wherever platforms stand: the towns and the district itself."""
         self.villages: Mapping[str, Village] = {village.code: village for village in district.villages}
         self.matters: Mapping[str, Matter] = {matter.code: matter for matter in district.matters}
         self.departments = {department.code: department for department in district.departments}
@@ -55,7 +58,22 @@ class RuleBook:
     @cached_property
     def town_by_name(self) -> Mapping[str, Town]:
         """Towns by code, alias, Chinese and English name."""
-        return {name: town for town in self.district.towns for name in (town.code, town.alias, town.zh, town.en)}
+        return {name: town for town in self.district.towns for name in _names(town)}
+
+    @cached_property
+    def unit_by_name(self) -> Mapping[str, Town]:
+        """The same, with the district itself."""
+        return {name: unit for unit in self.district.units for name in _names(unit)}
+
+    def here(self, unit: str, department: str) -> bool:
+        """Whether a unit has a department; no to what this configuration does not know."""
+        known = self.departments.get(department)
+        return known is not None and unit in self.units and self.district.has(known, unit)
+
+    def bureau(self, code: str) -> Department | None:
+        """The bureau of the district with this code."""
+        known = self.departments.get(code)
+        return known if known is not None and known.kind == "district_bureau" else None
 
     def matter(self, code: str) -> Matter:
         """The matter of a case. One that a newer catalogue has no more is handled as what fits nowhere else."""
@@ -83,7 +101,7 @@ class RuleBook:
             legs += [
                 LegPlan(code, "assist", required=code in matter.required)
                 for code in matter.assists
-                if town not in self.departments[code].absent_in
+                if self.here(town, code)
             ]
         home = self.platform_of(matter.lead, matter)
 
@@ -103,17 +121,26 @@ class RuleBook:
         result: Due,
         now: datetime,
         contactable: bool,
+        at_district: bool = False,
+        listed: tuple[str, str] = ("", ""),
     ) -> tuple[Leg, ...]:
         """The departments' parts of a call with all their due times, counted from ``now``.
 
         Only the lead contacts the reporter, if that is possible; the lead and whoever is required come to the
-        spot when the matter demands it.
+        spot when the matter demands it. Bureaus of the district have a time of their own to arrive; what the launch
+        list says, ``listed`` as acknowledge and arrive, holds before everything else.
         """
         limit = self._limits[handling_class]
         arrive = (matter.arrive or limit.arrive) if matter.on_site else ""
+        if at_district and arrive:
+            arrive = limit.district_arrive or arrive
         contact = (matter.contact or limit.contact) if contactable else ""
         acknowledge = self._due(now, limit.acknowledge, f"{handling_class} acknowledge")
         on_time = self._due(now, arrive, f"{handling_class} arrive") if arrive else None
+        if listed[0]:
+            acknowledge = self._due(now, listed[0], "launch list acknowledge")
+        if listed[1]:
+            on_time = self._due(now, listed[1], "launch list arrive")
         contacted = self._due(now, contact, f"{handling_class} contact") if contact else None
         return tuple(
             Leg(
@@ -131,8 +158,27 @@ class RuleBook:
     def result_due(self, matter: Matter, now: datetime) -> Due:
         """When the case's result is promised: the matter's own promise, else its handling class's."""
         if matter.promised:
-            return self._due(now, matter.promised, f"matter {matter.code} promised")
-        return self._due(now, self._limits[matter.handling_class].result, f"{matter.handling_class} result")
+            due = self._due(now, matter.promised, f"matter {matter.code} promised")
+        else:
+            due = self._due(now, self._limits[matter.handling_class].result, f"{matter.handling_class} result")
+        return structs.replace(due, since=now)
+
+    def turns_out(self, matter: Matter) -> bool:
+        """Whether a matter wants so many people on the spot that they turn out jointly."""
+        return matter.on_site and matter.min_people >= self.district.turn_out.from_people
+
+    def muster_due(self, matter: Matter, handling_class: HandlingClass, now: datetime) -> Due:
+        """When as many people must be on the spot as a turn-out needs: when the departments must."""
+        arrive = matter.arrive or self._limits[handling_class].arrive or self.district.turn_out.arrive
+        return self._due(now, arrive, f"{handling_class} muster")
+
+    def muster_again_due(self, now: datetime) -> Due:
+        """When those must be there who are called because too few came."""
+        return self._due(now, self.district.turn_out.again, "muster again")
+
+    def turn_out_review_due(self, now: datetime) -> Due:
+        """When a turn-out must be written up after it was stood down."""
+        return self._due(now, self.district.turn_out.review, "turn-out review")
 
     def reopened_due(self, matter: Matter, now: datetime) -> Due:
         """When the result of a reopened case is due: in half of what the matter promises."""
@@ -144,6 +190,10 @@ class RuleBook:
         if self._limits[handling_class].round_the_clock:
             return self._due(now, periods.review_urgent, "urgent review")
         return self._due(now, periods.review, "review")
+
+    def village_due(self, now: datetime) -> Due:
+        """Until when a village may handle a case by itself."""
+        return self._due(now, self.district.periods.village, "village")
 
     def follow_up_due(self, now: datetime) -> Due:
         """When a reporter must have been asked after a case is resolved."""
@@ -172,6 +222,25 @@ class RuleBook:
             milestone: self._due(now, limit, f"milestone {milestone} promised") for milestone, limit in limits if limit
         }
 
+    def unannounced_from(self, now: datetime) -> date | None:
+        """The first day that is not announced, if what is promised now may fall due on it or later."""
+        district = self.district
+        beyond = date(district.calendar.last_year + 1, 1, 1)
+        if self.calendar.provisional(now):
+            return beyond
+        lengths = {
+            getattr(part, field)
+            for parts, fields in (
+                (district.limits, ("acknowledge", "arrive", "contact", "result")),
+                (district.matters, ("contact", "arrive", "promised")),
+                ((district.periods,), ("review", "follow_up", "anonymous_close", "disclose", "village")),
+            )
+            for part in parts
+            for field in fields
+        }
+        soon = any(self._due(now, length, "").provisional for length in lengths if length)
+        return beyond if soon else None
+
     def duplicate_since(self, at: datetime) -> datetime:
         """From when on a report of the same reporter, matter and village tells the same story again."""
         return at - (self._due(at, self.district.periods.duplicate, "duplicate").by - at)
@@ -179,6 +248,10 @@ class RuleBook:
     def escalations(self, start: datetime, due: Due) -> tuple[datetime, ...]:
         """The times of the ladder's steps after a missed due time."""
         return tuple(after_due(self.calendar, start, due, step.after) for step in self.district.ladder)
+
+    def recounted(self, called_at: datetime, due: Due) -> Due:
+        """A due time that was told at ``called_at``, by the calendar in force: the same or a later one."""
+        return recounted(self.calendar, due.since or called_at, due)
 
     def on_duty(self, post: str, town: str, platform: str) -> Duty | None:
         """Who answers for a post: the most exact entry wins; ``None`` when nobody does."""
@@ -189,14 +262,9 @@ class RuleBook:
         ]
         return max(fitting, key=lambda duty: (duty.town != "*", duty.platform != "*"), default=None)
 
-    def told_of_a_miss(self, department: str, matter: Matter, town: str) -> tuple[str, str]:
-        """The first post of the ladder at which somebody is on duty, and who; both empty when nobody is at any."""
-        platform = self.platform_of(department, matter)
-        for step in self.district.ladder:
-            duty = self.on_duty(step.post, town, platform)
-            if duty is not None:
-                return duty.post, duty.person
-        return "", ""
-
     def _due(self, start: datetime, duration: str, label: str) -> Due:
         return due_by(self.calendar, start, duration, label)
+
+
+def _names(unit: Town) -> tuple[str, ...]:
+    return unit.code, unit.alias, unit.zh, unit.en

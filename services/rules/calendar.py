@@ -18,10 +18,15 @@ YEARS_AHEAD = 20
 SATURDAY = 5
 
 
+class Unannounced(LookupError):
+    """A day of a year whose holidays nobody has announced, or that the configuration does not have yet."""
+
+
 class WorkingCalendar:
     """Adds and measures working time. Takes and gives aware times; results are UTC.
 
-    Outside the announced years it counts Monday to Friday and says so through `provisional`.
+    Outside the announced years it counts Monday to Friday and says so through `provisional`; it does not say of any
+    single day there whether offices will be open.
     """
 
     def __init__(self, calendar: Calendar) -> None:
@@ -42,7 +47,18 @@ class WorkingCalendar:
         ]
 
     def is_working_day(self, day: date) -> bool:
-        """Whether offices are open on ``day``."""
+        """Whether offices are open on ``day``.
+
+        Raises:
+            Unannounced: outside the announced years.
+        """
+        first, last = self._calendar.first_year, self._calendar.last_year
+        if not first <= day.year <= last:
+            raise Unannounced(f"expected a day of the announced years {first} to {last}, found {day}")
+        return self.counts(day)
+
+    def counts(self, day: date) -> bool:
+        """Whether limits count ``day`` as a working day; outside the announced years Monday to Friday."""
         ordinal = day.toordinal()
         index = bisect_left(self._days, ordinal)
         return index < len(self._days) and self._days[index] == ordinal
@@ -68,7 +84,7 @@ class WorkingCalendar:
     def night_before(self, day: date) -> tuple[datetime, datetime]:
         """From the close of business of the last working day before ``day`` to the hour at which offices open."""
         last = day - timedelta(days=1)
-        while not self.is_working_day(last):
+        while not self.counts(last):
             last -= timedelta(days=1)
         return self._at(last, self._slots[-1][1]), self._at(day, self._slots[0][0])
 

@@ -9,7 +9,7 @@ from calendar import monthrange
 from datetime import date, datetime, timedelta
 from typing import Literal
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from events.case import Due
 from services.rules.calendar import WorkingCalendar
@@ -81,6 +81,23 @@ def due_by(calendar: WorkingCalendar, start: datetime, text: str, label: str) ->
     return Due(by=by, rule=f"{label} {text}", provisional=duration.working and calendar.provisional(by))
 
 
+_HALF = "half of "
+
+
+def recounted(calendar: WorkingCalendar, start: datetime, told: Due) -> Due:
+    """The due time that the rule of ``told`` gives from ``start`` by this calendar, if it is later; else ``told``.
+
+    What somebody was told is extended and never shortened, whatever is announced after it.
+    """
+    label, _, text = told.rule.rpartition(" ")
+    if not parse_duration(text).working:
+        return told
+    again = due_by(calendar, start, text, label.removeprefix(_HALF))
+    if label.startswith(_HALF):
+        again = half_of(calendar, start, again)
+    return structs.replace(again, since=told.since) if again.by > told.by else told
+
+
 def half_of(calendar: WorkingCalendar, start: datetime, due: Due) -> Due:
     """The due time at half of the clock that runs from ``start`` to ``due``, in the clock's own kind of time."""
     working = parse_duration(due.rule.rsplit(" ", 1)[-1]).working
@@ -88,7 +105,8 @@ def half_of(calendar: WorkingCalendar, start: datetime, due: Due) -> Due:
         by = calendar.add_working_time(start, calendar.working_minutes(start, due.by) / 2)
     else:
         by = start + (due.by - start) / 2
-    return Due(by=by, rule=f"half of {due.rule}", provisional=working and calendar.provisional(by))
+    provisional = working and calendar.provisional(by)
+    return Due(by=by, rule=f"{_HALF}{due.rule}", provisional=provisional, since=due.since)
 
 
 def after_due(calendar: WorkingCalendar, start: datetime, due: Due, share: float) -> datetime:

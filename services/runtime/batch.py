@@ -46,7 +46,10 @@ class Submission(Struct, frozen=True):
 
 
 class Answer(Struct, frozen=True, omit_defaults=True):
-    """What became of a request. ``facts`` says how many were appended: 0 for a repeat of what was done."""
+    """What became of a request. ``facts`` says how many were appended: 0 for a repeat of what was done.
+
+    One that is rejected may still have facts: that it was tried is recorded then.
+    """
 
     status: Literal["accepted", "rejected"]
     reason: str = ""
@@ -184,14 +187,14 @@ class Batch:
             standing.vault.discard(mark)
             raise
         except Rejected as rejected:
-            appends = ()
-            answer = Answer("rejected", str(rejected))
+            appends = rejected.record
+            answer = Answer("rejected", str(rejected), facts=len(appends))
         else:
             answer = Answer("accepted", facts=len(appends))
         if appends:
             self._append(appends, submission, streams)
             owner = getattr(request, type(request).FILE) if type(request).FILE else streams[0]
-            for content in submission.attachments:
+            for content in submission.attachments if answer.status == "accepted" else ():
                 standing.vault.stage_attachment(owner, content, getattr(request, "file", ""))
         elif standing.vault.discard(mark) and request_hash:  # under another key the same words are other bytes
             request_hash = self._hash(_without_words(request))

@@ -11,7 +11,7 @@ from typing import Any, get_args
 
 import msgspec
 
-from events.district import Calendar, District, Milestone
+from events.district import Calendar, Department, District, Milestone
 from services.rules.limits import comparable_days, parse_duration
 from services.runtime.errors import HujiaoError
 
@@ -24,7 +24,7 @@ FILES = {
     "duties.toml": ("duty",),
     "calendar.toml": ("calendar",),
     "senders.toml": ("hotline", "terminal"),
-    "people.toml": ("secondment",),
+    "people.toml": ("secondment", "cover", "turn_out"),
     "approvals.toml": ("approval",),
 }
 """Which tables stand in which file; ``district.toml`` holds plain keys."""
@@ -39,6 +39,9 @@ RESERVED = frozenset(
 
 ROUTABLE = re.compile(r"[A-Z][A-Z0-9]{0,9}")
 """Codes that stand in queues, users and routing keys."""
+
+URGENT = ("U1", "U2")
+"""Classes that no village handles by itself."""
 
 SHORTEST_WORD = 2
 LONGEST_DAYS = 3660
@@ -58,6 +61,8 @@ _FIELDS = {
     "hotline": "hotlines",
     "terminal": "terminals",
     "secondment": "secondment",
+    "cover": "cover",
+    "turn_out": "turn_out",
     "approval": "approvals",
 }
 _TYPES: dict[str, Any] = {field.name: field.type for field in msgspec.structs.fields(District)}
@@ -161,23 +166,38 @@ def _check_codes(district: District) -> Iterable[str]:
     for village in district.villages:
         if village.town not in towns:
             yield f"places.toml: village {village.code}: town: expected a town of this district, found {village.town}"
+    if district.code in towns:
+        yield f"places.toml: town {district.code}: code: expected another than the district's own, found it"
+    if district.alias in {town.alias for town in district.towns}:
+        yield f"places.toml: town alias {district.alias}: expected another than the district's own, found it"
     for department in district.departments:
+        where = f"departments.toml: department {department.code}"
         if department.kind != "external" and department.platform not in platforms:
-            yield (
-                f"departments.toml: department {department.code}: platform: "
-                f"expected one of {', '.join(sorted(platforms))}, found {department.platform!r}"
-            )
+            yield f"{where}: platform: expected one of {', '.join(sorted(platforms))}, found {department.platform!r}"
         for town in set(department.absent_in) - towns:
-            yield f"departments.toml: department {department.code}: absent_in: expected a town, found {town}"
+            yield f"{where}: absent_in: expected a town, found {town}"
+        if department.kind == "district_bureau":
+            yield from _check_bureau(where, department, district)
     for what, entries in (("town", district.towns), ("village", district.villages)):
         if not entries:
             yield f"places.toml: {what}: expected one at least, found none"
     for duty in district.duties:
-        if duty.town != "*" and duty.town not in towns:
-            yield f"duties.toml: duty {duty.person}: town: expected a town of this district or *, found {duty.town}"
+        if duty.town != "*" and duty.town not in {*towns, district.code}:
+            yield f"duties.toml: duty {duty.person}: town: expected a town, the district or *, found {duty.town}"
         if duty.platform != "*" and duty.platform not in platforms:
             yield f"duties.toml: duty {duty.person}: platform: expected a platform or *, found {duty.platform}"
+    for cover in district.cover:
+        if (cover.post == "platform_head") != (cover.platform in platforms):
+            expected = "expected one where the post is a platform head's, and none elsewhere"
+            yield f"people.toml: cover {cover.post}: platform: {expected}, found {cover.platform!r}"
     yield from _check_calendar(district.calendar)
+
+
+def _check_bureau(where: str, bureau: Department, district: District) -> Iterable[str]:
+    if bureau.absent_in:
+        yield f"{where}: absent_in: expected no town for a bureau, which is at the district alone, found some"
+    if any(known.code == bureau.platform and "district" not in known.levels for known in district.platforms):
+        yield f"{where}: platform: expected one that stands at the district, found {bureau.platform}"
 
 
 def _check_senders(district: District) -> Iterable[str]:
@@ -212,6 +232,7 @@ def _check_calendar(calendar: Calendar) -> Iterable[str]:
 
 def _check_matters(district: District) -> Iterable[str]:
     departments = {department.code: department for department in district.departments}
+    bureaus = {department.code for department in district.departments if department.kind == "district_bureau"}
     if "999" not in {matter.code for matter in district.matters}:
         yield "matters.toml: matter 999: expected the catch-all that takes what fits nowhere else, found none"
     for matter in district.matters:
@@ -219,6 +240,9 @@ def _check_matters(district: District) -> Iterable[str]:
         for code in (matter.lead, *matter.assists):
             if code not in departments:
                 yield f"{where}: expected departments of departments.toml, found {code}"
+        for code in (matter.lead, *matter.assists):
+            if code in bureaus:
+                yield f"{where}: expected departments that are in towns, found the bureau {code}"
         lead = departments.get(matter.lead)
         if lead is not None and (lead.kind == "external" or lead.absent_in):
             yield f"{where}: lead: expected a department that every town has, found {matter.lead}"
@@ -226,6 +250,14 @@ def _check_matters(district: District) -> Iterable[str]:
             yield f"{where}: assists: expected others than the lead, found {matter.lead}"
         for code in set(matter.required) - set(matter.assists):
             yield f"{where}: required: expected some of the assists, found {code}"
+        if matter.district_lead and matter.district_lead not in bureaus:
+            yield f"{where}: district_lead: expected a bureau of departments.toml, found {matter.district_lead}"
+        if matter.launch != "no" and not matter.district_lead:
+            yield f"{where}: district_lead: expected a bureau, as the district may be called, found none"
+        if matter.village and matter.handling_class in URGENT:
+            yield f"{where}: village: expected a class other than {', '.join(URGENT)}, found {matter.handling_class}"
+        if matter.village and matter.visibility == "confidential":
+            yield f"{where}: village: expected a matter that is not confidential, found one that is"
         yield from _check_durations(where, matter, ("promised",), ("contain", "contact", "arrive", "statutory"))
         for word in (*matter.strong, *matter.words):
             if len(word) < SHORTEST_WORD:
@@ -239,14 +271,14 @@ def _check_limits(district: District) -> Iterable[str]:
         yield f"limits.toml: limit {missing}: expected one for every handling class, found none"
     for limit in district.limits:
         where = f"limits.toml: limit {limit.handling_class}"
-        yield from _check_durations(where, limit, ("acknowledge", "result"), ("arrive", "contact"))
+        yield from _check_durations(where, limit, ("acknowledge", "result"), ("arrive", "contact", "district_arrive"))
     for step in district.ladder:
         if not 0 < step.after <= LONGEST_SHARE:
             yield (
                 f"limits.toml: ladder {step.post}: after: expected a share above 0 and at most {LONGEST_SHARE}, "
                 f"found {step.after}"
             )
-    periods = ("duplicate", "review", "review_urgent", "follow_up", "anonymous_close", "disclose")
+    periods = ("village", "duplicate", "review", "review_urgent", "follow_up", "anonymous_close", "disclose")
     yield from _check_durations("limits.toml: periods", district.periods, periods, ())
     if district.periods.follow_up_tries < 1:
         yield f"limits.toml: periods: follow_up_tries: expected 1 or more, found {district.periods.follow_up_tries}"
@@ -273,7 +305,8 @@ def _check_approvals(district: District) -> Iterable[str]:
                 yield f"{where}: item {code}: expected once, found {times} times"
         for item in asked.items:
             yield from _check_durations(f"{where}: item {item.code}", item, (), ("statutory",))
-            if item.department not in departments or departments[item.department].absent_in:
+            known = departments.get(item.department)
+            if known is None or not all(district.has(known, town.code) for town in district.towns):
                 yield (
                     f"{where}: item {item.code}: department: expected one that every town has, found {item.department}"
                 )
@@ -324,7 +357,7 @@ def _read_table(fields: dict[str, Any], file: str, table: str, content: Any, fau
         if file not in OPTIONAL:
             faults.append(f"{file}: {table}: expected a table, found none")
         return
-    if table in ("periods", "calendar", "secondment"):
+    if table in ("periods", "calendar", "secondment", "turn_out"):
         _convert(fields, field, content, f"{file}: {table}", faults)
         return
     if not isinstance(content, list):

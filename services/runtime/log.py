@@ -84,11 +84,10 @@ class Log:
         rows = sorted(cursor.among(self._streams, list(streams)), key=lambda row: (row[1], row[2]))
         return {stream: [self._recorded(*row) for row in group] for stream, group in groupby(rows, lambda row: row[1])}
 
-    def timeless(self) -> list[list[Recorded]]:
-        """All facts of every stream that does not begin with a report's time: configuration and users."""
-        rows = self.store.look(
-            f"{self._streams} < ? ORDER BY originator_id, originator_version", ("0" * (PREFIX - 1) + "1",)
-        )
+    def timeless(self, kind: str) -> list[list[Recorded]]:
+        """All facts of every stream of one kind that does not begin with a report's time, such as users."""
+        sql = f"{self._streams} < ? AND topic LIKE ? ORDER BY originator_id, originator_version"
+        rows = self.store.look(sql, ("0" * (PREFIX - 1) + "1", f"{kind}.%"))
         return [[self._recorded(*row) for row in group] for _, group in groupby(rows, lambda row: row[1])]
 
     def first(self, stream: str) -> Recorded | None:

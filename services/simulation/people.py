@@ -4,9 +4,13 @@ Delays follow what answering really took on a city's message board: half the rep
 later than 41 days. Departments on emergency clocks are drawn around their own limits instead.
 """
 
+from datetime import timedelta
 from hashlib import blake2b
 from math import exp, log
 from statistics import NormalDist
+
+from events.envelope import Recorded, Request
+from services.decisions import Later
 
 _NORMAL = NormalDist()
 REPLY_MEDIAN_DAYS = 11.0
@@ -37,3 +41,8 @@ class Dice:
     def choose(self, options: tuple[str, ...], *about: str) -> str:
         """One of the options, each as likely."""
         return options[int(self.share(*about) * len(options))]
+
+
+def after(recorded: Recorded, minutes: float, request: Request) -> Later:
+    """What somebody does so many minutes after a fact."""
+    return Later(recorded.meta.recorded_at + timedelta(minutes=minutes), request)

@@ -1,12 +1,22 @@
 """Plays operators, departments, reviewers, follow-up clerks and publishers by reacting to facts with later acts.
 
+Villages and command centres are played by `services.simulation.levels`.
+
 What each will do is drawn when the fact that makes it necessary is recorded, and waits as a timer like any
 other; so a crash changes nothing, and another seed changes everything.
 """
 
 from datetime import datetime, timedelta
 
-from events.call import AcknowledgeCall, ContactReporter, DepartmentsCalled, FileResult, Leg, NoteProgress, ReportIn
+from events.call import (
+    AcknowledgeCall,
+    ContactReporter,
+    DepartmentsCalled,
+    FileResult,
+    Leg,
+    NoteProgress,
+    ReportIn,
+)
 from events.case import (
     ApproveResult,
     CaseResolved,
@@ -22,7 +32,8 @@ from events.envelope import Recorded, Request
 from events.outcome import OutcomeDrafted, PublishOutcome, WithholdOutcome
 from services.decisions import Later, Service
 from services.rules.book import CATCH_ALL, RuleBook
-from services.simulation.people import REPLY_MEDIAN_DAYS, REPLY_P90_DAYS, Dice
+from services.simulation import levels, staff
+from services.simulation.people import REPLY_MEDIAN_DAYS, REPLY_P90_DAYS, Dice, after
 from services.simulation.words import demo_words
 
 NAME = "simulation"
@@ -44,7 +55,7 @@ def simulation(seed: int) -> Service:
         matter = fact.suggestions[0].matter if fact.suggestions else CATCH_ALL
         minutes = dice.skewed(12, 45, "classify", recorded.id)
         return (
-            _after(
+            after(
                 recorded, minutes=minutes, request=ClassifyCase(case=recorded.stream, matter=matter, by="operator-1")
             ),
         )
@@ -55,13 +66,13 @@ def simulation(seed: int) -> Service:
     def review(recorded: Recorded, fact: CaseResultSubmitted, rules: RuleBook) -> tuple[Later, ...]:
         share = 0.1 + 0.8 * dice.share("review", recorded.id)
         at = recorded.meta.recorded_at + share * (fact.review.by - recorded.meta.recorded_at)
-        if fact.attempt == 1 and dice.happens(SENT_BACK, "send back", recorded.id):
+        if fact.attempt <= 1 and dice.happens(SENT_BACK, "send back", recorded.id):
             reason = "办结条件未达到，请补充现场照片后重新反馈。"
             return (Later(at, SendBackResult(case=recorded.stream, by="reviewer-1", reason=reason)),)
         return (Later(at, ApproveResult(case=recorded.stream, by="reviewer-1")),)
 
     def review_again(recorded: Recorded, fact: CaseReviewReopened, rules: RuleBook) -> tuple[Later, ...]:
-        return (_after(recorded, minutes=240, request=ExplainCase(case=recorded.stream, by="reviewer-2")),)
+        return (after(recorded, minutes=240, request=ExplainCase(case=recorded.stream, by="reviewer-2")),)
 
     def follow_up(recorded: Recorded, fact: CaseResolved, rules: RuleBook) -> tuple[Later, ...]:
         tries = rules.district.periods.follow_up_tries
@@ -71,12 +82,14 @@ def simulation(seed: int) -> Service:
         request: Request = PublishOutcome(outcome=recorded.stream, case=fact.case, by="publisher-1")
         if dice.happens(WITHHELD, "withhold", recorded.id):
             request = WithholdOutcome(outcome=recorded.stream, case=fact.case, by="publisher-1", ground="personal_data")
-        return (_after(recorded, minutes=dice.skewed(600, 2400, "disclose", recorded.id), request=request),)
+        return (after(recorded, minutes=dice.skewed(600, 2400, "disclose", recorded.id), request=request),)
 
     return Service(
         name=NAME,
         reactions={
             "case.triage-queued.v1": classify,
+            **levels.reactions(dice),
+            **staff.reactions(dice),
             "call.departments-called.v1": work,
             "case.result-submitted.v1": review,
             "case.review-reopened.v1": review_again,
@@ -159,11 +172,7 @@ def _ask(dice: Dice, recorded: Recorded, report: str, tries: int) -> list[Later]
             solved=solved,
             satisfied=solved and dice.happens(SATISFIED, "satisfied", *about) if reached else None,
         )
-        calls.append(_after(recorded, minutes=60 + 1500 * n + 400 * dice.share("hour", *about), request=asked))
+        calls.append(after(recorded, minutes=60 + 1500 * n + 400 * dice.share("hour", *about), request=asked))
         if reached:
             break
     return calls
-
-
-def _after(recorded: Recorded, minutes: float, request: Request) -> Later:
-    return Later(recorded.meta.recorded_at + timedelta(minutes=minutes), request)

@@ -3,7 +3,7 @@
 Everybody acts as a user of the township, so that what a role may not do fails here as anywhere.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from itertools import count
 from typing import Any
@@ -68,7 +68,7 @@ class Stage:
         self.house.remember("clock", "virtual")
         self.house.configure(load_district(find_district(DISTRICT)))
         self._acting = Acting(self.house)
-        self._tell, self._records = tell, count(1)
+        self._tell, self._told, self._records = tell, list[str](), count(1)
 
     @property
     def now(self) -> datetime:
@@ -86,6 +86,7 @@ class Stage:
 
     def tell(self, what: str) -> None:
         """Say what has just happened."""
+        self._told.append(what)
         self._tell(self.now, what)
 
     def wait_until(self, moment: datetime) -> None:
@@ -146,6 +147,15 @@ class Stage:
             self.house.log.stream(stream) if stream else [one for some in self.house.log.all_after() for one in some]
         )
         return [recorded.fact for recorded in found if recorded.name.startswith(f"{name}.v")]
+
+    def told_anywhere(self, words: Sequence[str]) -> int:
+        """How often any of these words stands in clear in a file of the township, or was told.
+
+        The vault's file is looked through too: what is in it is encrypted.
+        """
+        files = [path.read_bytes() for path in self.house.folder.rglob("*") if path.is_file()]
+        spoken = "\n".join(self._told).encode()
+        return sum(content.count(word.encode()) for content in (*files, spoken) for word in words)
 
     def _decide(self, submission: Submission) -> Answer:
         answer = self.house.ledger.decide(submission)

@@ -35,10 +35,12 @@ from services.web.desks import REJECTED, Asked, InPath, Limit, act_routes, at_mo
 from services.web.files import file_routes
 from services.web.gate import PUBLIC, Gate, body_of, page, public, read, session_routes
 from services.web.intake_desk import intake_routes
+from services.web.levels import level_routes
 from services.web.openapi import Described
 from services.web.receipts import Heard, Rating, Reopening
 from services.web.reports import TAKEN, Outcome, Received, ReportOperation
 from services.web.seats import seat_routes
+from services.web.staff import staff_routes
 from services.web.window import Window
 
 CONSOLE, RESIDENT = (Path(__file__).parent / name for name in ("console", "resident"))
@@ -88,6 +90,8 @@ def create_app(window: Window, lookups_a_minute: int = LOOKUPS_A_MINUTE) -> Lite
             *session_routes(window.house, window.demo, window.seats.left),
             *desk_routes(window),
             *act_routes(window),
+            *level_routes(window),
+            *staff_routes(window),
             *intake_routes(window),
             *keeper_routes(window),
             *(seat_routes(window.house, window.front, window.seats) if window.demo else ()),

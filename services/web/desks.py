@@ -166,11 +166,6 @@ def desk_routes(window: Window) -> list[ControllerRouterHandler]:
         segno.make(f"{request.base_url}console/#case={case}", error="m").save(drawn, kind="svg", scale=4, border=2)
         return Response(drawn.getvalue(), media_type=_SVG)
 
-    @get("/api/people", sync_to_thread=True, **page("people"))
-    def people(request: Asking) -> dict[str, Any]:
-        """人员: who works where since when, who is lent, and what you could do about that."""
-        return {"now": window.house.clock.now().isoformat(), "rows": window.people(request.user)}
-
     @get("/api/openings", sync_to_thread=True, **page("openings"))
     def openings(limit: Limit = 200) -> dict[str, Any]:
         """查阅记录: who opened whose words, and what for, the newest first."""
@@ -192,7 +187,6 @@ def desk_routes(window: Window) -> list[ControllerRouterHandler]:
         morning,
         qr,
         openings,
-        people,
     ]
 
 

@@ -28,7 +28,9 @@ EMPTY_AFTER = timedelta(minutes=5)
 What it left to whoever sat there stays undone, and its clocks run out.
 """
 
-SeatRole = Literal["department_officer", "command_centre", "reviewer", "follow_up_clerk", "district_command"]
+SeatRole = Literal[
+    "department_officer", "command_centre", "reviewer", "follow_up_clerk", "district_command", "district_leader"
+]
 """Which roles can be played: nobody who could lock the others out of the demo."""
 
 _PREFIX = "seat."

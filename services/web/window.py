@@ -17,9 +17,9 @@ from events.envelope import Recorded
 from events.private import Sealed
 from projections.queries import Found, Questions
 from projections.view import Row, moment_text
-from services.acting import Acting
+from services.acting import Acting, Asked
 from services.history import case_as_of, facts_of_case
-from services.people.authority import sights_of
+from services.people.authority import SEES_RESPONDERS, sights_of
 from services.people.user import User
 from services.reasons import explain, reasons_of_dues
 from services.rules.calendar import SHANGHAI
@@ -100,7 +100,7 @@ class Window:
         parts = {name: known[name] for name in ("towns", "platforms", "departments", "duties")}
         parts["villages"] = [village | {"pinyin": _pinyin(village["zh"])} for village in known["villages"]]
         parts["hours"] = [[f"{at:%H:%M}" for at in slot] for slot in district.calendar.hours]
-        about = {"zh": district.zh, "en": district.en, "note": district.note}
+        about = {"code": district.code, "zh": district.zh, "en": district.en, "note": district.note}
         return {
             "demo": self.demo,
             **self.time(),
@@ -126,13 +126,21 @@ class Window:
         if now is None or not found:
             raise HTTPException(f"position: expected one after the case began, found {position}", status_code=404)
         found = {**found, "reports": [_without_receipt(report) for report in found["reports"]]}
+        turn_out = None if position else self._turn_out(user, case)
         reasons = {"explain": explain(log, facts), "dues": msgspec.to_builtins(reasons_of_dues(facts))}
-        return {"now": now.isoformat(), **found, **reasons, "acts": acts}
+        return {"now": now.isoformat(), **found, **reasons, "turn_out": turn_out, "acts": acts}
+
+    def _turn_out(self, user: User, case: str) -> Found | None:
+        """联合出动: the count for all who see the case, the names for those who command or send people."""
+        found = self.seen_by(user).turn_out(case)
+        if found is None or not set(user.roles) & SEES_RESPONDERS:
+            return found
+        return {**found, "responders": self.questions.responders(found["mobilisation"])}
 
     def morning(self, user: User, town: str, day: date | None) -> dict[str, Any]:
         """值班日报 of ``day``, else of today: the night's cases and missed clocks, what is due, who is on duty."""
         rules, now = self.house.ledger.rules, self.house.clock.now()
-        if town not in rules.towns:
+        if town not in rules.units:
             raise HTTPException(f"town: expected one of the district's, found {town[:20]!r}", status_code=404)
         today = day or now.astimezone(SHANGHAI).date()
         if abs(today - now.astimezone(SHANGHAI).date()) > _MORNINGS:
@@ -140,8 +148,7 @@ class Window:
         since, opens = rules.calendar.night_before(today)
         until = min(opens, now)
         ends = datetime.combine(today + timedelta(days=1), time(), SHANGHAI)
-        posts = [("command_centre", ""), *(("platform_head", platform) for platform in rules.platforms)]
-        duties = [duty.person for post, platform in posts if (duty := rules.on_duty(post, town, platform))]
+        duties = self.acting.on_duty(town, now)
         shown = {"town": town, "day": f"{today}", "now": now.isoformat(), "since": since.isoformat()}
         shown |= {"until": until.isoformat()}
         return {**shown, "duties": duties, **self.seen_by(user).night(town, since, until, ends)}
@@ -152,11 +159,40 @@ class Window:
         rows = seen.owing(self.house.clock.now(), (), user.unit.department)
         return [row | {"acts": self.acting.possible_of_call(user, row["call"])} for row in rows]
 
+    def at_district(self, user: User) -> list[Found]:
+        """区级工作台: attempts that wait for a waiver, then cases at the district, each with what the user could do."""
+        found = self.seen_by(user).at_district()
+        return [
+            row
+            | {"owner": "district", "owes": owes, "since": row["called_at"], "due": row["result_due"]}
+            | {"acts": self._acts(user, row["case"])}
+            for owes, rows in found.items()
+            for row in rows
+        ]
+
+    def in_village(self, user: User) -> list[Found]:
+        """村级工作台: what waits in the user's village, the most urgent first, each with what the user could do."""
+        rows = self.seen_by(user).owing(self.house.clock.now(), ("village",))
+        return [row | {"acts": self._acts(user, row["case"])} for row in rows]
+
+    def _acts(self, user: User, case: str) -> list[Asked]:
+        return self.acting.possible(user, {"case": {"case": case}, "reports": (), "legs": ()})
+
     def people(self, user: User) -> list[Found]:
         """人员: the register of the user's town, or of all, each with what the user could do about a secondment."""
         possible = self.acting.possible_of_person
         rows = self.questions.people(user.unit.town)
         return [row | {"acts": possible(user, row["number"]) if row["secondment"] else []} for row in rows]
+
+    def roster(self, user: User, town: str) -> dict[str, Any]:
+        """值班表: who of the user's own town, or of any, is there, on duty and free; and the hours without cover."""
+        wanted = user.unit.town or town
+        if wanted not in self.house.ledger.rules.units:
+            raise HTTPException(f"town: expected one of the district's, found {wanted[:20]!r}", status_code=404)
+        now, questions = self.house.clock.now(), self.questions
+        parts = {"people": questions.roster(wanted), "shifts": questions.shifts(wanted, now)}
+        parts["gaps"] = questions.gaps(wanted, now)
+        return {"town": wanted, "now": now.isoformat(), "duties": self.acting.on_duty(wanted, now), **parts}
 
     def notices(self, town: str, limit: int) -> list[Found]:
         """Published notices, newest first: what everybody may read."""

@@ -11,7 +11,21 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from events import approval, call, case, district, edge, outcome, person, report, reporter, user
+from events import (
+    approval,
+    call,
+    case,
+    district,
+    edge,
+    launch,
+    mobilisation,
+    outcome,
+    person,
+    report,
+    reporter,
+    roster,
+    user,
+)
 from events.catalog import CATALOG
 from events.envelope import Fact, Meta, Request
 from events.private import Sealed
@@ -26,6 +40,9 @@ OUTCOME = "019ab1c2d3e4" + "05" * 10
 APPROVAL = "019ab1c2d3e4" + "09" * 10
 USER = "000000000000" + "07" * 10
 PERSON = "000000000000" + "08" * 10
+ROSTER = "000000000000" + "09" * 10
+DISTRICT_ROSTER = "000000000000" + "0a" * 10
+MOBILISATION = "019ab1c2d3e4" + "0b" * 10
 REPORTER = "019aabcdef00" + "06" * 10
 
 REPORTED = datetime(2026, 11, 23, 1, 0, tzinfo=UTC)
@@ -58,8 +75,25 @@ LEGS = (
 )
 
 LENT = {"number": "LD-0042", "town": "445303100"}
+TURN_OUT = {"case": CASE, "town": "445303100", "platform": "P4"}
+ON_ROSTER = {"roster": ROSTER, "town": "445303100", "by": "王强"}
+AGAIN = case.Due(by=SOON, rule="muster again 30min")
+ROSTERS = (ROSTER, DISTRICT_ROSTER)
 START, BACK = date(2026, 12, 1), date(2027, 6, 1)
 
+LAUNCH_ITEMS = (
+    launch.LaunchItem(
+        matter="404",
+        bureau="B07",
+        platform="P4",
+        conditions=("cross_town", "headcount"),
+        evidence_required="现场照片",
+        acknowledge="30min",
+        arrive="45min",
+        legal_basis="示例",
+    ),
+    launch.LaunchItem(matter="401", bureau="B07"),
+)
 PROJECT = {"case": CASE, "town": "445303100"}
 LAW = "《中华人民共和国土地管理法》第四十四条"
 ASKED = {**PROJECT, "round": 1, "item": "land", "department": "D16"}
@@ -169,6 +203,9 @@ _ABOUT_CALL = {"case": CASE, "town": "445303100", "platform": "P4"}
 
 FACTS: Mapping[str, Fact] = {
     "district.configured.v1": district.DistrictConfigured(hash="0123456789ab", district=DISTRICT),
+    "launch.list-published.v1": launch.LaunchListPublished(
+        version=3, items=LAUNCH_ITEMS, effective_from=START, citation="云安区启动清单（示例）", by="district-command"
+    ),
     "report.submitted.v1": report.ReportSubmitted(
         source="hotline",
         record="2026-000417",
@@ -207,12 +244,66 @@ FACTS: Mapping[str, Fact] = {
         result=PROMISED,
         score=0.75,
         words=("非法采矿", "挖山"),
+        village="445303100201",
+    ),
+    "case.village-handling-started.v1": case.CaseVillageHandlingStarted(
+        town="445303100",
+        village="445303100201",
+        matter="411",
+        handling_class="U3",
+        due=case.Due(by=SOON, rule="village 2wd"),
+    ),
+    "case.village-resolved.v1": case.CaseVillageResolved(
+        town="445303100", village="445303100201", by="clerk", solved="partly", account=WORDS, reply=REPLY
+    ),
+    "case.escalated.v1": case.CaseEscalated(
+        town="445303100", matter="411", came_from="village", to="town", reason="village_overdue", by="clock"
     ),
     "case.calls-issued.v1": case.CaseCallsIssued(attempt=2, calls=CALLS, awaited=("D15", "D08"), reason="rework"),
     "case.engaged.v1": case.CaseEngaged(attempt=1, department="D15", waiting_for=("D08", "D16")),
     "case.call-completed.v1": case.CaseCallCompleted(
         call=CALL, handlers=("officer-D15", "officer-D08"), solved="partly", reply=REPLY
     ),
+    "case.district-called.v1": case.CaseDistrictCalled(
+        attempt=1,
+        nth=2,
+        call=case.CallPlan(OTHER_CALL, "P4", (case.LegPlan("B07", "assist", required=True),)),
+        district="445303",
+        tracker="445303100",
+        matter="404",
+        list_version=3,
+        allowed="waived",
+        by="command-centre",
+        condition="headcount",
+        evidence=WORDS,
+        waived_by="district-leader",
+    ),
+    "case.district-call-refused.v1": case.CaseDistrictCallRefused(
+        nth=2,
+        district="445303",
+        town="445303100",
+        matter="404",
+        list_version=3,
+        ground="condition_not_listed",
+        by="command-centre",
+        condition="repeat",
+        evidence=WORDS,
+    ),
+    "case.launch-waiver-granted.v1": case.LaunchWaiverGranted(
+        nth=2,
+        district="445303",
+        town="445303100",
+        matter="404",
+        list_version=3,
+        district_platform="P4",
+        bureau="B07",
+        by="district-leader",
+        reason=WORDS,
+    ),
+    "case.handed-down.v1": case.CaseHandedDown(
+        nth=1, town="445303100", matter="404", by="district-command", reason=WORDS, released=(OTHER_CALL,)
+    ),
+    "case.hand-down-consented.v1": case.CaseHandDownConsented(nth=2, town="445303100", by="command-centre"),
     "case.result-submitted.v1": case.CaseResultSubmitted(
         attempt=1,
         handlers=("officer-D15", "officer-D08"),
@@ -273,6 +364,8 @@ FACTS: Mapping[str, Fact] = {
         legs=PLANS,
         result=PROMISED,
         contactable=False,
+        acknowledge="30min",
+        arrive="45min",
     ),
     "call.departments-called.v1": call.DepartmentsCalled(
         **_ABOUT_CALL, handling_class="U1", called_at=CALLED, legs=LEGS
@@ -299,6 +392,13 @@ FACTS: Mapping[str, Fact] = {
     ),
     "call.clock-missed.v1": call.CallClockMissed(
         **_ABOUT_CALL, department="D15", clock="acknowledge", due=SOON, escalations=(SOON, LATER)
+    ),
+    "call.due-extended.v1": call.CallDueExtended(
+        **_ABOUT_CALL,
+        department="D15",
+        clock="result",
+        was=case.Due(by=SOON, rule="matter 401 promised 20wd", provisional=True, since=REPORTED),
+        due=case.Due(by=LATER, rule="matter 401 promised 20wd", since=REPORTED),
     ),
     "call.escalated.v1": call.CallEscalated(
         **_ABOUT_CALL, department="D15", clock="result", step=2, post="command_centre", person="command-centre"
@@ -343,8 +443,10 @@ FACTS: Mapping[str, Fact] = {
         skills=("测绘", "无人机"),
         party_relation="town_committee",
     ),
-    "person.moved.v1": person.PersonMoved(town="445303101", department="D08", since=date(2026, 11, 23)),
-    "person.party-relation-transferred.v1": person.PartyRelationTransferred(to="bureau"),
+    "person.moved.v1": person.PersonMoved(
+        town="445303101", department="D08", since=date(2026, 11, 23), from_town="445303100"
+    ),
+    "person.party-relation-transferred.v1": person.PartyRelationTransferred(to="bureau", town="445303100"),
     "person.secondment-requested.v1": person.SecondmentRequested(
         **LENT, to="区城管局", start=START, back=BACK, by="张三"
     ),
@@ -354,6 +456,76 @@ FACTS: Mapping[str, Fact] = {
     "person.secondment-started.v1": person.SecondmentStarted(**LENT, to="区城管局", start=START, back=BACK),
     "person.secondment-overdue.v1": person.SecondmentOverdue(**LENT, to="区城管局", back=BACK),
     "person.secondment-ended.v1": person.SecondmentEnded(**LENT, on=BACK, by="李敏", late=True),
+    "roster.joined.v1": roster.RosterJoined(
+        town="445303100", number="LD-0042", name="李敏", department="D15", party_relation="town_committee"
+    ),
+    "roster.left.v1": roster.RosterLeft(number="LD-0042"),
+    "roster.member-lent.v1": roster.MemberLent(number="LD-0042", taken_by=MOBILISATION),
+    "roster.member-returned.v1": roster.MemberReturned(number="LD-0042"),
+    "roster.post-filled.v1": roster.PostFilled(
+        post="platform_head", number="LD-0042", since=START, platform="P4", rank=1
+    ),
+    "roster.post-vacated.v1": roster.PostVacated(post="platform_head", number="LD-0042", on=BACK, platform="P4"),
+    "roster.shift-set.v1": roster.ShiftSet(
+        town="445303100",
+        shift="2026-11-23-night",
+        post="platform_head",
+        number="LD-0042",
+        start=SOON,
+        end=LATER,
+        platform="P4",
+    ),
+    "roster.shift-passed.v1": roster.ShiftPassed(shift="2026-11-23-night", to="LD-0043", at=SOON),
+    "roster.shift-removed.v1": roster.ShiftRemoved(shift="2026-11-23-night"),
+    "roster.leave-granted.v1": roster.LeaveGranted(town="445303100", number="LD-0042", start=SOON, end=LATER),
+    "roster.leave-ended.v1": roster.LeaveEnded(number="LD-0042", at=LATER),
+    "roster.people-taken.v1": roster.PeopleTaken(mobilisation=MOBILISATION, numbers=("LD-0042", "LD-0043")),
+    "roster.people-freed.v1": roster.PeopleFreed(mobilisation=MOBILISATION, numbers=("LD-0042",)),
+    "roster.person-deployed.v1": roster.PersonDeployed(
+        town="445303100", number="LD-0042", department="D16", until=LATER, by="台长"
+    ),
+    "roster.person-released.v1": roster.PersonReleased(number="LD-0042", by="clock"),
+    "roster.cover-checked.v1": roster.CoverChecked(
+        town="445303100",
+        start=SOON,
+        end=LATER,
+        gaps=(roster.Gap(post="platform_head", start=SOON, end=LATER, platform="P4"),),
+    ),
+    "mobilisation.ordered.v1": mobilisation.MobilisationOrdered(
+        **TURN_OUT,
+        matter="401",
+        village="445303100201",
+        min_people=20,
+        departments=("D15", "D08"),
+        rosters=ROSTERS,
+        muster=case.Due(by=SOON, rule="U1 muster 30min"),
+        by="clock",
+    ),
+    "mobilisation.responders-called.v1": mobilisation.RespondersCalled(
+        **TURN_OUT,
+        responders=(mobilisation.Responder("LD-0042", "D15", ROSTER),),
+        pools=("called", "platform"),
+        lacking=19,
+    ),
+    "mobilisation.responders-confirmed.v1": mobilisation.RespondersConfirmed(
+        **TURN_OUT, numbers=("LD-0042",), by="李敏"
+    ),
+    "mobilisation.responder-declined.v1": mobilisation.ResponderDeclined(
+        **TURN_OUT, number="LD-0042", ground="ill", by="李敏"
+    ),
+    "mobilisation.responder-dropped.v1": mobilisation.ResponderDropped(**TURN_OUT, number="LD-0042"),
+    "mobilisation.mustered.v1": mobilisation.RespondersMustered(
+        **TURN_OUT, numbers=("LD-0042",), by="李敏", count=20, late=True
+    ),
+    "mobilisation.reached.v1": mobilisation.MusterReached(**TURN_OUT, count=20, min_people=20, late=True),
+    "mobilisation.short.v1": mobilisation.MusterShort(
+        **TURN_OUT, count=19, min_people=20, rosters=ROSTERS, again=AGAIN
+    ),
+    "mobilisation.stood-down.v1": mobilisation.StoodDown(
+        **TURN_OUT, by="李敏", count=21, review=case.Due(by=LATER, rule="turn-out review 2wd")
+    ),
+    "mobilisation.reviewed.v1": mobilisation.MobilisationReviewed(**TURN_OUT, by="李敏", note=WORDS, late=True),
+    "mobilisation.review-missed.v1": mobilisation.MobilisationReviewMissed(**TURN_OUT),
     "approval.round-opened.v1": approval.ApprovalRoundOpened(
         **PROJECT,
         matter="601",
@@ -434,6 +606,17 @@ REQUESTS: Mapping[str, Request] = {
     ),
     "case.classify.v1": case.ClassifyCase(case=CASE, matter="401", by="operator"),
     "case.issue-calls.v1": case.IssueCalls(case=CASE, attempt=2, calls=CALLS, reason="rework"),
+    "case.handle-in-village.v1": case.HandleInVillage(case=CASE),
+    "case.resolve-in-village.v1": case.ResolveInVillage(
+        case=CASE, by="clerk", solved="partly", account=WORDS, reply="已修好水渠。"
+    ),
+    "case.escalate.v1": case.EscalateCase(case=CASE, reason="beyond_village", by="clerk"),
+    "case.call-district.v1": case.CallDistrict(
+        case=CASE, by="command-centre", condition="headcount", evidence=WORDS, nth=2
+    ),
+    "case.grant-launch-waiver.v1": case.GrantLaunchWaiver(case=CASE, by="district-leader", reason=WORDS, bureau="B07"),
+    "case.hand-down.v1": case.HandDown(case=CASE, by="district-command", reason=WORDS),
+    "case.consent-to-hand-down.v1": case.ConsentToHandDown(case=CASE, by="command-centre"),
     "case.engage.v1": case.EngageCase(case=CASE, attempt=1, department="D15"),
     "case.submit-result.v1": case.SubmitResult(
         case=CASE, call=CALL, attempt=1, handlers=("officer-D15",), solved="partly", reply=REPLY
@@ -472,7 +655,8 @@ REQUESTS: Mapping[str, Request] = {
         account=WORDS,
         reply="已查处，现场已恢复。",
     ),
-    "call.miss-clock.v1": call.MissClock(call=CALL, department="D15", clock="arrive", step=2),
+    "call.miss-clock.v1": call.MissClock(call=CALL, department="D15", clock="arrive", step=2, town="445303100"),
+    "call.recount-dues.v1": call.RecountDues(call=CALL),
     "call.alert.v1": call.AlertDepartment(call=CALL, department="D15", channels=("duty-gateway", "duty-mail")),
     "call.note-delivery.v1": call.NoteDelivery(call=CALL, department="D15", channel="duty-gateway"),
     "call.note-delivery-failure.v1": call.NoteDeliveryFailure(
@@ -493,6 +677,13 @@ REQUESTS: Mapping[str, Request] = {
     "outcome.withhold.v1": outcome.WithholdOutcome(outcome=OUTCOME, case=CASE, by="publisher", ground="personal_data"),
     "district.configure.v1": district.ConfigureDistrict(
         stream="000000000000" + "08" * 10, hash="0123456789ab", district=DISTRICT
+    ),
+    "launch.publish.v1": launch.PublishLaunchList(
+        launch="000000000000" + "09" * 10,
+        items=LAUNCH_ITEMS,
+        effective_from=START,
+        citation="云安区启动清单（示例）",
+        by="district-command",
     ),
     "user.add.v1": user.AddUser(user=USER, name="li.min", person="李敏", roles=("department_officer",), unit=UNIT),
     "user.disable.v1": user.DisableUser(user=USER),
@@ -516,9 +707,52 @@ REQUESTS: Mapping[str, Request] = {
     "person.consent-to-secondment.v1": person.ConsentToSecondment(person=PERSON, by="镇党委"),
     "person.approve-secondment.v1": person.ApproveSecondment(person=PERSON, by="区人事"),
     "person.refuse-secondment.v1": person.RefuseSecondment(person=PERSON, ground="needed_here", by="镇党委"),
-    "person.start-secondment.v1": person.StartSecondment(person=PERSON),
+    "person.start-secondment.v1": person.StartSecondment(person=PERSON, town="445303100"),
     "person.miss-return.v1": person.MissReturn(person=PERSON),
     "person.end-secondment.v1": person.EndSecondment(person=PERSON, by="李敏"),
+    "roster.join.v1": roster.JoinRoster(roster=ROSTER, town="445303100", person=PERSON),
+    "roster.leave.v1": roster.LeaveRoster(roster=ROSTER, person=PERSON),
+    "roster.fill-post.v1": roster.FillPost(
+        **ON_ROSTER, post="platform_head", number="LD-0042", since=START, platform="P4", rank=1
+    ),
+    "roster.vacate-post.v1": roster.VacatePost(
+        **ON_ROSTER, post="platform_head", number="LD-0042", on=BACK, platform="P4"
+    ),
+    "roster.set-shift.v1": roster.SetShift(
+        **ON_ROSTER,
+        shift="2026-11-23-night",
+        post="platform_head",
+        number="LD-0042",
+        start=SOON,
+        end=LATER,
+        platform="P4",
+    ),
+    "roster.pass-shift.v1": roster.PassShift(**ON_ROSTER, shift="2026-11-23-night", to="LD-0043"),
+    "roster.remove-shift.v1": roster.RemoveShift(**ON_ROSTER, shift="2026-11-23-night"),
+    "roster.grant-leave.v1": roster.GrantLeave(**ON_ROSTER, number="LD-0042", start=SOON, end=LATER),
+    "roster.end-leave.v1": roster.EndLeave(**ON_ROSTER, number="LD-0042"),
+    "roster.deploy.v1": roster.DeployPerson(**ON_ROSTER, number="LD-0042", department="D16", until=LATER),
+    "roster.release.v1": roster.ReleasePerson(**ON_ROSTER, number="LD-0042"),
+    "roster.check-cover.v1": roster.CheckCover(roster=ROSTER, town="445303100", start=SOON),
+    "mobilisation.order.v1": mobilisation.OrderMobilisation(
+        mobilisation=MOBILISATION, rosters=ROSTERS, case=CASE, by="李敏", min_people=20
+    ),
+    "mobilisation.confirm.v1": mobilisation.ConfirmResponders(
+        mobilisation=MOBILISATION, rosters=ROSTERS, department="D15", numbers=("LD-0042",), by="李敏"
+    ),
+    "mobilisation.decline.v1": mobilisation.DeclineResponder(
+        mobilisation=MOBILISATION, rosters=ROSTERS, department="D15", number="LD-0042", ground="ill", by="李敏"
+    ),
+    "mobilisation.muster.v1": mobilisation.Muster(
+        mobilisation=MOBILISATION, rosters=ROSTERS, numbers=("LD-0042",), by="李敏", department="D15"
+    ),
+    "mobilisation.miss-muster.v1": mobilisation.MissMuster(mobilisation=MOBILISATION, rosters=ROSTERS),
+    "mobilisation.drop.v1": mobilisation.DropResponder(mobilisation=MOBILISATION, number="LD-0042"),
+    "mobilisation.stand-down.v1": mobilisation.StandDown(mobilisation=MOBILISATION, rosters=ROSTERS, by="李敏"),
+    "mobilisation.review.v1": mobilisation.ReviewMobilisation(
+        mobilisation=MOBILISATION, case=CASE, by="李敏", note=WORDS
+    ),
+    "mobilisation.miss-review.v1": mobilisation.MissMobilisationReview(mobilisation=MOBILISATION),
     "approval.open.v1": approval.OpenApproval(approval=APPROVAL, case=CASE),
     "approval.file-opinion.v1": approval.FileOpinion(
         approval=APPROVAL,
@@ -537,7 +771,7 @@ REQUESTS: Mapping[str, Request] = {
     "approval.open-next-round.v1": approval.OpenNextRound(
         approval=APPROVAL, case=CASE, by="D27-1", remedied="已改线绕开基本农田。"
     ),
-    "approval.miss-opinions.v1": approval.MissOpinions(approval=APPROVAL, round=1),
+    "approval.miss-opinions.v1": approval.MissOpinions(approval=APPROVAL, round=1, town="445303100"),
     "approval.decide.v1": approval.DecideApproval(
         approval=APPROVAL, case=CASE, by="command-centre", decision="refused", reason="线路与规划冲突。"
     ),

@@ -222,6 +222,23 @@ def test_status_says_how_much_there_is_and_how_current_each_view_is(played: Path
     assert set(figures["lag"].values()) == {0}
     assert set(figures["lag"]) == {view.name for view in VIEWS}
     assert "facts behind" in hujiao("status", "--data", played).out
+    assert figures["calendar"].startswith(f"announced to {RULES.district.calendar.last_year}")
+
+
+def test_a_district_whose_calendar_ends_is_good_and_told_from_when_dues_are_provisional(
+    tmp_path: Path, hujiao: Hujiao
+) -> None:
+    folder = shutil.copytree(find_district("yunan"), tmp_path / "copy")
+    (folder / "calendar.toml").write_text(
+        "[calendar]\nhours = [[08:30:00, 17:30:00]]\nfirst_year = 2010\nlast_year = 2010\nrest = []\nwork = []\n",
+        encoding="utf-8",
+    )
+
+    said = hujiao("district", "check", folder)
+
+    assert said.status == 0
+    assert "Good" in said.out
+    assert "expected the holidays of 2011, found none: what falls due from 2011-01-01" in " ".join(said.out.split())
 
 
 def test_a_case_is_found_by_receipt_by_id_and_by_the_beginning_of_its_id(

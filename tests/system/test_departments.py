@@ -11,9 +11,14 @@ from typing import Any, NamedTuple
 import pytest
 
 from events.call import CallAcknowledged, CallNoted, CallResultFiled
-from events.case import CaseReportLinked, CaseResultSubmitted
-from events.envelope import Recorded
+from events.case import CallDistrict, CaseReportLinked, CaseResultSubmitted, HandDown
+from events.envelope import Recorded, Request
 from events.ids import case_of
+from services.provisioning import roles
+from services.runtime.batch import Submission
+from services.runtime.clock import SystemClock
+from services.runtime.places import Server
+from services.wiring import House
 from tests.system.edges import (
     ALLEY,
     BATCH,
@@ -49,6 +54,9 @@ COUNTER, AFFAIRS = "dept.ld.d21", "dept.ld.d23"
 
 DISCIPLINE, OFFICE = "dept.ld.d04", "dept.ld.d01"
 """Lead and assistant of `ALLEY`, in one call."""
+
+ENFORCEMENT, LAND_BUREAU, MINING = "dept.ld.d15", "dept.ya.b07", "401"
+"""Lead of a matter for which the town may call the district at once, and the bureau that is called there."""
 
 ELSEWHERE = "dept.gc.d21"
 """The same department in another town."""
@@ -138,6 +146,15 @@ def times(leg: Letter, clock: str) -> timedelta:
 def notes_of(edges: Edges, call: str) -> list[Recorded]:
     """The notes on a call, in their order."""
     return [recorded for recorded in edges.log.stream(call) if isinstance(recorded.fact, CallNoted)]
+
+
+def decided(edges: Edges, request: Request) -> None:
+    """Have something decided that people ask for and no department."""
+    township = edges.township
+    place = Server(township.store_url(roles.LOG), vault_url=township.store_url(roles.VAULT))
+    with House(place, SystemClock()) as house:
+        answer = house.ledger.decide(Submission(f"act/test/{fresh()}", request, "test"))
+    assert answer.status == "accepted", answer.reason
 
 
 # --- parts
@@ -721,3 +738,25 @@ async def test_the_words_of_a_person_who_was_erased_are_gone(edges: Edges) -> No
         [],
     ]
     assert outcome(noted) == ("accepted", "")
+
+
+async def test_a_bureau_of_the_district_hears_of_its_call_answers_it_and_hears_that_it_is_handed_down(
+    edges: Edges,
+) -> None:
+    async with at_work(edges, ENFORCEMENT, LAND_BUREAU) as (team, bureau):
+        case = await called(edges, [team], matter=MINING)
+        await asyncio.to_thread(decided, edges, CallDistrict(case=case.case, by="镇指挥中心"))
+        leg = await bureau.hear(lambda came: is_leg(came) and about(case.case)(came))
+        call = leg.data["call"]
+        taken = await bureau.ask(binary(act("acknowledge", call, "周七")))
+        foreign = await bureau.ask(binary(act("acknowledge", case.call(ENFORCEMENT), "周七")))
+        await asyncio.to_thread(decided, edges, HandDown(case=case.case, by="区指挥中心", reason="镇里能办。"))
+        released = await bureau.hear(lambda came: came.type == "call.released.v1" and about(case.case)(came))
+
+    assert (leg.data["town"], leg.data["level"], leg.data["department"]) == ("445303", "district", "B07")
+    assert leg.routing_key == "YA.P4.B07.call.departments-called"
+    assert (times(leg, "acknowledge"), times(leg, "arrive")) == (15 * MINUTE, 60 * MINUTE)
+    assert outcome(taken) == ("accepted", "")
+    assert foreign.type == "request.not-taken.v1"
+    assert "call: expected one of YA" in foreign.data["reason"]
+    assert released.data["departments"] == ["B07"]

@@ -43,7 +43,9 @@ def _any(kind: inspect.Type, by_name: Mapping[str, Drawn]) -> Drawn:
         case inspect.LiteralType():
             return st.sampled_from(kind.values)
         case inspect.StrType() if kind.pattern:
-            return st.from_regex(kind.pattern.removesuffix("$").removesuffix(END), fullmatch=True)
+            drawn = st.from_regex(kind.pattern.removesuffix("$").removesuffix(END), fullmatch=True)
+            most = kind.max_length
+            return drawn if most is None else drawn.filter(lambda text: len(text) <= most)
         case inspect.StrType():
             return st.text(
                 min_size=kind.min_length or 0, max_size=min(MOST_CHARACTERS, kind.max_length or MOST_CHARACTERS)

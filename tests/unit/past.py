@@ -66,7 +66,7 @@ class Past:
         """When somebody asks for this: the facts that follow. Changes nothing.
 
         Raises:
-            Rejected: when it is not allowed.
+            Rejected: when it is not allowed; it may have facts to be recorded.
         """
         handler = HANDLERS[type(request)]
         states = tuple(self.states.get(stream) for stream in handler.streams(request))
@@ -78,10 +78,23 @@ class Past:
 
     def do(self, request: Request, now: datetime = MONDAY) -> tuple[Append, ...]:
         """As `decide`, and it has happened."""
-        appends = self.decide(request, now)
+        try:
+            appends = self.decide(request, now)
+        except Rejected as rejected:
+            for stream, fact in rejected.record:
+                self.happened(stream, fact)
+            raise
         for stream, fact in appends:
             self.happened(stream, fact)
         return appends
+
+    def tried(self, request: Request, now: datetime = MONDAY) -> tuple[str, list[Fact]]:
+        """Ask for what is refused: why it is, and the facts that are recorded about it, which have happened."""
+        try:
+            self.do(request, now)
+        except Rejected as rejected:
+            return str(rejected), [fact for _, fact in rejected.record]
+        return "", []
 
     def refusal(self, request: Request, now: datetime = MONDAY) -> str:
         """Why the request is not allowed; empty when it is."""

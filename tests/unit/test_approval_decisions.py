@@ -60,7 +60,7 @@ ABOUT = {"case": CASE, "town": LIUDU}
 LAW = "《中华人民共和国土地管理法》第四十四条"
 BASIS = "《中华人民共和国土地管理法》"
 TERMS = words("改线绕开基本农田")
-MISS = MissOpinions(approval=APPROVAL, round=1)
+MISS = MissOpinions(approval=APPROVAL, round=1, town=LIUDU)
 
 
 def opinion(item: str, said: Opinion = "agree", **changes: Any) -> FileOpinion:
@@ -396,7 +396,7 @@ def test_only_what_was_objected_to_or_not_answered_is_asked_again(asked: Past) -
     assert isinstance(opened, ApprovalRoundOpened)
     assert (opened.round, [item.item for item in opened.items], opened.remedied) == (2, ["land", "forestry"], TERMS)
     assert opened.milestones == ()
-    assert asked.timers[APPROVAL, "opinions"].request == MissOpinions(approval=APPROVAL, round=2)
+    assert asked.timers[APPROVAL, "opinions"].request == MissOpinions(approval=APPROVAL, round=2, town=LIUDU)
     assert {code for code, item in standing(asked).items.items() if item.settled} == ITEMS.keys() - {"land", "forestry"}
     assert asked.decide(MISS, DUE + timedelta(days=1)) == ()
 
@@ -534,6 +534,7 @@ BY_NAME = {
     "case": st.sampled_from([CASE, CASE, CASE, APPROVAL]),
     "item": st.sampled_from([*ITEMS, "water"]),
     "round": st.integers(1, 3),
+    "town": st.just(LIUDU),
     "legal_basis": st.sampled_from(["", LAW]),
     "on": st.dates(date(2026, 11, 22), date(2027, 3, 1)),
     "by": st.just("somebody"),

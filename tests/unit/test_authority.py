@@ -6,7 +6,7 @@ from typing import Any, get_args
 import pytest
 
 from events.call import AcknowledgeCall
-from events.case import ApproveResult, ClassifyCase, FollowUp
+from events.case import ApproveResult, CallDistrict, ClassifyCase, FollowUp, GrantLaunchWaiver
 from events.catalog import REQUESTS
 from events.envelope import Request
 from events.outcome import PublishOutcome
@@ -31,7 +31,17 @@ ROLES: tuple[UserRole, ...] = get_args(UserRole)
 OWN = Unit(town="t1", village="v1", platform="P1", department="D01")
 OTHER = Unit(town="t2", village="v2", platform="P2", department="D02")
 PARTS = ("town", "village", "platform", "department")
-PHASES = ("registered", "triage", "calling", "in_progress", "in_review", "rework", "resolved", "closed")
+PHASES = (
+    "registered",
+    "triage",
+    "village_handling",
+    "calling",
+    "in_progress",
+    "in_review",
+    "rework",
+    "resolved",
+    "closed",
+)
 BOUND: dict[UserRole, tuple[str, ...]] = {
     "intake_clerk": ("town",),
     "village_clerk": ("town", "village"),
@@ -108,7 +118,9 @@ def test_what_must_be_kept_apart_is_in_different_hands() -> None:
     assert "department_officer" not in {*ACTS[ApproveResult], *ACTS[PublishOutcome], *ACTS[FollowUp]}
     assert ACTS[EraseReport] == ("privacy_officer",)
     assert ACTS[AddUser] == ("administrator",)
-    assert not any("analyst" in roles or "district_command" in roles for roles in ACTS.values())
+    assert not any("analyst" in roles for roles in ACTS.values())
+    assert ACTS[GrantLaunchWaiver] == ("district_leader",)
+    assert not set(ACTS[CallDistrict]) & {"district_command", "district_leader"}
     assert [act for act, roles in ACTS.items() if "administrator" in roles and len(roles) > 1] == []
 
 
@@ -174,6 +186,7 @@ def test_who_is_disabled_may_do_and_see_nothing() -> None:
 def test_words_open_to_a_role_only_while_it_works_on_the_case(role: UserRole, phase: str, confidential: bool) -> None:
     open_to = {
         "intake_clerk": {"registered", "triage"},
+        "village_clerk": {"village_handling"},
         "command_centre": {"triage"},
         "reviewer": {"in_review"},
         "follow_up_clerk": {"resolved"},
@@ -187,8 +200,10 @@ def test_words_open_to_a_role_only_while_it_works_on_the_case(role: UserRole, ph
 
 
 def test_words_of_another_town_stay_closed_and_the_refusal_says_why() -> None:
+    other_town = with_part(OWN, "town", "t2")
+
     assert {
-        role: refusal(may_read_words, user(role), WORDS[role][0], OTHER, confidential=False) for role in WORDS
+        role: refusal(may_read_words, user(role), WORDS[role][0], other_town, confidential=False) for role in WORDS
     } == dict.fromkeys(WORDS, "town: expected t1, whom the user acts for, found t2")
 
 
@@ -213,8 +228,10 @@ def test_a_role_sees_the_cases_of_what_binds_it_and_no_confidential_ones_beyond_
     seen = sights_of(user(role))
 
     parts = {part: getattr(OWN, part) for part in BOUND.get(role, ())}
-    expected = Sight(**parts, confidential=role not in ("village_clerk", "district_command", "analyst"))
-    assert seen == (() if role in ("administrator", "town_committee", "personnel") else (expected,))
+    at_district = ("district_command", "district_leader")
+    own = Sight(**parts, confidential=role not in ("village_clerk", *at_district, "analyst"))
+    asked = (Sight(asked=True),) if role in at_district else ()
+    assert seen == (() if role in ("administrator", "town_committee", "personnel") else (own, *asked))
 
 
 def test_who_sees_confidential_matters_at_all_looks_at_the_board() -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.rules.book import RuleBook
-from services.rules.calendar import SHANGHAI, WorkingCalendar
+from services.rules.calendar import SHANGHAI, Unannounced, WorkingCalendar
 from tests.unit.moments import at
 
 DAY_MINUTES = 390
@@ -22,7 +22,15 @@ def calendar(rules: RuleBook) -> WorkingCalendar:
     return rules.calendar
 
 
-@pytest.mark.parametrize("year", range(2010, 2027))
+KNOWN = sorted({day.year for day in chinese_calendar.constants.holidays})
+"""The years of which the independent calendar knows the holidays."""
+
+
+def test_both_calendars_know_the_same_years(rules: RuleBook) -> None:
+    assert (rules.district.calendar.first_year, rules.district.calendar.last_year) == (KNOWN[0], KNOWN[-1])
+
+
+@pytest.mark.parametrize("year", KNOWN)
 def test_every_day_of_an_announced_year_is_a_working_day_exactly_when_the_state_council_says_so(
     calendar: WorkingCalendar, year: int
 ) -> None:
@@ -98,8 +106,8 @@ def test_the_day_of_the_event_is_shanghais_day_and_not_that_of_utc(calendar: Wor
 @pytest.mark.parametrize(
     ("moment", "provisional"),
     [
-        ("2009-12-31 23:59", True),
-        ("2010-01-01 00:00", False),
+        ("2003-12-31 23:59", True),
+        ("2004-01-01 00:00", False),
         ("2026-12-31 23:59", False),
         ("2027-01-01 00:00", True),
     ],
@@ -108,6 +116,29 @@ def test_what_is_due_outside_the_announced_years_is_provisional(
     calendar: WorkingCalendar, moment: str, provisional: bool
 ) -> None:
     assert calendar.provisional(at(moment)) is provisional
+
+
+@pytest.mark.parametrize("day", [date(2003, 12, 31), date(2027, 1, 1), date(2027, 10, 1)])
+def test_of_a_day_that_nobody_has_announced_it_does_not_say_whether_offices_open(
+    calendar: WorkingCalendar, day: date
+) -> None:
+    with pytest.raises(Unannounced, match=f"expected a day of the announced years 2004 to 2026, found {day}"):
+        calendar.is_working_day(day)
+
+
+@pytest.mark.parametrize(
+    ("now", "day"),
+    [
+        pytest.param("2026-11-23 09:00", None, id="twenty working days end before the new year"),
+        pytest.param("2026-12-02 09:00", None, id="just so"),
+        pytest.param("2026-12-04 09:00", date(2027, 1, 1), id="and here after it"),
+        pytest.param("2027-03-01 09:00", date(2027, 1, 1), id="nobody has announced this year"),
+    ],
+)
+def test_it_is_known_when_promises_begin_to_fall_into_a_year_that_is_not_announced(
+    rules: RuleBook, now: str, day: date | None
+) -> None:
+    assert rules.unannounced_from(at(now)) == day
 
 
 def test_beyond_the_announced_years_monday_to_friday_count(calendar: WorkingCalendar) -> None:
@@ -146,7 +177,7 @@ def test_a_result_is_always_inside_office_hours(rules: RuleBook, start: datetime
 
     for end in ends:
         local = end.astimezone(SHANGHAI)
-        assert rules.calendar.is_working_day(local.date())
+        assert rules.calendar.counts(local.date())
         assert any(opens <= local.time() <= closes for opens, closes in rules.district.calendar.hours)
 
 
@@ -157,7 +188,7 @@ def test_a_limit_in_days_ends_at_close_of_a_later_day_with_that_many_working_day
     end = rules.calendar.add_working_days(start, days).astimezone(SHANGHAI)
 
     first, last = start.date(), end.date()
-    counted = sum(rules.calendar.is_working_day(first + timedelta(days=n)) for n in range(1, (last - first).days + 1))
+    counted = sum(rules.calendar.counts(first + timedelta(days=n)) for n in range(1, (last - first).days + 1))
     assert counted == days
     assert end.time() == time(17, 30)
 

@@ -109,7 +109,8 @@ def classified(matter: str = "401", by: str = "sender", **changes: Any) -> CaseC
     fields: dict[str, Any] = {
         "handling_class": "U1",
         "visibility": "confidential",
-        "result": Due(by=MONDAY + timedelta(hours=24), rule="matter 401 promised 24h"),
+        "result": Due(by=MONDAY + timedelta(hours=24), rule="matter 401 promised 24h", since=MONDAY),
+        "village": LIUDU_VILLAGE,
         **changes,
     }
     return CaseClassified(matter=matter, town=LIUDU, by=by, **fields)
@@ -236,7 +237,7 @@ def test_the_result_is_due_by_the_matters_promise_and_without_one_by_that_of_its
 
     assert rules.result_due(rules.matters["303"], MONDAY).rule == "matter 303 promised 10wd"
     assert without_promise.result_due(without_promise.matters["303"], MONDAY) == Due(
-        by=at("2026-11-30 17:30"), rule="U3 result 5wd"
+        by=at("2026-11-30 17:30"), rule="U3 result 5wd", since=MONDAY
     )
 
 
@@ -323,7 +324,7 @@ def test_seven_departments_of_two_platforms_are_two_calls_with_seven_parts_in_on
             matter="401",
             handling_class="U1",
             legs=plan.legs,
-            result=Due(by=MONDAY + timedelta(hours=24), rule="matter 401 promised 24h"),
+            result=Due(by=MONDAY + timedelta(hours=24), rule="matter 401 promised 24h", since=MONDAY),
         )
 
     assert appends == ((CASE, CALLED), (P4_CALL, issued(P4_PLAN)), (P2_CALL, issued(P2_PLAN)))

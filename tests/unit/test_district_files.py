@@ -39,11 +39,13 @@ def faults_of(folder: Path) -> list[str]:
 
 def test_the_shipped_sample_has_the_places_platforms_departments_and_matters_it_says(district: District) -> None:
     external = [department for department in district.departments if department.kind == "external"]
+    bureaus = [department for department in district.departments if department.kind == "district_bureau"]
 
     assert len(district.towns) == 7
     assert len(district.villages) == 114
     assert len(district.platforms) == 6
-    assert len(district.departments) - len(external) == 32
+    assert len(district.departments) - len(external) - len(bureaus) == 32
+    assert len(bureaus) == 17
     assert [department.code for department in external] == ["X1", "X2", "X3", "X4", "X5"]
     assert len(district.matters) == 48
     assert len(district.limits) == 6
@@ -66,7 +68,7 @@ def test_nothing_in_the_shipped_sample_is_at_fault(district: District) -> None:
 
 
 def test_every_platform_and_every_department_takes_part_in_some_matter(district: District) -> None:
-    called = {code for matter in district.matters for code in (matter.lead, *matter.assists)}
+    called = {code for matter in district.matters for code in (matter.lead, *matter.assists, matter.district_lead)}
 
     assert {department.code for department in district.departments} - called == set()
 
@@ -77,6 +79,72 @@ def test_somebody_answers_for_every_post_of_the_ladder_on_every_platform(distric
     for step in district.ladder:
         for platform in district.platforms:
             assert {(step.post, platform.code), (step.post, "*")} & answered
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "fault"),
+    [
+        ("matters.toml", 'district_lead = "B01"', 'district_lead = "区纪委监委"', "district_lead: expected a bureau"),
+        ("matters.toml", 'district_lead = "B01"', 'district_lead = "D04"', "found D04"),
+        ("matters.toml", 'district_lead = "B01"', 'district_lead = ""', "as the district may be called, found none"),
+        (
+            "matters.toml",
+            'lead = "D02"',
+            'lead = "B01"',
+            "expected departments that are in towns, found the bureau B01",
+        ),
+        (
+            "matters.toml",
+            'visibility = "public"\n',
+            'visibility = "confidential"\n',
+            "village: expected a matter that is",
+        ),
+        ("departments.toml", 'code = "B01"\nplatform = "P1"', 'code = "B01"\nplatform = "P9"', "found 'P9'"),
+        (
+            "departments.toml",
+            'levels = ["town", "district"]',
+            'levels = ["town"]',
+            "B01: platform: expected one that stands",
+        ),
+        (
+            "departments.toml",
+            'kind = "district_bureau"',
+            'kind = "district_bureau"\nabsent_in = ["445303100"]',
+            "B01: absent_in: expected no town for a bureau",
+        ),
+        ("places.toml", 'alias = "LD"', 'alias = "YA"', "town alias YA: expected another than the district's own"),
+        (
+            "places.toml",
+            'code = "445303100"',
+            'code = "445303"',
+            "town 445303: code: expected another than the district's",
+        ),
+        ("duties.toml", 'town = "445303"', 'town = "445399"', "town: expected a town, the district or *, found 445399"),
+        ("limits.toml", 'district_arrive = "60min"', 'district_arrive = "soon"', "limit U1: district_arrive: expected"),
+        ("limits.toml", 'village = "2wd"', 'village = ""', "periods: village: expected a duration"),
+    ],
+)
+def test_what_does_not_fit_the_three_levels_is_a_fault(
+    folder: Path, replace: Replace, file: str, old: str, new: str, fault: str
+) -> None:
+    replace(file, old, new)
+
+    assert fault in "\n".join(faults_of(folder))
+
+
+def test_no_village_handles_what_is_urgent(folder: Path, replace: Replace) -> None:
+    text = (folder / "matters.toml").read_text(encoding="utf-8")
+    start = text.index('code = "203"')
+    urgent = text[start : text.index("\n\n", start)]
+    assert 'class = "U2"' in urgent
+    replace("matters.toml", urgent, f"{urgent}\nvillage = true")
+
+    assert faults_of(folder) == ["matters.toml: matter 203: village: expected a class other than U1, U2, found U2"]
+
+
+def test_a_district_is_one_more_unit_beside_its_towns(district: District) -> None:
+    assert [unit.alias for unit in district.units] == [*(town.alias for town in district.towns), "YA"]
+    assert district.units[-1] == district.seat
 
 
 def test_a_district_is_found_by_its_name_or_its_folder(folder: Path) -> None:
@@ -145,7 +213,7 @@ def test_parts_of_several_files_that_do_not_fit_together_are_all_reported(folder
     replace("limits.toml", "follow_up_tries = 3", "follow_up_tries = 0")
     replace("district.toml", "triage_threshold = 0.5", "triage_threshold = 1.5")
     replace("calendar.toml", "12:00:00", "08:00:00")
-    replace("calendar.toml", "first_year = 2010", "first_year = 2011")
+    replace("calendar.toml", "first_year = 2004", "first_year = 2005")
 
     faults = "\n".join(faults_of(folder))
 
@@ -165,7 +233,7 @@ def test_parts_of_several_files_that_do_not_fit_together_are_all_reported(folder
         "limits.toml: periods: follow_up_tries: expected 1 or more, found 0",
         "district.toml: triage_threshold: expected 0 to 1, found 1.5",
         "calendar.toml: calendar: hours: expected each to begin after the one before has ended, found 08:30 to 08:00",
-        "calendar.toml: calendar: expected days of announced years, found 2010-01-01",
+        "calendar.toml: calendar: expected days of announced years, found 2004-01-01",
     ]:
         assert expected in faults
 

@@ -18,6 +18,7 @@ CHINESE = {
     "reviewer": "审核员",
     "follow_up_clerk": "回访员",
     "district_command": "区指挥中心",
+    "district_leader": "区值班领导",
     "town_committee": "镇党委",
     "personnel": "区人事部门",
     "analyst": "分析员",

@@ -6,7 +6,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from events.case import CaseClosed
+from events.call import CallIssued
+from events.case import CaseClassified, CaseClosed
 from events.catalog import CATALOG, FACTS, REQUESTS, Catalog, UnknownFact
 from events.district import DistrictConfigured
 from events.envelope import Fact, Meta, Request
@@ -162,6 +163,21 @@ def test_a_configuration_from_before_there_were_senders_is_read_as_one_without_a
     assert b"terminals" not in stored
     assert isinstance(fact, DistrictConfigured)
     assert fact.district == before
+
+
+def test_a_case_and_a_call_from_before_there_were_levels_are_read_as_ones_of_the_town() -> None:
+    classified = {"matter": "401", "town": "445303100", "handling_class": "U1", "visibility": "public", "by": "sender"}
+    due = {"by": samples.SOON, "rule": "matter 401 promised 24h"}
+    issued = {"case": "c", "town": "445303100", "platform": "P4", "attempt": 1, "level": "town", "village": ""}
+    issued |= {"matter": "401", "handling_class": "U1", "legs": []}
+
+    case = CATALOG.decode("case.classified.v1", old_bytes(classified | {"result": due}))[2]
+    call = CATALOG.decode("call.issued.v1", old_bytes(issued | {"result": due}))[2]
+
+    assert isinstance(case, CaseClassified)
+    assert case.village == ""
+    assert isinstance(call, CallIssued)
+    assert (call.acknowledge, call.arrive) == ("", "")
 
 
 def test_a_field_added_later_by_a_newer_program_is_read_over() -> None:

@@ -34,25 +34,35 @@ from events.call import (
 from events.case import (
     REPORTER,
     ApproveResult,
+    CallDistrict,
     CaseClosed,
     CaseReopened,
     CaseResolved,
     CaseReworkOrdered,
     ClassifyCase,
+    ConsentToHandDown,
+    EscalateCase,
     ExplainCase,
     FollowUp,
+    GrantLaunchWaiver,
+    HandDown,
     JoinReport,
     ReopenCase,
+    ResolveInVillage,
     SendBackResult,
 )
 from events.catalog import CATALOG, FACTS, REQUESTS
 from events.district import ConfigureDistrict
 from events.envelope import Fact, Meta, Request, kind_of
-from events.ids import approval_of, call_of, case_of, outcome_of, stream_id
+from events.ids import approval_of, call_of, case_of, district_call_of, mobilisation_of, outcome_of, stream_id
 from events.outcome import PublishOutcome, WithholdOutcome
 from events.report import SubmitReport, Suggestion
+from services.command_centre import launch
 from services.command_centre.reopening import MOST_REOPENINGS
 from services.decisions import Rejected
+from services.people.person import person_id
+from services.people.roster import roster_of
+from services.people.user import user_id
 from services.rules.book import RuleBook
 from tests.unit.drawn import any_of, built
 from tests.unit.past import (
@@ -108,9 +118,13 @@ def test_what_goes_out_as_json_says_the_same(struct: type[Any]) -> None:
 AGAIN = stream_id("report", MONDAY, "hotline", "2")
 REPORTERS = [stream_id("reporter", MONDAY, name) for name in ("one", "two")]
 CASES = [CASE, case_of(AGAIN)]
-CALLS = [P4_CALL, P2_CALL, call_of(CASE, "P4", 2), call_of(case_of(AGAIN), "P4", 1)]
-DEPARTMENTS = ["D15", "D16", "D08", "D17", "X5"]
+CALLS = [P4_CALL, P2_CALL, call_of(CASE, "P4", 2), call_of(case_of(AGAIN), "P4", 1), district_call_of(CASE, 1)]
+NUMBERS = ["LD-1", "LD-2", "GC-1"]
+ROSTERS = [roster_of(LIUDU), roster_of(GAOCUN), roster_of("445303")]
+DEPARTMENTS = ["D15", "D16", "D08", "D17", "X5", "B07"]
 PEOPLE = ["officer", "reviewer", "clerk", REPORTER]
+BUREAUS = ["B03", "B07"]
+LAUNCH_LIST = launch.STREAM
 MATTERS = ["401", "406", "201", "999"]
 SEALED = st.sampled_from([words("x"), words("y", REPORT)])
 ATTEMPTS = st.integers(1, 3)
@@ -122,6 +136,14 @@ BY_NAME = {
     "opened": st.sampled_from(CASES),
     "call": st.sampled_from(CALLS),
     "outcome": st.sampled_from([outcome_of(case) for case in CASES]),
+    "user": st.sampled_from([user_id(name) for name in ("one", "two")]),
+    "reporter": st.sampled_from(REPORTERS),
+    "person": st.sampled_from([person_id(number) for number in NUMBERS]),
+    "number": st.sampled_from(NUMBERS),
+    "numbers": st.lists(st.sampled_from(NUMBERS), min_size=1, max_size=3).map(tuple),
+    "roster": st.sampled_from(ROSTERS),
+    "rosters": st.just((ROSTERS[0], ROSTERS[-1])),
+    "mobilisation": st.sampled_from([mobilisation_of(case) for case in CASES]),
     "approval": st.sampled_from([approval_of(case) for case in CASES]),
     "reporters": st.sampled_from([(), *((reporter,) for reporter in REPORTERS), tuple(REPORTERS)]),
     "town": st.sampled_from([LIUDU, LIUDU, LIUDU, GAOCUN]),
@@ -138,6 +160,10 @@ BY_NAME = {
     "handlers": st.lists(st.sampled_from(PEOPLE), max_size=2).map(tuple),
     "authors": st.lists(st.sampled_from(PEOPLE), max_size=2).map(tuple),
     "attempt": ATTEMPTS,
+    "nth": st.integers(1, 3),
+    "bureau": st.sampled_from(["", "B07", "B03", "D16"]),
+    "launch": st.just(LAUNCH_LIST),
+    "evidence": st.one_of(st.none(), SEALED),
     "step": st.integers(0, 2),
     "words": SEALED,
     "note": SEALED,
@@ -171,8 +197,8 @@ def says_something_new_each_time(request: Request) -> bool:
 def decided(past: Past, request: Request, now: datetime) -> tuple[tuple[str, Fact], ...]:
     try:
         return past.decide(request, now)
-    except Rejected:
-        return ()
+    except Rejected as rejected:
+        return rejected.record
 
 
 STAGES = ("nothing yet", "calling", "in review", "resolved", "done again", "resolved again", "closed", "reopened")
@@ -385,6 +411,25 @@ class Township(RuleBasedStateMachine):
         self.play(JoinReport(case=case, opened=opened, report=report, by="operator"))
 
     @precondition(lambda self: self.streams("case"))
+    @rule(
+        data=st.data(),
+        act=st.sampled_from(["call", "waive", "hand down", "consent", "resolve", "escalate"]),
+        condition=st.sampled_from(["", "headcount"]),
+    )
+    def let_village_and_district_act(self, data: st.DataObject, act: str, condition: Any) -> None:
+        case = data.draw(st.sampled_from(self.streams("case")), label="case")
+        nth = self.past.states[case].district_calls + 1
+        acts: dict[str, Request] = {
+            "call": CallDistrict(case=case, by="centre", condition=condition, evidence=words("x"), nth=nth),
+            "waive": GrantLaunchWaiver(case=case, by="leader", reason=words("x"), bureau="B07"),
+            "hand down": HandDown(case=case, by="district", reason=words("x")),
+            "consent": ConsentToHandDown(case=case, by="centre"),
+            "resolve": ResolveInVillage(case=case, by="clerk", solved="yes", account=words("x"), reply=words("y")),
+            "escalate": EscalateCase(case=case, reason="beyond_village", by="clerk"),
+        }
+        self.play(acts[act])
+
+    @precondition(lambda self: self.streams("case"))
     @rule(data=st.data(), solved=st.sampled_from([True, False, None]), by=st.sampled_from(["clerk", REPORTER]))
     def hear_a_reporter(self, data: st.DataObject, solved: bool | None, by: str) -> None:
         case = data.draw(st.sampled_from(self.streams("case")), label="case")
@@ -477,9 +522,27 @@ class Township(RuleBasedStateMachine):
 
     @invariant()
     def no_clock_runs_for_a_case_that_has_its_result(self) -> None:
-        running = {self.past.states[call].issued.case for call, name in self.past.timers if name != "close"}
+        calls = self.streams("call")
+        running = {self.past.states[stream].issued.case for stream, _ in self.past.timers if stream in calls}
         for case in running:
             assert self.past.states[case].phase in {"calling", "in_progress"}
+
+    @invariant()
+    def a_case_is_where_its_level_says(self) -> None:
+        for stream in self.streams("case"):
+            case = self.past.states[stream]
+            at_district = [call for call in case.calls if all(leg.department in BUREAUS for leg in call.legs)]
+            assert bool(at_district) == (case.level == "district")
+            assert (case.level == "village") == (case.village_due is not None and case.attempt == 0)
+            assert case.phase != "village_handling" or case.level == "village"
+
+    @invariant()
+    def no_case_at_work_waits_for_nobody(self) -> None:
+        for stream in self.streams("case"):
+            case = self.past.states[stream]
+            if case.phase in {"calling", "in_progress"}:
+                parts = [part for call in case.calls for part in self.past.states[call.call].parts.values()]
+                assert any(part.open and part.leg.required for part in parts)
 
     @invariant()
     def every_report_belongs_to_the_case_that_knows_it(self) -> None:

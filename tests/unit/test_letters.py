@@ -20,6 +20,7 @@ LINK = "https://window/"
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 FIRSTS = {
     "district": "district.configured.v1",
+    "launch": "launch.list-published.v1",
     "report": "report.submitted.v1",
     "reporter": "reporter.reported.v1",
     "case": "case.opened.v1",
@@ -27,6 +28,8 @@ FIRSTS = {
     "outcome": "outcome.drafted.v1",
     "user": "user.added.v1",
     "person": "person.registered.v1",
+    "roster": "roster.joined.v1",
+    "mobilisation": "mobilisation.ordered.v1",
     "approval": "approval.round-opened.v1",
 }
 OWN = {
@@ -38,6 +41,7 @@ OWN = {
     "call.proof-attached.v1": ("D15",),
     "call.result-filed.v1": ("D15",),
     "call.clock-missed.v1": ("D15",),
+    "call.due-extended.v1": ("D15",),
     "call.escalated.v1": ("D15",),
     "call.completed.v1": ("X5",),
     "call.released.v1": ("D08", "X5"),
@@ -75,7 +79,7 @@ def letters(addresses: Addresses, name: str, fact: Fact | None = None, **first: 
 @pytest.mark.parametrize(("name", "fact"), EVERYTHING)
 def test_everybody_hears_of_a_fact_once_and_of_secret_ones_nobody(addresses: Addresses, name: str, fact: Fact) -> None:
     kind, said = kind_of(name), name.removesuffix(".v1")
-    town = "YA" if kind == "district" else "LD"
+    town = "YA" if kind in ("district", "launch") else "LD"
     platform = "P4" if kind == "call" else "all"
 
     told = [letter for letter in letters(addresses, name) if f".all.{said}" in letter.key]
@@ -86,6 +90,14 @@ def test_everybody_hears_of_a_fact_once_and_of_secret_ones_nobody(addresses: Add
     assert [(letter.key, letter.message_id, letter.owed) for letter in told] == [
         (f"{town}.{platform}.all.{said}", recorded(name, fact).id, name in HEARD)
     ]
+
+
+def test_a_call_at_the_district_is_told_under_the_districts_own_letters(addresses: Addresses) -> None:
+    at_district = structs.replace(samples.FACTS["call.issued.v1"], town="445303", level="district")
+
+    told = letters(addresses, "call.issued.v1", at_district, town="445303", level="district")
+
+    assert [letter.key for letter in told] == ["YA.P4.all.call.issued"]
 
 
 @pytest.mark.parametrize(("name", "fact"), EVERYTHING)

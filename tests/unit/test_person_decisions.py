@@ -64,7 +64,7 @@ def ask(**changes: Any) -> RequestSecondment:
 CONSENT = ConsentToSecondment(person=LI, by=COMMITTEE)
 APPROVE = ApproveSecondment(person=LI, by=PERSONNEL)
 REFUSE = RefuseSecondment(person=LI, ground="needed_here", by=COMMITTEE)
-STARTS = StartSecondment(person=LI)
+STARTS = StartSecondment(person=LI, town=LIUDU)
 MISSES = MissReturn(person=LI)
 ENDS = EndSecondment(person=LI, by=HER_TOWN)
 LENT = {"number": NUMBER, "town": LIUDU}
@@ -125,7 +125,7 @@ def test_in_another_town_the_years_of_service_begin_anew(served: Past) -> None:
 
     moved = served.do(MovePerson(person=LI, town=GAOCUN, department="D08", since=TODAY, by=HER_TOWN))
 
-    assert moved == ((LI, PersonMoved(town=GAOCUN, department="D08", since=TODAY)),)
+    assert moved == ((LI, PersonMoved(town=GAOCUN, department="D08", since=TODAY, from_town=LIUDU)),)
     assert "R-SEC-1" in served.refusal(ask())
 
 
@@ -142,7 +142,7 @@ def test_nobody_is_moved_on_a_day_that_has_not_come_or_before_they_came(served: 
 def test_a_party_relation_is_transferred_once(served: Past) -> None:
     transfer = TransferPartyRelation(person=LI, to="town_committee", by=COMMITTEE)
 
-    assert served.do(transfer) == ((LI, PartyRelationTransferred(to="town_committee")),)
+    assert served.do(transfer) == ((LI, PartyRelationTransferred(to="town_committee", town=LIUDU)),)
     assert served.decide(transfer) == ()
     assert li(served).party_relation == "town_committee"
 

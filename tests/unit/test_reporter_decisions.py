@@ -43,7 +43,7 @@ from tests.unit.test_case_decisions import (
 
 REASON = words("路面又塌了", REPORT)
 CLOSED = (*RESOLVED, CaseClosed(reason="solved", by="clerk"))
-HALF_OF_A_DAY = Due(by=MONDAY + timedelta(hours=12), rule="half of matter 401 promised 24h")
+HALF_OF_A_DAY = Due(by=MONDAY + timedelta(hours=12), rule="half of matter 401 promised 24h", since=MONDAY)
 
 
 def answer(report: str = REPORT, **answers: Any) -> FollowUp:

@@ -170,6 +170,7 @@ def test_a_department_hears_of_its_own_part_only(document: dict[str, Any]) -> No
         "call.proof-attached.v1",
         "call.result-filed.v1",
         "call.clock-missed.v1",
+        "call.due-extended.v1",
         "call.escalated.v1",
         "call.completed.v1",
         "call.released.v1",

@@ -108,10 +108,18 @@ def words(topology_found: Found, wanted: Topology = WANTED) -> list[str]:
 def test_the_sample_wants_a_queue_for_every_platform_and_department_of_every_town() -> None:
     names = [queue.name for queue in WANTED.queues]
 
-    assert len(names) == len(set(names)) == 4 + 2 + 7 * 6 + 7 * 37
-    assert {"intake", "acts", "dead", "unrouted", "replies.hotline-12345", "platform.LD.P4", "department.DY.X5"} <= set(
-        names
-    )
+    assert len(names) == len(set(names)) == 4 + 2 + 7 * 6 + 7 * 37 + 6 + 17
+    assert {
+        "intake",
+        "acts",
+        "dead",
+        "unrouted",
+        "replies.hotline-12345",
+        "platform.LD.P4",
+        "department.DY.X5",
+        "platform.YA.P4",
+        "department.YA.B07",
+    } <= set(names)
     assert all(part.durable and not part.auto_delete for part in (*WANTED.queues, *WANTED.exchanges))
 
 
@@ -184,7 +192,7 @@ def test_nobody_may_declare_anything_and_only_services_may_look() -> None:
     for user in WANTED.users:
         assert WANTED.permission(user.name).configure == "^$"
         assert user.tags == (("management",) if user.name.startswith("svc.") else ())
-    assert len(WANTED.permissions) == len(WANTED.users) == 4 + 2 + 7 * 37
+    assert len(WANTED.permissions) == len(WANTED.users) == 4 + 2 + 7 * 37 + 17
 
 
 @pytest.mark.parametrize(
@@ -193,7 +201,7 @@ def test_nobody_may_declare_anything_and_only_services_may_look() -> None:
         ("svc.intake", ("replies", "dead"), ("intake",)),
         ("svc.departments", ("replies", "dead"), ("acts",)),
         ("svc.relay", ("facts", "unrouted"), ()),
-        ("svc.platforms", ("dead",), tuple(f"platform.{t.alias}.P{n}" for t in DISTRICT.towns for n in range(1, 7))),
+        ("svc.platforms", ("dead",), tuple(f"platform.{t.alias}.P{n}" for t in DISTRICT.units for n in range(1, 7))),
     ],
 )
 def test_a_service_may_do_its_own_work(service: str, writes: tuple[str, ...], reads: tuple[str, ...]) -> None:
@@ -219,7 +227,34 @@ def test_a_platform_of_the_district_alone_has_no_queue_in_a_town() -> None:
     platforms = (*DISTRICT.platforms[1:], msgspec.structs.replace(DISTRICT.platforms[0], levels=("district",)))
     wanted = derive(msgspec.structs.replace(DISTRICT, platforms=platforms), PLATFORMS.reactions)
 
-    assert not any(queue.name.endswith(".P1") for queue in wanted.queues)
+    assert [queue.name for queue in wanted.queues if queue.name.endswith(".P1")] == ["platform.YA.P1"]
+
+
+def test_a_platform_of_the_towns_alone_has_no_queue_at_the_district() -> None:
+    platforms = (*DISTRICT.platforms[1:], msgspec.structs.replace(DISTRICT.platforms[0], levels=("town",)))
+    wanted = derive(msgspec.structs.replace(DISTRICT, platforms=platforms), PLATFORMS.reactions)
+
+    assert "platform.YA.P1" not in {queue.name for queue in wanted.queues}
+    assert "platform.LD.P1" in {queue.name for queue in wanted.queues}
+
+
+def test_bureaus_are_at_the_district_alone_and_everybody_else_in_towns_alone() -> None:
+    bureaus = {department.code for department in DISTRICT.departments if department.kind == "district_bureau"}
+    there: dict[str, set[str]] = {}
+    for local in local_departments(DISTRICT):
+        there.setdefault(local.town.alias, set()).add(local.department.code)
+
+    assert there.pop("YA") == bureaus
+    assert len(there) == 7
+    assert not any(codes & bureaus for codes in there.values())
+
+
+def test_a_call_of_the_district_is_heard_by_its_own_platform_and_its_leg_by_the_bureau() -> None:
+    issued = reached("facts", fact_key("YA", "P4", None, "call.issued.v1"))
+    leg = reached("facts", fact_key("YA", "P4", "B07", "call.departments-called.v1"))
+
+    assert issued == {"platform.YA.P4"}
+    assert leg == {"department.YA.B07"}
 
 
 def test_a_district_without_senders_wants_no_hotlines() -> None:
@@ -387,7 +422,8 @@ def test_what_is_created_anew_gets_all_its_bindings_again() -> None:
 
     assert "create binding facts -> platform.LD.P4 (LD.P4.all.call.issued)" in said
     assert "create binding facts -> platform.LD.P4 (LD.all.all.case.result-submitted)" in said
-    assert len(said) == 3
+    assert "create binding facts -> platform.LD.P4 (LD.all.all.case.handed-down)" in said
+    assert len(said) == 4
 
 
 def test_a_queue_with_messages_is_left_whether_it_is_unwanted_or_of_the_wrong_kind() -> None:

@@ -101,11 +101,13 @@ def test_who_came_back_is_a_user_like_any_other(past: Past) -> None:
 @pytest.mark.parametrize(
     ("unit", "refused"),
     [
-        (Unit(town="nowhere"), "town: expected one of 445303100, 445303101, "),
+        (Unit(town="nowhere"), "town: expected one of 445303, 445303100, 445303101, "),
         (Unit(town=LIUDU, village="445303101001"), f"village: expected one of the town {LIUDU}, found '445303101001'"),
         (Unit(town=LIUDU, village="nowhere"), f"village: expected one of the town {LIUDU}, found 'nowhere'"),
         (Unit(town=LIUDU, platform="P9"), "platform: expected one of P1, P2, P3, P4, P5, P6, found 'P9'"),
         (Unit(town=LIUDU, department="D99"), "department: expected one of D01, D02, "),
+        (Unit(town=LIUDU, department="B07"), "department: expected one of D01, D02, "),
+        (Unit(town="445303", department="D16"), "department: expected one of B01, B02, "),
     ],
 )
 def test_a_unit_must_be_one_of_the_district(past: Past, unit: Unit, refused: str) -> None:

@@ -7,10 +7,13 @@ import { catalogue, code, h, name, say, shortTime, t, who } from "./i18n.js";
 const SOLVED = ["yes", "partly", "no"];
 const REFUSALS = ["court", "petition", "discipline", "secret", "out_of_area", "not_genuine", "emergency_line"];
 const WITHHELD = ["personal_data", "secret", "incorrect"];
+const CONDITIONS = ["", "cross_town", "beyond_competence", "headcount", "repeat", "overdue_at_town", "casualties_or_media"];
+const WENT_UP = ["beyond_village", "asked"];
 const ANSWERS = { solved: { contacted: true, solved: true, satisfied: true }, dissatisfied: { contacted: true, solved: true, satisfied: false }, "not solved": { contacted: true, solved: false, satisfied: false }, unreached: { contacted: false } };
 
 const words = (key, { required = true } = {}) => ({ key, make: (id) => h("textarea", { id, name: key, rows: 3, required, maxlength: 20000 }), read: (text) => text.trim() || undefined });
-const choice = (key, kind, values) => ({ key, make: (id) => h("select", { id, name: key, required: true }, values().map((value) => h("option", { value, text: kind === "matter" ? `${value} ${name("matter", value)}` : code(kind, value) }))), read: (text) => text });
+const choice = (key, kind, values) => ({ key, make: (id) => h("select", { id, name: key, required: true }, values().map((value) => h("option", { value, text: kind === "matter" || kind === "department" ? `${value} ${name(kind, value)}` : code(kind, value) }))), read: (text) => text });
+const optional = (key, kind, values) => ({ ...choice(key, kind, values), make: (id) => Object.assign(choice(key, kind, values).make(id), { required: false }) });
 const number = (key) => ({ key, make: (id) => h("input", { id, name: key, type: "number", min: 1, max: 5000, value: 1, required: true, inputmode: "numeric" }), read: Number });
 const files = { key: "files", make: (id) => h("input", { id, name: "files", type: "file", accept: ACCEPTED, multiple: true, required: true }), read: (text, input) => [...input.files] };
 
@@ -27,6 +30,12 @@ const FORMS = {
   "case.approve-result.v1": { key: "p", main: true, fields: [] },
   "case.send-back-result.v1": { key: "b", fields: [words("reason")] },
   "case.explain.v1": { key: "e", fields: [] },
+  "case.resolve-in-village.v1": { key: "s", main: true, fields: [choice("solved", "solved", () => SOLVED), words("account"), words("reply")] },
+  "case.escalate.v1": { key: "g", fields: [choice("reason", "went_up", () => WENT_UP)] },
+  "case.call-district.v1": { key: "d", fields: [optional("condition", "condition", () => CONDITIONS), words("evidence", { required: false })] },
+  "case.grant-launch-waiver.v1": { key: "g", main: true, fields: [choice("bureau", "department", () => catalogue.departments.filter((entry) => entry.kind === "district_bureau").map((entry) => entry.code)), words("reason")] },
+  "case.hand-down.v1": { key: "h", fields: [words("reason")] },
+  "case.consent-to-hand-down.v1": { key: "k", fields: [] },
   "case.follow-up.v1": { key: "u", main: true, fields: [{ key: "answer", make: (id) => choice("answer", "answer", () => Object.keys(ANSWERS)).make(id), read: (text) => ANSWERS[text] }] },
   "outcome.publish.v1": { key: "o", main: true, fields: [words("reply", { required: false })] },
   "outcome.withhold.v1": { key: "w", fields: [choice("ground", "withheld", () => WITHHELD)] },

@@ -1,6 +1,6 @@
 // The live board (who owes what until when, by platform) and the ticker of recent facts.
 
-import { CLASSES, catalogue, clockTime, code, detail, h, name, owner, readStored, say, shortTime, span, store, t, who } from "./i18n.js";
+import { CLASSES, catalogue, clockTime, code, detail, h, name, owner, readStored, say, shortTime, span, store, t, units, who } from "./i18n.js";
 
 const FEW = 7;
 const byId = (id) => document.getElementById(id);
@@ -47,8 +47,8 @@ export function startBoard(now, reload) {
 export function wordBoard() {
   const select = byId("filter-town");
   select.replaceChildren(h("option", { value: "", text: t("all_towns") }),
-    ...catalogue.towns.map((entry) => h("option", { value: entry.code, text: name("town", entry.code) })));
-  if (!catalogue.towns.some((entry) => entry.code === filters.town)) filters.town = "";
+    ...units().map((entry) => h("option", { value: entry.code, text: name("town", entry.code) })));
+  if (!units().some((entry) => entry.code === filters.town)) filters.town = "";
   select.value = filters.town;
   for (const chip of byId("filter-class").children) {
     const key = chip.dataset.class;

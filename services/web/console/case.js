@@ -1,10 +1,11 @@
 // The pane of one case: where it stands, which departments were called, and everything that happened.
 
 import { catalogue, clockTime, code, detail, h, language, name, owner, platformOf, say, shortTime, span, t, who } from "./i18n.js";
+import { turnOut } from "./staff.js";
 import { fileList, forgetFiles } from "./files.js";
 
 const STEPS = ["registered", "calling", "in_progress", "in_review", "resolved", "closed"];
-const STEP_OF = { triage: "registered", rework: "in_progress" };
+const STEP_OF = { triage: "registered", village_handling: "registered", rework: "in_progress" };
 const REACHED = ["opened_at", "called_at", "engaged_at", "submitted_at", "resolved_at", "closed_at"];
 const CLOCKS = [
   ["acknowledge", "acknowledge_due", "acknowledged_at", "acknowledged_late"],
@@ -53,7 +54,7 @@ export function showCase(answer) {
   const { case: row } = answer;
   say(byId("pane-title"), row.matter ? name("matter", row.matter) : t("unclassified"));
   byId("pane-body").replaceChildren(
-    head(row), stepper(row), owed(answer.board ?? []), attached(answer.reports ?? [], answer.files ?? [], row), departments(answer.calls ?? [], answer.legs ?? [], row, answer.files ?? []),
+    head(row), stepper(row), owed(answer.board ?? []), turnOut(answer.turn_out, countdown, block), attached(answer.reports ?? [], answer.files ?? [], row), departments(answer.calls ?? [], answer.legs ?? [], row, answer.files ?? []),
     why(answer.explain ?? []), timeline(answer.timeline ?? [], answer.explain ?? []));
   tickCase();
 }
@@ -116,6 +117,7 @@ function head(row) {
     h("p", { class: "chips" },
       urgency ? h("span", { class: `badge ${urgency}`, text: `${urgency} ${code("class", urgency)}` }) : null,
       chip(code("phase", row.phase), "strong"),
+      row.level && row.level !== "town" ? chip(code("level", row.level)) : null,
       row.attempt > 1 ? chip(t("attempt", { n: row.attempt })) : null,
       row.late ? chip(t("late_case"), "bad") : null,
       row.solved ? chip(code("solved", row.solved)) : null,

@@ -9,6 +9,7 @@ import { listen, startLive, stopListening } from "./live.js";
 import { forgetFiles } from "./files.js";
 import { openIntake, relabelIntake, startIntake } from "./intake.js";
 import { clearKeeping, showOpenings, showPeople, showUsers } from "./keeping.js";
+import { clearRoster, showRoster } from "./staff.js";
 import { startReport, wordReport } from "./report.js";
 import { maySee, startSession, user, whoIsHere, wordSession } from "./session.js";
 import { showWorkload } from "./workload.js";
@@ -21,7 +22,7 @@ const SPEEDS = [1, 10, 60, 300, 1800];
 const NOW_FIGURES = ["open", "overdue", "triage"];
 const FLOW_FIGURES = ["reports", "cases", "calls", "legs", "acknowledged", "reported_in", "closed", "disclosed"];
 /** Pages that are neither the board nor a desk with rows: what draws them at first, and what every time that something happens. */
-const SCREENS = { intake: { open: openIntake }, users: { show: showUsers }, openings: { show: showOpenings }, people: { show: showPeople } };
+const SCREENS = { intake: { open: openIntake }, users: { show: showUsers }, openings: { show: showOpenings }, people: { show: showPeople }, roster: { show: showRoster } };
 const byId = (id) => document.getElementById(id);
 
 // ---- the server's clock, running on between two events
@@ -136,7 +137,7 @@ async function readCase(id) {
     showCase(answer);
     byId("slip").href = `slip.html?case=${encodeURIComponent(id)}`;
     const suggested = answer.reports?.[0]?.suggested_matter;
-    drawActs(byId("acts"), answer.acts ?? [], answer.case, maySee("triage") || maySee("inbox") || maySee("review") || maySee("follow_up") || maySee("notices"), suggested);
+    drawActs(byId("acts"), answer.acts ?? [], answer.case, maySee("triage") || maySee("inbox") || maySee("review") || ["follow_up", "notices", "village", "district"].some(maySee), suggested);
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
     if (id === caseId) missingCase(error.status === 404 ? t("no_case") : error.message);
@@ -236,7 +237,7 @@ function closeCase() {
 
 // ---- the desks
 
-const OWN = ["intake", ...Object.keys(DESKS), "users", "people", "openings"]; // a person's own desk is the first of these
+const OWN = ["intake", ...Object.keys(DESKS), "users", "people", "openings", "roster"]; // a person's own desk is the first of these
 
 function wordTabs() {
   const pages = ["board", ...OWN].filter(maySee);
@@ -257,6 +258,7 @@ function openDesk(page) {
   desk = page;
   clearDesk();
   clearKeeping();
+  clearRoster();
   byId("screen").replaceChildren();
   wordTabs();
   SCREENS[page]?.open?.(byId("screen"));
@@ -287,7 +289,7 @@ function welcome(found) {
   if (!found) return;
   if (caseId) readCase(caseId).catch((error) => console.warn(error));
   showGroup(found.roles.includes("platform_head") ? found.unit.platform : null);
-  openDesk(OWN.find(maySee) ?? "board");
+  openDesk(OWN.find((page) => !["district", "roster"].includes(page) && maySee(page)) ?? "board"); // who looks at a whole begins with the board
 }
 
 // ---- words

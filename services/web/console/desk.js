@@ -5,7 +5,7 @@ import { clockTime, code, h, name, owner, say, span, t } from "./i18n.js";
 
 /** The desks by their page: where they ask, and what their rows want. */
 export const DESKS = {
-  inbox: "/api/inbox", triage: "/api/triage", review: "/api/review", follow_up: "/api/follow-ups", notices: "/api/drafts",
+  inbox: "/api/inbox", triage: "/api/triage", review: "/api/review", follow_up: "/api/follow-ups", notices: "/api/drafts", village: "/api/village", district: "/api/district",
 };
 
 const byId = (id) => document.getElementById(id);

@@ -58,6 +58,18 @@ const WORDS = {
   stopped: ["已解除", "released"],
   required: ["须反馈", "required"],
   people: ["到场 {n} 人", "{n} on the spot"],
+  turn_out: ["联合出动", "Joint turn-out"],
+  needed: ["应到 {n} 人", "{n} needed"],
+  called_n: ["点名 {n} 人", "{n} called"],
+  on_duty: ["值班：", "On duty:"],
+  nobody: ["无人", "nobody"],
+  no_cover: ["无人值班：{p} {s} 至 {e}", "Nobody on duty: {p} {s} to {e}"],
+  post: ["岗位", "Post"],
+  posts: ["任职", "Posts"],
+  from: ["自", "From"],
+  until: ["至", "Until"],
+  whereabouts: ["去向", "Where"],
+  free_people: ["各部门在岗人数", "Who is free, by department"],
   reports_n: ["{n} 件上报", "reports: {n}"],
   result_due: ["办结期限", "Result due"],
   reported_at: ["上报时间", "Reported"],
@@ -122,6 +134,9 @@ const WORDS = {
   act_advice: ["告知去处", "Where to go instead"],
   act_reason: ["理由", "Reason"],
   act_answer: ["群众答复", "The reporter's answer"],
+  act_condition: ["启动条件", "Condition"],
+  act_evidence: ["依据材料", "Evidence"],
+  act_bureau: ["区直部门", "Bureau"],
   login: ["登录", "Log in"],
   leave: ["退出", "Leave"],
   login_name: ["用户名", "User name"],
@@ -202,13 +217,13 @@ const FIGURES = {
 
 const CODES = {
   desk: {
-    board: ["看板", "Board"], intake: ["话务登记", "Intake"], users: ["用户", "Users"], people: ["人员", "People"], openings: ["查阅记录", "Openings"], inbox: ["收件箱", "Inbox"], triage: ["分派台", "Triage"], review: ["审核", "Review"],
-    follow_up: ["回访", "Follow-up"], notices: ["公开", "Disclosure"],
+    board: ["看板", "Board"], intake: ["话务登记", "Intake"], users: ["用户", "Users"], people: ["人员", "People"], roster: ["值班", "Roster"], openings: ["查阅记录", "Openings"], inbox: ["收件箱", "Inbox"], triage: ["分派台", "Triage"], review: ["审核", "Review"],
+    follow_up: ["回访", "Follow-up"], notices: ["公开", "Disclosure"], village: ["村级", "Village"], district: ["区级", "District"],
   },
   role_of: {
     intake_clerk: ["话务员", "Intake clerk"], village_clerk: ["村网格员", "Village clerk"], command_centre: ["镇指挥中心", "Town command centre"],
     platform_head: ["台长", "Platform head"], department_officer: ["部门值班员", "Department officer"], reviewer: ["审核员", "Reviewer"],
-    follow_up_clerk: ["回访员", "Follow-up clerk"], district_command: ["区指挥中心", "District command centre"], analyst: ["分析员", "Analyst"],
+    follow_up_clerk: ["回访员", "Follow-up clerk"], district_command: ["区指挥中心", "District command centre"], district_leader: ["区值班领导", "District duty leader"], analyst: ["分析员", "Analyst"],
     town_committee: ["镇党委", "Town Party committee"], personnel: ["区人事部门", "District personnel"],
     privacy_officer: ["隐私专员", "Privacy officer"], administrator: ["管理员", "Administrator"],
   },
@@ -217,6 +232,9 @@ const CODES = {
     "call.note.v1": ["进展", "Note"], "call.attach-proof.v1": ["附上证明", "Attach proof"], "call.file-result.v1": ["反馈", "File the result"], "case.classify.v1": ["分类", "Classify"],
     "report.refuse.v1": ["不予受理", "Refuse"], "case.approve-result.v1": ["审核通过", "Approve"], "case.send-back-result.v1": ["退回", "Send back"],
     "case.explain.v1": ["解释说明结案", "Close with an explanation"], "case.follow-up.v1": ["回访", "Follow up"],
+    "case.resolve-in-village.v1": ["村级办结", "Done in the village"], "case.escalate.v1": ["上提到镇", "Up to the town"],
+    "case.call-district.v1": ["向区呼叫", "Call the district"], "case.grant-launch-waiver.v1": ["特批", "Waive"],
+    "case.hand-down.v1": ["交办下派", "Hand down"], "case.consent-to-hand-down.v1": ["同意下派", "Consent"],
     "person.consent-to-secondment.v1": ["同意借调", "Consent"], "person.approve-secondment.v1": ["批准借调", "Approve"], "person.end-secondment.v1": ["已归队", "Back"],
     "outcome.publish.v1": ["公开", "Publish"], "outcome.withhold.v1": ["不公开", "Withhold"],
   },
@@ -229,7 +247,13 @@ const CODES = {
     classify: ["待分类", "Classify"], acknowledge: ["待签收", "Acknowledge"], arrive: ["待报到", "Report in"],
     result: ["待反馈", "Result"], review: ["待审核", "Review"], follow_up: ["待回访", "Follow up"],
     disclose: ["待公开", "Disclose"], track: ["待办结", "Track result"],
+    village: ["村级办理", "Village"], waiver: ["待特批", "Waiver"], district: ["区级办理", "District"],
   },
+  condition: {
+    "": ["（无）", "(none)"], cross_town: ["涉及两镇以上", "two towns or more"], beyond_competence: ["超出镇级权限", "beyond the town's powers"], headcount: ["人手不足", "too few people"],
+    repeat: ["反复上报", "reported again and again"], overdue_at_town: ["镇级逾期", "late at the town"], casualties_or_media: ["有伤亡或舆情", "casualties or media"],
+  },
+  went_up: { village_overdue: ["村级逾期", "late at the village"], beyond_village: ["超出村级能力", "beyond the village"], asked: ["群众要求", "asked for"] },
   file: { image: ["照片", "Photo"], audio: ["录音", "Recording"], application: ["文件", "Document"] },
   clock: { acknowledge: ["签收", "Acknowledge"], arrive: ["报到", "Report in"], contact: ["首联", "Contact"], result: ["办结", "Result"] },
   role: { lead: ["主办", "lead"], assist: ["协办", "assist"], consult: ["会商", "consult"] },
@@ -237,7 +261,7 @@ const CODES = {
     U1: ["紧急", "emergency"], U2: ["急办", "urgent"], U3: ["一般", "general"],
     U4: ["疑难", "complex"], U5: ["审批", "approval"], U0: ["咨询", "enquiry"],
   },
-  owner: { command_centre: ["指挥中心", "Command centre"], disclosure: ["结果公开", "Disclosure"] },
+  owner: { command_centre: ["指挥中心", "Command centre"], disclosure: ["结果公开", "Disclosure"], village: ["村级", "Village"], district: ["区级", "District"] },
   step: {
     registered: ["登记", "Registered"], calling: ["呼叫", "Called"], in_progress: ["办理", "Handled"],
     in_review: ["审核", "Reviewed"], resolved: ["回访", "Follow-up"], closed: ["结案", "Closed"],
@@ -245,10 +269,14 @@ const CODES = {
   phase: {
     received: ["已收到", "received"], accepted: ["已受理", "accepted"], linked: ["已立案", "opened as a case"],
     refused: ["不予受理", "refused"], registered: ["已登记", "registered"], triage: ["待分类", "waiting for classification"],
-    calling: ["呼叫中", "calling departments"], in_progress: ["办理中", "in progress"], rework: ["重办", "being done again"],
+    village_handling: ["村级办理中", "handled in the village"], calling: ["呼叫中", "calling departments"], in_progress: ["办理中", "in progress"], rework: ["重办", "being done again"],
     in_review: ["审核中", "in review"], resolved: ["待回访", "follow-up"], closed: ["已结案", "closed"],
     disclosed: ["已公开", "disclosed"], erased: ["已删除", "erased"],
   },
+  post: { platform_head: ["台长", "Platform head"], command_centre: ["镇指挥中心值班长", "Command centre"] },
+  whereabouts: { free: ["在岗", "here"], lent: ["借出", "lent"], leave: ["请假至", "on leave until"], scene: ["出动中", "on a scene"], deployed: ["支援", "helping"] },
+  turn_out: { confirming: ["点名中", "being called"], short: ["人数不足", "too few"], mustered: ["集结完毕", "mustered"], stood_down: ["已收队", "stood down"], reviewed: ["已复盘", "written up"] },
+  presence: { called: ["已点名", "called"], confirmed: ["已应召", "coming"], declined: ["不能到", "cannot come"], dropped: ["退出", "dropped"], present: ["已到场", "on the spot"] },
   secondment: {
     requested: ["待镇党委同意", "awaits the town's consent"], consented: ["待区人事批准", "awaits approval"], approved: ["已批准", "approved"], away: ["借出", "away"], overdue: ["逾期未归", "not back in time"],
   },
@@ -264,7 +292,7 @@ const CODES = {
   solved: { yes: ["已解决", "solved"], partly: ["部分解决", "partly solved"], no: ["未解决", "not solved"] },
   reason: { solved: ["解决", "solved"], explained: ["解释说明", "explained"], refused: ["不予受理", "refused"] },
   answer: { unreached: ["未联系上", "not reached"], solved: ["群众认可解决", "reporter: solved"], dissatisfied: ["解决但不满意", "solved, not satisfied"], "not solved": ["群众认为未解决", "reporter: not solved"] },
-  level: { town: ["镇级", "town level"], district: ["区级", "district level"] },
+  level: { village: ["村级", "village level"], town: ["镇级", "town level"], district: ["区级", "district level"] },
   visibility: { public: ["公开", "public"], statistics: ["仅统计", "statistics only"], confidential: ["保密", "confidential"] },
   who: {
     catalogue: ["事项目录", "catalogue"], sender: ["报送方", "sender"], operator: ["分类员", "operator"], reviewer: ["审核员", "reviewer"],
@@ -276,6 +304,10 @@ const CODES = {
     "report.linked.v1": ["上报并入事件", "Report linked to case"], "report.refused.v1": ["不予受理", "Report refused"],
     "report.file-attached.v1": ["群众附件", "File attached"],
     "report.erased.v1": ["个人信息已删除", "Person erased"], "reporter.reported.v1": ["上报人登记", "Reporter noted"],
+    "mobilisation.ordered.v1": ["下令联合出动", "Turn-out ordered"], "mobilisation.responders-called.v1": ["点名", "People called"],
+    "mobilisation.mustered.v1": ["人员到场", "People on the spot"], "mobilisation.reached.v1": ["集结完毕", "Mustered"],
+    "mobilisation.short.v1": ["集结不足", "Too few came"], "mobilisation.stood-down.v1": ["收队", "Stood down"],
+    "mobilisation.reviewed.v1": ["出动复盘", "Turn-out written up"], "mobilisation.review-missed.v1": ["复盘逾期", "Write-up overdue"],
     "case.opened.v1": ["立案登记", "Case opened"], "case.report-linked.v1": ["并入上报", "Another report joined"],
     "case.triage-queued.v1": ["转人工分类", "Queued for triage"], "case.classified.v1": ["分类定级", "Classified"],
     "case.calls-issued.v1": ["发出呼叫", "Platforms called"], "case.engaged.v1": ["部门到位", "Departments engaged"],
@@ -284,11 +316,16 @@ const CODES = {
     "case.followed-up.v1": ["群众回访", "Followed up"], "case.rework-ordered.v1": ["责令重办", "Rework ordered"],
     "case.review-reopened.v1": ["重新审核", "Review reopened"], "case.closed.v1": ["结案", "Case closed"],
     "case.reopened.v1": ["重新办理", "Case reopened"],
+    "case.village-handling-started.v1": ["村级办理", "Village handles it"], "case.village-resolved.v1": ["村级办结", "Done in the village"],
+    "case.escalated.v1": ["上提到镇", "Up to the town"], "case.district-called.v1": ["向区呼叫", "District called"],
+    "case.district-call-refused.v1": ["清单外呼叫被拒", "District call refused"], "case.launch-waiver-granted.v1": ["特批", "Waiver granted"],
+    "case.handed-down.v1": ["交办下派", "Handed down"], "case.hand-down-consented.v1": ["同意下派", "Hand-down consented"],
+    "launch.list-published.v1": ["启动清单发布", "Launch list published"],
     "call.issued.v1": ["呼叫平台", "Platform called"], "call.departments-called.v1": ["呼叫部门", "Departments called"],
     "call.acknowledged.v1": ["部门签收", "Acknowledged"], "call.reported-in.v1": ["部门报到", "Reported in"],
     "call.reporter-contacted.v1": ["联系群众", "Reporter contacted"], "call.noted.v1": ["办理记录", "Progress noted"],
     "call.proof-attached.v1": ["附上证明", "Proof attached"],
-    "call.result-filed.v1": ["部门反馈", "Result filed"], "call.clock-missed.v1": ["时限逾期", "Clock missed"],
+    "call.result-filed.v1": ["部门反馈", "Result filed"], "call.clock-missed.v1": ["时限逾期", "Clock missed"], "call.due-extended.v1": ["期限顺延", "Due time extended"],
     "call.escalated.v1": ["催办升级", "Escalated"], "call.completed.v1": ["平台办毕", "Call completed"],
     "call.released.v1": ["呼叫解除", "Call released"], "call.alerted.v1": ["发出提醒", "Alert sent"],
     "call.delivered.v1": ["提醒送达", "Alert delivered"], "call.delivery-failed.v1": ["提醒未送达", "Alert not delivered"],
@@ -343,6 +380,7 @@ export function setCatalogue(loaded) {
   for (const [kind, list] of [["town", "towns"], ["village", "villages"], ["platform", "platforms"], ["department", "departments"], ["matter", "matters"]]) {
     names[kind] = new Map((loaded[list] ?? []).map((entry) => [entry.code, entry]));
   }
+  if (loaded.district?.code) names.town.set(loaded.district.code, loaded.district);
   names.duty = new Map((loaded.duties ?? []).map((entry) => [entry.person, entry]));
 }
 
@@ -353,6 +391,9 @@ export function name(kind, key) {
   const text = (lang === "en" && entry.en) || entry.zh;
   return kind === "village" ? shortVillage(text) : text;
 }
+
+/** Wherever platforms stand: every town, and the district itself. */
+export const units = () => (catalogue.district ? [...catalogue.towns, catalogue.district] : catalogue.towns);
 
 export const platformOf = (department) => names.department.get(department)?.platform ?? null;
 
@@ -394,13 +435,24 @@ export function detail(row) {
     case "case.engaged.v1": return (lang === "en" ? "waiting for " : "还待 ") + list(text, "department");
     case "call.clock-missed.v1":
     case "call.escalated.v1": return code("clock", text);
+    case "call.due-extended.v1": {
+      const [clock, until] = text.split(" ");
+      return `${code("clock", clock)} → ${shortTime(until)}`;
+    }
     case "call.completed.v1": return code("solved", text);
     case "case.followed-up.v1": return code("answer", text);
     case "case.closed.v1": return code("reason", text);
+    case "case.village-handling-started.v1": return name("village", text);
+    case "case.village-resolved.v1": return code("solved", text);
+    case "case.escalated.v1": return code("went_up", text);
     case "case.reopened.v1": return lang === "en" ? `time ${text}` : `第${text}次`;
     case "report.file-attached.v1":
     case "call.proof-attached.v1": return code("file", text.split("/")[0]);
     case "call.reported-in.v1": return t("people", { n: text });
+    case "mobilisation.ordered.v1": return t("needed", { n: text });
+    case "mobilisation.responders-called.v1": return t("called_n", { n: text.split(" ")[0] });
+    case "mobilisation.mustered.v1":
+    case "mobilisation.stood-down.v1": return t("people", { n: text });
     case "call.delivery-failed.v1": {
       const [channel, reason] = text.split(" ");
       return `${channel} · ${code("delivery", reason)}`;

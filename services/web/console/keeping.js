@@ -3,7 +3,7 @@
 import { ask, newKey, Refused } from "./api.js";
 import { catalogue, code, h, name, shortTime, t } from "./i18n.js";
 
-const ROLES = ["intake_clerk", "village_clerk", "command_centre", "platform_head", "department_officer", "reviewer", "follow_up_clerk", "district_command", "town_committee", "personnel", "analyst", "privacy_officer", "administrator"];
+const ROLES = ["intake_clerk", "village_clerk", "command_centre", "platform_head", "department_officer", "reviewer", "follow_up_clerk", "district_command", "district_leader", "town_committee", "personnel", "analyst", "privacy_officer", "administrator"];
 const PARTS = [["town", "towns"], ["village", "villages"], ["platform", "platforms"], ["department", "departments"]];
 
 let shownAs = "";

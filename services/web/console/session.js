@@ -1,10 +1,10 @@
 // Who is here: logging in and out, and in the demo taking a seat.
 
 import { ask, Refused, useSession } from "./api.js";
-import { catalogue, code, h, name, say, t } from "./i18n.js";
+import { catalogue, code, h, name, say, t, units } from "./i18n.js";
 
 const WATCHER = { role: "district_command", unit: {} };
-const SEATS = { department_officer: ["town", "department"], command_centre: ["town"], reviewer: ["town"], follow_up_clerk: ["town"], district_command: [] };
+const SEATS = { department_officer: ["town", "department"], command_centre: ["town"], reviewer: ["town"], follow_up_clerk: ["town"], district_command: [], district_leader: [] };
 
 const byId = (id) => document.getElementById(id);
 let here = { demo: false, user: null };
@@ -19,6 +19,7 @@ export function startSession(whenChanged) {
   byId("login-form").addEventListener("submit", logIn);
   byId("seat-form").addEventListener("submit", takeSeat);
   byId("seat-role").addEventListener("change", wordSeats);
+  byId("seat-town").addEventListener("change", wordSeats);
   byId("seat-open").addEventListener("click", openSeats);
   byId("leave").addEventListener("click", leave);
   byId("login").addEventListener("cancel", (event) => event.preventDefault());
@@ -92,13 +93,15 @@ async function suggestSeat() {
   const busiest = rows.reduce((most, row) => (row.called - row.acknowledged > (most ? most.called - most.acknowledged : 0) ? row : most), null);
   if (!busiest) return;
   byId("seat-town").value = busiest.town;
+  wordSeats();
   byId("seat-department").value = busiest.department;
 }
 
 function wordSeats() {
   const wanted = SEATS[byId("seat-role").value];
-  for (const [part, list] of [["town", catalogue.towns], ["department", catalogue.departments]]) {
-    const select = byId(`seat-${part}`);
+  const there = (entry) => (entry.kind === "district_bureau") === (byId("seat-town").value === catalogue.district?.code);
+  for (const [part, all] of [["town", () => (wanted.includes("department") ? units() : catalogue.towns)], ["department", () => catalogue.departments.filter(there)]]) {
+    const [select, list] = [byId(`seat-${part}`), all()];
     const before = select.value;
     select.parentElement.hidden = !wanted.includes(part);
     select.replaceChildren(...list.map((entry) => h("option", { value: entry.code, text: name(part, entry.code) })));

@@ -16,7 +16,7 @@ from services.stories.stage import Stage
 AT_BEST, UP_TO = 3, 5
 """Months, one department after the other."""
 
-_LEFT, _WIDTH, _ROW = 240, 720, 26
+_LEFT, _WIDTH, _ROW, _LINE = 240, 720, 26, 16
 _COLOURS = {"agree": "#2e7d4f", "agree_with_conditions": "#7a9a2e", "object": "#b3392f", None: "#9a9a9a"}
 _SOONEST, _LONGEST = "#8a7a55", "#d6ccb2"
 _SAID = {
@@ -45,6 +45,9 @@ text {{ font-size: 12px; fill: #333 }} .hush {{ color: #666 }}
 <h2>串联 · one by one: {serial_days}</h2>
 {serial}
 <p class="hush">{legend}</p>
+<p class="hush">并联按事实绘出；串联的总时长是改革前的说法，平均分给各部门。
+The first strip is drawn from the facts; how long it took one by one is told of the time before the reform, and divided
+here into equal parts.</p>
 </html>
 """
 
@@ -110,21 +113,22 @@ def _serial(many: int, best: int, length: int) -> Iterator[str]:
 
 
 def _svg(names: list[str], length: int, bars: Iterator[str], marks: dict[str, int]) -> str:
-    height = _ROW * (len(names) + 2)
+    below = _ROW * len(names)
+    height = below + _LINE * (len(marks) + 2)
     lines = [f'<svg viewBox="0 0 {_LEFT + _WIDTH + 30} {height}" role="img">']
     for days in range(0, length + 1, 30):
         x = _x(days, length)
-        lines.append(f'<line x1="{x}" x2="{x}" y1="0" y2="{height - _ROW}" stroke="#ddd"/>')
+        lines.append(f'<line x1="{x}" x2="{x}" y1="0" y2="{below}" stroke="#ddd"/>')
         lines.append(f'<text x="{x}" y="{height - 8}" text-anchor="middle">{days}</text>')
     lines += [
         f'<text x="{_LEFT - 10}" y="{_ROW * nth + 17}" text-anchor="end">{escape(name)}</text>'
         for nth, name in enumerate(names)
     ]
     lines += bars
-    for name, days in marks.items():
-        x, y = _x(days, length), _ROW * len(names)
+    for nth, (name, days) in enumerate(reversed(marks.items()), start=1):  # so that no line crosses a name
+        x, y = _x(days, length), below + _LINE * nth
         lines.append(f'<line x1="{x}" x2="{x}" y1="0" y2="{y}" stroke="#1c4e9a" stroke-width="2"/>')
-        lines.append(f'<text x="{x + 3}" y="{y + 14}">{escape(name)} {days}</text>')
+        lines.append(f'<text x="{x + 4}" y="{y - 2}">{escape(name)} {days}</text>')
     return "\n".join([*lines, "</svg>"])
 
 

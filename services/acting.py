@@ -324,7 +324,7 @@ class Acting:
         bureaus = [one.code for one in self._house.ledger.rules.departments.values() if one.kind == "district_bureau"]
         waiver = {"request": "case.grant-launch-waiver.v1", "case": case, "reason": "-"}
         of_case += [waiver | {"bureau": bureaus[0]}] if bureaus else []
-        if found["approval_rounds"]:
+        if found.get("approval_rounds"):
             of_case += self._of_approval(found)
         mine = [leg["call"] for leg in found["legs"] if leg["department"] == user.unit.department]
         return self._those_possible(user, of_case) + [act for call in mine for act in self.possible_of_call(user, call)]

@@ -29,8 +29,8 @@ RefusedGround = Literal["not_on_list", "no_condition", "condition_not_listed", "
 REPORTER = "reporter"
 """Who acts by a receipt: a report's own reporter (上报人), of whom facts hold no name."""
 
-CloseReason = Literal["solved", "explained", "refused"]
-"""How a case ended: 解决, 解释说明, 不予受理."""
+CloseReason = Literal["solved", "explained", "refused", "merged"]
+"""How a case ended: 解决, 解释说明, 不予受理, 已并案."""
 
 
 class Due(Struct, frozen=True, omit_defaults=True):
@@ -356,6 +356,15 @@ class LinkReport(Request, frozen=True, kw_only=True, tag="case.link-report.v1"):
     opens: str
     report: str
     reporter: str
+
+
+class JoinReport(Request, frozen=True, kw_only=True, tag="case.join-report.v1"):
+    """并案: the report whose own case ``opened`` waits in triage tells of ``case``, a person finds."""
+
+    case: str
+    opened: str
+    report: str
+    by: Person
 
 
 class ClassifyCase(Request, frozen=True, kw_only=True, tag="case.classify.v1"):

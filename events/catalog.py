@@ -10,7 +10,20 @@ from typing import Any
 import msgspec
 from msgspec import msgpack
 
-from events import call, case, district, launch, mobilisation, outcome, person, report, reporter, roster, user
+from events import (
+    approval,
+    call,
+    case,
+    district,
+    launch,
+    mobilisation,
+    outcome,
+    person,
+    report,
+    reporter,
+    roster,
+    user,
+)
 from events.envelope import Fact, Meta, Request
 
 FACTS: Mapping[str, type[Fact]] = {
@@ -104,6 +117,14 @@ FACTS: Mapping[str, type[Fact]] = {
     "mobilisation.stood-down.v1": mobilisation.StoodDown,
     "mobilisation.reviewed.v1": mobilisation.MobilisationReviewed,
     "mobilisation.review-missed.v1": mobilisation.MobilisationReviewMissed,
+    "approval.round-opened.v1": approval.ApprovalRoundOpened,
+    "approval.opinion-filed.v1": approval.OpinionFiled,
+    "approval.material-requested.v1": approval.MaterialRequested,
+    "approval.material-supplied.v1": approval.MaterialSupplied,
+    "approval.opinion-missed.v1": approval.OpinionMissed,
+    "approval.round-closed.v1": approval.ApprovalRoundClosed,
+    "approval.decided.v1": approval.ApprovalDecided,
+    "approval.milestone-reached.v1": approval.MilestoneReached,
 }
 
 REQUESTS: tuple[type[Request], ...] = (
@@ -114,6 +135,7 @@ REQUESTS: tuple[type[Request], ...] = (
     report.EraseReport,
     case.OpenCase,
     case.LinkReport,
+    case.JoinReport,
     case.ClassifyCase,
     case.IssueCalls,
     case.HandleInVillage,
@@ -183,6 +205,14 @@ REQUESTS: tuple[type[Request], ...] = (
     mobilisation.StandDown,
     mobilisation.ReviewMobilisation,
     mobilisation.MissMobilisationReview,
+    approval.OpenApproval,
+    approval.FileOpinion,
+    approval.RequestMaterial,
+    approval.SupplyMaterial,
+    approval.OpenNextRound,
+    approval.MissOpinions,
+    approval.DecideApproval,
+    approval.ReachMilestone,
 )
 
 Upcast = Callable[[dict[str, Any]], dict[str, Any]]

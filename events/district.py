@@ -26,6 +26,16 @@ Clock = Literal["acknowledge", "arrive", "contact", "result"]
 """The clocks of a department's part of a call: 签收, 报到, 首联, 办结."""
 
 
+Milestone = Literal["project_approved", "permits_complete", "works_begun", "open_to_traffic"]
+"""立项、审批完成、开工、通行, in this order."""
+
+ItemCode = Annotated[str, Meta(pattern=rf"^[a-z][a-z0-9-]{{0,39}}{END}")]
+"""事项代码: what one department gives its opinion on, such as ``forestry``."""
+
+_LAW = r"《[^《》\x00-\x1f\x7f]{2,60}》[第条款项之、及和至零〇一二三四五六七八九十百]{0,40}"
+LegalBasis = Annotated[str, Meta(pattern=rf"^({_LAW})?{END}")]
+"""法律依据: a law by its title, with the article such as ``第四十三条`` or without; nothing else can stand there."""
+
 Alias = Annotated[str, Meta(pattern="^[A-HJ-NP-TV-Z]{2}$")]
 """Two capital letters, none that looks like a digit."""
 
@@ -172,6 +182,35 @@ class SecondmentBounds(Part, frozen=True):
     pause_months: Months = 6
 
 
+class AskedItem(Part, frozen=True):
+    """审批事项: what one department is asked about; ``statutory`` is the law's limit, ``basis`` which law."""
+
+    code: ItemCode
+    zh: str
+    en: str
+    department: str
+    statutory: str = ""
+    basis: LegalBasis = ""
+
+
+class PromisedMilestones(Part, frozen=True):
+    """承诺时限: how long after the departments were asked the project gets so far; empty where nothing is promised."""
+
+    project_approved: str = ""
+    permits_complete: str = ""
+    works_begun: str = ""
+    open_to_traffic: str = ""
+
+
+class ApprovalTemplate(Part, frozen=True):
+    """并联审批模板: what is asked of whom about a matter, all at once, and how long everybody has to answer."""
+
+    matter: str
+    due: str
+    items: tuple[AskedItem, ...]
+    milestones: PromisedMilestones = PromisedMilestones()
+
+
 class Cover(Part, frozen=True):
     """值班要求: a post for which somebody has to be on duty round the clock, where the town keeps a roster for it."""
 
@@ -264,6 +303,7 @@ class District(Part, frozen=True):
     hotlines: tuple[Hotline, ...] = ()
     terminals: tuple[Terminal, ...] = ()
     secondment: SecondmentBounds = SecondmentBounds()
+    approvals: tuple[ApprovalTemplate, ...] = ()
     cover: tuple[Cover, ...] = ()
     turn_out: TurnOut = TurnOut()
 

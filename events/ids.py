@@ -51,6 +51,11 @@ def outcome_of(case: str) -> str:
     return child_id("outcome", case)
 
 
+def approval_of(case: str) -> str:
+    """The stream of what the departments think of a case's project, asked all at once."""
+    return child_id("approval", case)
+
+
 def _milliseconds(at: datetime) -> str:
     return f"{max(0, int(at.timestamp() * 1000)):012x}"
 

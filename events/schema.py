@@ -17,7 +17,7 @@ reports."""
 
 _REFERENCE = "#/components/schemas/{name}"
 _VHOST = "hujiao"
-_OF_A_PART = {"department", "departments", "released"}
+_OF_A_PART = {"department", "departments", "items", "released"}
 _AMQP, _MQTT = {"bindingVersion": "0.3.0"}, {"bindingVersion": "0.2.0"}
 
 _DESCRIPTION = """\
@@ -39,7 +39,7 @@ _PARAMETERS = {
     "platform": "The platform, such as P4; all for a fact of no platform in particular.",
     "department": "The department, such as D07; all for a fact of no department in particular.",
     "user": "The department's user, dept.<town>.<department> in small letters, such as dept.ld.d07.",
-    "stream": "The kind of stream: report, case, call, outcome, launch or district.",
+    "stream": "The kind of stream: report, case, call, approval, outcome, launch or district.",
     "fact": "The fact, without stream and version, such as acknowledged.",
     "channel": "How residents reach the terminal: hotline, app, village or web.",
     "terminal": "The terminal's user.",
@@ -70,9 +70,14 @@ def told_facts() -> tuple[str, ...]:
 
 
 def facts_of_parts() -> tuple[str, ...]:
-    """The wire names of the facts that concern one department's part of a call; only that department hears of them."""
+    """The wire names of the facts that concern one department's part of a call, or its item of an approval.
+
+    They come to that department once more, under its own key.
+    """
     return tuple(
-        name for name, fact in FACTS.items() if kind_of(name) == "call" and _OF_A_PART & set(fact.__struct_fields__)
+        name
+        for name, fact in FACTS.items()
+        if kind_of(name) in ("call", "approval") and _OF_A_PART & set(fact.__struct_fields__)
     )
 
 
@@ -125,7 +130,7 @@ def _channels() -> Document:
         "department": _queue(
             "department.{town}.{department}",
             ("leg.called.v1", *facts_of_parts(), *DECISIONS),
-            "A department hears of its parts of calls, and finds the answers to its acts.",
+            "A department hears of its parts of calls and the opinions it owes, and finds the answers to its acts.",
         ),
         "facts": _exchange(
             "{town}.{platform}.{department}.{stream}.{fact}",

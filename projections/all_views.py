@@ -1,5 +1,6 @@
 """The list of all views: a new one is a file beside this and a line here."""
 
+from projections.approvals import APPROVAL_ROUNDS, APPROVALS, MILESTONES
 from projections.board import BOARD
 from projections.calls import CALLS
 from projections.cases import CASES
@@ -34,4 +35,7 @@ VIEWS: tuple[View, ...] = (
     MOBILISATIONS,
     RESPONDERS,
     LAUNCH_ATTEMPTS,
+    APPROVALS,
+    APPROVAL_ROUNDS,
+    MILESTONES,
 )

@@ -137,7 +137,7 @@ class Questions:
             return _rows(connection, sql, phase=phase, town=town, limit=limit, **values)
 
     def case(self, case: str) -> Found | None:
-        """Everything about one case: as it stands, calls, departments, files, who owes what, timeline, reports."""
+        """Everything about one case: as it stands, calls, departments, files, who owes what, opinions, reports."""
         parts = {
             "reports": 'SELECT * FROM reports WHERE "case" = :case ORDER BY report',
             "calls": 'SELECT * FROM calls WHERE "case" = :case ORDER BY attempt, platform, call',
@@ -148,6 +148,9 @@ class Questions:
             ),
             "board": 'SELECT * FROM board WHERE "case" = :case ORDER BY owner',
             "timeline": 'SELECT * FROM timeline WHERE "case" = :case ORDER BY position',
+            "approvals": 'SELECT * FROM approvals WHERE "case" = :case ORDER BY round, item',
+            "approval_rounds": 'SELECT * FROM approval_rounds WHERE "case" = :case ORDER BY round',
+            "milestones": 'SELECT * FROM milestones WHERE "case" = :case ORDER BY reached_on IS NULL, reached_on, due',
         }
         seen, values = within(self._sights, "cases")
         with self._database.reading() as connection:

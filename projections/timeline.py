@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from events import approval as a
 from events import call as k
 from events import case as c
 from events import mobilisation as m
@@ -127,6 +128,36 @@ def of_mobilisation(rows: Rows, recorded: Recorded, fact: Any) -> None:
             entry(rows, recorded, fact.case, late=True)
 
 
+def of_approval(rows: Rows, recorded: Recorded, fact: Any) -> None:
+    """A fact of the case's approval."""
+    match fact:
+        case a.ApprovalRoundOpened():
+            items = " ".join(item.item for item in fact.items)
+            entry(rows, recorded, fact.case, who=fact.by, attempt=fact.round, detail=items)
+        case a.OpinionFiled():
+            said = {"attempt": fact.round, "detail": f"{fact.item} {fact.opinion}", "late": fact.late}
+            entry(rows, recorded, fact.case, department=fact.department, who=fact.by, **said)
+        case a.MaterialRequested() | a.MaterialSupplied():
+            entry(
+                rows,
+                recorded,
+                fact.case,
+                department=fact.department,
+                who=fact.by,
+                attempt=fact.round,
+                detail=fact.item,
+            )
+        case a.OpinionMissed():
+            told = {"who": fact.person, "attempt": fact.round, "detail": fact.item}
+            entry(rows, recorded, fact.case, department=fact.department, late=True, **told)
+        case a.ApprovalRoundClosed():
+            entry(rows, recorded, fact.case, attempt=fact.round, detail=fact.outcome)
+        case a.ApprovalDecided():
+            entry(rows, recorded, fact.case, who=fact.by, attempt=fact.round, detail=fact.decision)
+        case a.MilestoneReached():
+            entry(rows, recorded, fact.case, who=fact.by, detail=f"{fact.milestone} {fact.on}")
+
+
 def of_report(rows: Rows, recorded: Recorded, fact: r.FileAttached) -> None:
     """The resident sent a file after the report."""
     entry(rows, recorded, fact.case, detail=fact.media_type)
@@ -153,10 +184,14 @@ _OF_CALL = (
 )
 _OF_MOBILISATION = "ordered responders-called mustered reached short stood-down reviewed review-missed"
 _OF_OUTCOME = "drafted published withheld"
+_OF_APPROVAL = (
+    "round-opened opinion-filed material-requested material-supplied opinion-missed round-closed decided "
+    "milestone-reached"
+)
 
 TIMELINE = View(
     name="timeline",
-    version=4,
+    version=5,
     purpose="everything that happened to a case, in order 时间线",
     key=("case", "stream", "version"),
     columns={
@@ -183,5 +218,6 @@ TIMELINE = View(
         **{f"call.{name}.v1": of_call for name in _OF_CALL.split()},
         **{f"mobilisation.{name}.v1": of_mobilisation for name in _OF_MOBILISATION.split()},
         **{f"outcome.{name}.v1": of_outcome for name in _OF_OUTCOME.split()},
+        **{f"approval.{name}.v1": of_approval for name in _OF_APPROVAL.split()},
     },
 )

@@ -14,13 +14,14 @@ import msgspec
 import structlog
 from msgspec import Struct, structs
 
+from events.approval import FileOpinion, RequestMaterial
 from events.call import CallIssued, ProofAttached
-from events.case import CallDistrict, CaseOpened
+from events.case import CallDistrict, CaseOpened, JoinReport
 from events.catalog import union_of
 from events.district import Post
 from events.edge import OpenedReport, ReportLine
 from events.envelope import Request, kind_of
-from events.ids import is_stream_id, mobilisation_of, outcome_of
+from events.ids import approval_of, is_stream_id, mobilisation_of, outcome_of
 from events.launch import PublishLaunchList
 from events.mobilisation import MobilisationOrdered
 from events.outcome import PublishOutcome
@@ -31,11 +32,13 @@ from events.reporter import ReporterReported
 from events.user import AddUser, DisableUser, Unit
 from projections.queries import Questions
 from services.command_centre import launch
+from services.command_centre.approval import Approval
 from services.command_centre.case import Case
 from services.decisions import Rejected
 from services.disclosure.outcome import Outcome
 from services.history import facts_of_case
 from services.intake.line import BadLine, placed
+from services.intake.report import Report
 from services.intake.words import open_case
 from services.people.authority import (
     ACTS,
@@ -50,7 +53,8 @@ from services.people.person import Employee, person_id
 from services.people.roster import Roster, answers, roster_of, rosters_of
 from services.people.user import User, user_id
 from services.platforms.words import may_open
-from services.rules.book import CATCH_ALL
+from services.rules.book import CATCH_ALL, MILESTONES
+from services.rules.calendar import SHANGHAI
 from services.runtime.batch import Submission
 from services.runtime.errors import HujiaoError
 from services.wiring import House
@@ -92,8 +96,18 @@ _ABOUT_CALLS: dict[str, Asked] = {
     "call.attach-proof.v1": {"media_type": "image/jpeg", "size": 1},
     "call.file-result.v1": {"solved": "yes", "account": "-", "reply": "-"},
 }
+_ABOUT_ITEMS: dict[str, Asked] = {
+    "approval.file-opinion.v1": {"opinion": "agree"},
+    "approval.request-material.v1": {"pieces": "-"},
+    "approval.supply-material.v1": {},
+}
+_ABOUT_APPROVALS: tuple[Asked, ...] = (
+    {"request": "approval.open-next-round.v1", "remedied": "-"},
+    {"request": "approval.decide.v1", "decision": "granted"},
+    {"request": "approval.decide.v1", "decision": "refused", "reason": "-"},
+)
 _ABOUT_PEOPLE = ("person.consent-to-secondment.v1", "person.approve-secondment.v1", "person.end-secondment.v1")
-_KNOWN = ("request", "case", "call", "department", "report", "number")
+_KNOWN = ("request", "case", "call", "department", "report", "number", "item", "decision", "milestone")
 _NOTHING = Sealed("", b"")
 _TWO_MONTHS = timedelta(days=31)
 _NAMES = ("name", "number", "case")
@@ -209,6 +223,8 @@ class Acting:
             return self._about_mobilisation(asked)
         if "person" in act.__struct_fields__:
             return self._about_person(act, asked)
+        if "approval" in act.__struct_fields__:
+            return self._about_approval(act, asked)
         if "call" in act.__struct_fields__:
             issued = self._first(asked, "call", CallIssued)
             department = str(asked.get("department", ""))
@@ -220,6 +236,10 @@ class Acting:
                 known["report"] = opened.report
             if act is CallDistrict:
                 known["nth"] = self.next_district_call(asked["case"])
+            if act is JoinReport:
+                self._first(asked, "report", ReportSubmitted)
+                report: Report = self._state(asked["report"])
+                known["opened"] = report.case
             return Unit(opened.town, opened.village), known
         submitted = self._first(asked, "report", ReportSubmitted)
         return Unit(submitted.town, submitted.village), {}
@@ -249,6 +269,23 @@ class Acting:
         known = {"mobilisation": mobilisation_of(asked["case"]), "rosters": rosters_of(opened.town, rules)}
         platform = rules.departments[rules.matter(case.matter).lead].platform
         return Unit(opened.town, opened.village, platform, str(asked.get("department", ""))), known
+
+    def _about_approval(self, act: type[Request], asked: Asked) -> tuple[Unit, Asked]:
+        """An opinion is of the department whose item it is about, all else of the one that leads the matter."""
+        opened = self._first(asked, "case", CaseOpened)
+        stream = approval_of(asked["case"])
+        approval: Approval | None = self._state(stream)
+        if approval is None:
+            raise BadAct("case: expected one whose departments were asked for opinions, found none such")
+        department = approval.opened.lead
+        if act in (FileOpinion, RequestMaterial):
+            item = approval.items.get(str(asked.get("item", "")))
+            if item is None:
+                raise BadAct(
+                    f"item: expected one of {', '.join(approval.items)}, found {str(asked.get('item'))[:40]!r}"
+                )
+            department = item.asked.department
+        return Unit(opened.town, opened.village, department=department), {"approval": stream}
 
     def _about_person(self, act: type[Request], asked: Asked) -> tuple[Unit, Asked]:
         stream = person_id(str(asked["number"])) if "number" in asked else str(asked.get("person", ""))
@@ -287,8 +324,24 @@ class Acting:
         bureaus = [one.code for one in self._house.ledger.rules.departments.values() if one.kind == "district_bureau"]
         waiver = {"request": "case.grant-launch-waiver.v1", "case": case, "reason": "-"}
         of_case += [waiver | {"bureau": bureaus[0]}] if bureaus else []
+        if found.get("approval_rounds"):
+            of_case += self._of_approval(found)
         mine = [leg["call"] for leg in found["legs"] if leg["department"] == user.unit.department]
         return self._those_possible(user, of_case) + [act for call in mine for act in self.possible_of_call(user, call)]
+
+    def _of_approval(self, found: dict[str, Any]) -> list[Asked]:
+        """What there is to do about an approval: by item, by the whole, and the milestone that comes next."""
+        case, today = found["case"]["case"], self._house.clock.now().astimezone(SHANGHAI).date().isoformat()
+        items = dict.fromkeys(row["item"] for row in found["approvals"])
+        of_items = [
+            {"request": tag, "case": case, "item": item, **filler}
+            for tag, filler in _ABOUT_ITEMS.items()
+            for item in items
+        ]
+        reached = {row["milestone"] for row in found["milestones"] if row["reached_on"]}
+        reaching = {"request": "approval.reach-milestone.v1", "case": case, "on": today}
+        coming = [{**reaching, "milestone": one} for one in MILESTONES if one not in reached][:1]
+        return [*of_items, *({"case": case, **act} for act in _ABOUT_APPROVALS), *coming]
 
     def possible_of_call(self, user: User, call: str) -> list[Asked]:
         """What an officer could do now about one call of the department."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from events.case import CaseCallsIssued, CaseDistrictCalled, CaseOpened, CaseReportLinked
 from events.envelope import Recorded
-from events.ids import mobilisation_of, outcome_of
+from events.ids import approval_of, mobilisation_of, outcome_of
 from projections.all_views import VIEWS
 from projections.runner import Progress, Views
 from projections.view import Row, Rows
@@ -30,9 +30,9 @@ def position_at(log: Log, at: datetime) -> int:
 
 
 def facts_of_case(log: Log, case: str, stop: int) -> list[Recorded]:
-    """Every fact about a case up to position ``stop``: its own, its reports', calls', turn-out's and notice's."""
+    """Every fact about a case up to position ``stop``: of its reports, calls, turn-out, approval and notice too."""
     own = [recorded for recorded in log.stream(case) if recorded.position <= stop]
-    streams: list[str] = [outcome_of(case), mobilisation_of(case)]
+    streams: list[str] = [outcome_of(case), mobilisation_of(case), approval_of(case)]
     for recorded in own:
         match recorded.fact:
             case CaseOpened() | CaseReportLinked():

@@ -6,6 +6,7 @@ from typing import Any
 
 from msgspec import Struct, structs
 
+from events.approval import ApprovalDecided, ApprovalRoundOpened, MaterialRequested, OpinionFiled
 from events.call import CallNoted, CallResultFiled
 from events.case import (
     CaseDistrictCalled,
@@ -75,6 +76,16 @@ def _boxes(fact: Any) -> Iterator[dict[str, Sealed | None]]:
             yield {"text": fact.account, "reply": fact.reply}
         case CaseDistrictCalled() | CaseDistrictCallRefused() if fact.evidence is not None:
             yield {"text": fact.evidence}
+        case OpinionFiled() if fact.conditions is not None:
+            yield {"text": fact.conditions}
+            if fact.new_facts is not None:
+                yield {"text": fact.new_facts}
+        case MaterialRequested():
+            yield {"text": fact.pieces}
+        case ApprovalRoundOpened() if fact.remedied is not None:
+            yield {"text": fact.remedied}
+        case ApprovalDecided() if fact.reason is not None:
+            yield {"text": fact.reason}
         case OutcomeDrafted():
             yield {"reply": fact.reply}
 

@@ -20,6 +20,7 @@ from events.case import (
     FollowUp,
     GrantLaunchWaiver,
     HandDown,
+    JoinReport,
     ResolveInVillage,
     SendBackResult,
 )
@@ -114,6 +115,18 @@ def _call_of(house: House, case: str, department: str) -> str:
 def classify(case: str, matter: str, *, options: Options) -> Exit:
     """待分类: decide what a waiting case is about."""
     return _decide(case, options, lambda house, found: ClassifyCase(case=found, matter=matter, by=options.by))
+
+
+@act.command
+def join(case: str, into: str, *, options: Options) -> Exit:
+    """并案: the report of a case that waits in triage tells of the case INTO; it keeps its own receipt."""
+
+    def make(house: House, found: str) -> Request:
+        reports = (Questions(house.views.database).case(found) or {})["reports"]
+        other = find_case(house, into)
+        return JoinReport(case=other, opened=found, report=reports[0]["report"], by=options.by)
+
+    return _decide(case, options, make)
 
 
 @act.command

@@ -46,6 +46,16 @@ district = App(name="district", help="A district's own configuration.")
 parked = App(name="parked", help="Facts and requests that could not be handled and wait for an operator.")
 
 _EXAMPLE = "2026-000123"
+_COPIED = (
+    "departments.toml",
+    "matters.toml",
+    "limits.toml",
+    "duties.toml",
+    "people.toml",
+    "approvals.toml",
+    "calendar.toml",
+)
+"""What a new district begins with from the sample; the rest it has to write itself."""
 
 _PLACES = """# The towns (镇) and villages (村、社区) by their statistics codes: replace these examples.
 [[town]]
@@ -308,7 +318,7 @@ def new_district(folder: Path, *, code: str, alias: str, zh: str, en: str) -> Ex
             raise HujiaoError(f"--zh, --en: expected a name of printable characters without quotes, found {name!r}")
     folder.mkdir(parents=True, exist_ok=True)
     sample = find_district(DEFAULT_DISTRICT)
-    for name in ("departments.toml", "matters.toml", "limits.toml", "people.toml", "calendar.toml"):
+    for name in _COPIED:
         shutil.copyfile(sample / name, folder / name)
     duties = (sample / "duties.toml").read_text(encoding="utf-8")  # of which some are at the district
     own = duties.replace(f'"{load_district(sample).code}"', f'"{code}"')

@@ -31,7 +31,7 @@ stand; 5 a check found a fault; 6 another process is serving this data directory
 _COMMANDS = {
     "Serve": ("serving:up", "serving:demo", "running:run"),
     "Play": ("playing:replay", "stories:story"),
-    "Act": ("playing:report", "acting:act", "turnouts:turnout"),
+    "Act": ("playing:report", "acting:act", "turnouts:turnout", "approvals:approval"),
     "Ask": ("reading:case", "reading:board", "reading:explain", "reading:status", "reading:query", "reading:asof"),
     "Keep": (
         "running:environment",

@@ -14,13 +14,14 @@ from services.cli.houses import Json
 from services.cli.screen import Exit, as_text, out, print_json
 from services.runtime.errors import HujiaoError
 from services.runtime.places import Folder
-from services.stories import district, mining, secondment
+from services.stories import district, mining, road, secondment
 from services.stories.stage import Stage, Story, in_shanghai
 
-Name = Literal["district", "mining", "secondment"]
+Name = Literal["district", "mining", "road", "secondment"]
 STORIES: Mapping[Name, Story] = {
     "district": district.STORY,
     "mining": mining.STORY,
+    "road": road.STORY,
     "secondment": secondment.STORY,
 }
 
@@ -33,6 +34,9 @@ def story(
     *,
     pace: Annotated[float, Parameter(help="Seconds between what is told; 0 tells all at once.")] = 1.0,
     keep: Annotated[Path | None, Parameter(help="Keep the township in this new folder.")] = None,
+    page: Annotated[
+        Path | None, Parameter(help="Write a page of what came of it here, where the story has one.")
+    ] = None,
     as_json: Json = False,
 ) -> Exit:
     """Watch one of the reform's stories from its first report to its end.
@@ -42,6 +46,10 @@ def story(
     """
     if keep is not None and keep.exists():
         raise HujiaoError(f"--keep: expected a folder that is not there yet, found {keep}")
+    draw = STORIES[name].page
+    if page is not None and draw is None:
+        having = ", ".join(known for known, one in STORIES.items() if one.page)
+        raise HujiaoError(f"--page: expected a story that has a page ({having}), found {name}")
 
     def tell(at: datetime, what: str) -> None:
         if not as_json:
@@ -52,6 +60,8 @@ def story(
         stage = Stage(Folder(keep or Path(scratch)), START, tell)
         with stage.house:
             proof = STORIES[name].play(stage)
+            if page is not None and draw is not None:
+                page.write_text(draw(stage), encoding="utf-8")
     shown = msgspec.to_builtins(proof)
     if as_json:
         print_json(shown)

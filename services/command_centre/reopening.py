@@ -34,7 +34,7 @@ def decide(
         raise Rejected("expected a report of this case, found none with this id")
     if report.erased:
         raise Rejected("expected a report that still has its reporter, found one that was erased")
-    if case.phase != "closed" or case.close_reason == "refused":
+    if case.phase != "closed" or case.close_reason in ("refused", "merged"):
         raise Rejected(f"expected a closed case, found one in phase {case.close_reason or case.phase}")
     if case.reopenings >= MOST_REOPENINGS:
         most = f"expected at most {MOST_REOPENINGS} reopenings of a case"

@@ -3,6 +3,16 @@
 from datetime import datetime
 from typing import Any
 
+from events.approval import (
+    DecideApproval,
+    FileOpinion,
+    MissOpinions,
+    OpenApproval,
+    OpenNextRound,
+    ReachMilestone,
+    RequestMaterial,
+    SupplyMaterial,
+)
 from events.call import CallAcknowledged, CallCompleted, CallIssued
 from events.case import (
     ApproveResult,
@@ -24,6 +34,7 @@ from events.case import (
     HandDown,
     HandleInVillage,
     IssueCalls,
+    JoinReport,
     LinkReport,
     OpenCase,
     ReopenCase,
@@ -32,7 +43,7 @@ from events.case import (
     SubmitResult,
 )
 from events.envelope import Recorded, Request
-from events.ids import case_of, district_call_of, mobilisation_of
+from events.ids import approval_of, case_of, district_call_of, mobilisation_of
 from events.launch import PublishLaunchList
 from events.mobilisation import (
     ConfirmResponders,
@@ -47,12 +58,12 @@ from events.mobilisation import (
 )
 from events.report import AttachFile, RefuseReport, ReportAccepted
 from events.reporter import ReporterReported
-from services.command_centre import case, district, launch, mobilisation, reopening, review, village
+from services.command_centre import approval, case, district, joining, launch, mobilisation, reopening, review, village
 from services.command_centre.case import Case
 from services.decisions import Append, Handler, Rejected, Service, Stream, on_one_stream
 from services.intake import report as intake
 from services.intake.report import Report
-from services.people.roster import rosters_of
+from services.people.roster import roster_of, rosters_of
 from services.rules.book import RuleBook
 
 
@@ -110,13 +121,17 @@ def submit_result(recorded: Recorded, fact: CallCompleted, rules: RuleBook) -> t
     return submitted, *_stand_down(fact, rules)
 
 
-def order_mobilisation(recorded: Recorded, fact: CallIssued, rules: RuleBook) -> tuple[Request, ...]:
-    """A matter that wants many people on the spot has them turn out as soon as its lead is called."""
+def begin_with_the_call(recorded: Recorded, fact: CallIssued, rules: RuleBook) -> tuple[Request, ...]:
+    """What a matter wants beside its calls begins as soon as its lead is called the first time."""
+    if fact.attempt > 1 or not any(leg.role == "lead" for leg in fact.legs):
+        return ()
+    return *_order_mobilisation(fact, rules), *_open_approval(fact, rules)
+
+
+def _order_mobilisation(fact: CallIssued, rules: RuleBook) -> tuple[OrderMobilisation, ...]:
+    """A matter that wants many people on the spot has them turn out."""
     matter = rules.matter(fact.matter)
-    leads = any(leg.role == "lead" for leg in fact.legs)
-    if not (
-        leads and fact.attempt == 1 and matter.on_site and matter.min_people >= rules.district.turn_out.from_people
-    ):
+    if not (matter.on_site and matter.min_people >= rules.district.turn_out.from_people):
         return ()
     ordered = OrderMobilisation(
         mobilisation=mobilisation_of(fact.case),
@@ -126,6 +141,13 @@ def order_mobilisation(recorded: Recorded, fact: CallIssued, rules: RuleBook) ->
         by=mobilisation.CLOCK,
     )
     return (ordered,)
+
+
+def _open_approval(fact: CallIssued, rules: RuleBook) -> tuple[OpenApproval, ...]:
+    """A matter with a template has all its departments asked at once."""
+    if fact.matter not in rules.approvals or fact.level != "town":
+        return ()
+    return (OpenApproval(approval=approval_of(fact.case), case=fact.case),)
 
 
 def _stand_down(fact: CallCompleted, rules: RuleBook) -> tuple[StandDown, ...]:
@@ -225,16 +247,31 @@ SERVICE = Service(
     name="command_centre",
     streams={
         "case": Stream(case.evolve, case.timers),
+        "approval": Stream(approval.evolve, approval.timers),
         "launch": Stream(launch.evolve),
         "mobilisation": Stream(mobilisation.evolve, mobilisation.timers),
     },
     handlers={
         OpenCase: Handler(lambda r: (r.case, r.report), decide_open),
         LinkReport: Handler(lambda r: (r.report, r.case, r.opens, r.reporter), decide_link),
+        JoinReport: Handler(lambda r: (r.case, r.opened, r.report), joining.decide),
         RefuseReport: Handler(lambda r: (r.report, r.case), decide_refuse),
         ReopenCase: Handler(lambda r: (r.case, r.report), reopening.decide),
         AttachFile: Handler(lambda r: (r.report, r.case), decide_attach),
         IssueCalls: Handler(lambda r: (r.case, *(plan.call for plan in r.calls)), decide_calls),
+        MissOpinions: Handler(lambda r: (r.approval, roster_of(r.town)), approval.miss),
+        OpenApproval: Handler(lambda r: (r.approval, r.case), approval.decide_open),
+        **{
+            request: on_one_stream("approval", approval.decide)
+            for request in (
+                FileOpinion,
+                RequestMaterial,
+                SupplyMaterial,
+                OpenNextRound,
+                DecideApproval,
+                ReachMilestone,
+            )
+        },
         OrderMobilisation: Handler(lambda r: (r.mobilisation, r.case, *r.rosters), mobilisation.decide_order),
         **{
             request: Handler(lambda r: (r.mobilisation, *r.rosters), mobilisation.decide)
@@ -271,7 +308,7 @@ SERVICE = Service(
         "case.rework-ordered.v1": call_again,
         "case.reopened.v1": call_again,
         "call.acknowledged.v1": engage,
-        "call.issued.v1": order_mobilisation,
+        "call.issued.v1": begin_with_the_call,
         "call.completed.v1": submit_result,
     },
 )

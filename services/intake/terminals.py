@@ -13,7 +13,7 @@ from aiomqtt import Message
 
 from events.attributes import BadEvent
 from events.carried import edge_event
-from events.case import CaseOpened, CaseReportLinked
+from events.case import CaseClosed, CaseOpened, CaseReportLinked
 from events.cloudevents import (
     MQTT,
     STRUCTURED,
@@ -156,6 +156,8 @@ class News:
     def _news(self, recorded: Recorded) -> Iterator[tuple[str, CloudEvent]]:
         """The terminals that a fact is news to, each with what it is told."""
         fact = recorded.fact
+        if isinstance(fact, CaseClosed) and fact.reason == "merged":
+            return  # the report goes on with the case that it was joined to
         if isinstance(fact, ReportRefused):
             reports, note = [recorded.stream], self._words(fact.advice)
         else:

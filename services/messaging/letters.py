@@ -8,6 +8,13 @@ from collections.abc import Iterable, Iterator
 
 from msgspec import Struct, structs
 
+from events.approval import (
+    ApprovalRoundOpened,
+    MaterialRequested,
+    MaterialSupplied,
+    OpinionFiled,
+    OpinionMissed,
+)
 from events.call import CallCompleted, CallIssued, CallReleased, DepartmentsCalled, Leg
 from events.carried import edge_event, fact_event
 from events.cloudevents import CloudEvent
@@ -49,9 +56,23 @@ class Addresses:
         owed = recorded.name in self._heard
         yield Letter(fact_key(town, platform, None, recorded.name), recorded.id, whole, owed)
         if isinstance(first.fact, CallIssued):
-            for department, event in self._to_departments(recorded, first.fact, whole):
-                key = fact_key(town, platform, department, recorded.name)
-                yield Letter(key, f"{recorded.id}.{department}", event, owed=True)
+            parts = self._to_departments(recorded, first.fact, whole)
+        else:
+            parts = self._to_asked(recorded, whole)  # only an approval's facts are for somebody
+        for department, event in parts:
+            key = fact_key(town, platform, department, recorded.name)
+            yield Letter(key, f"{recorded.id}.{department}", event, owed=True)
+
+    def _to_asked(self, recorded: Recorded, whole: CloudEvent) -> Iterator[tuple[str, CloudEvent]]:
+        """A department that is asked for an opinion hears of its own items, and of nobody else's."""
+        match recorded.fact:
+            case ApprovalRoundOpened(items=items) as fact:
+                for department in dict.fromkeys(item.department for item in items):
+                    own = tuple(item for item in items if item.department == department)
+                    cut = structs.replace(fact, items=own, remedied=None)
+                    yield department, self._cut(recorded, department, cut, whole)
+            case OpinionFiled() | MaterialRequested() | MaterialSupplied() | OpinionMissed() as fact:
+                yield fact.department, self._cut(recorded, fact.department, fact, whole)
 
     def _to_departments(
         self, recorded: Recorded, issued: CallIssued, whole: CloudEvent

@@ -7,6 +7,14 @@ information protection law for what may become public.
 from collections.abc import Mapping
 from typing import Literal
 
+from events.approval import (
+    DecideApproval,
+    FileOpinion,
+    OpenNextRound,
+    ReachMilestone,
+    RequestMaterial,
+    SupplyMaterial,
+)
 from events.call import AcknowledgeCall, AttachProof, ContactReporter, FileResult, NoteProgress, ReportIn
 from events.case import (
     ApproveResult,
@@ -18,6 +26,7 @@ from events.case import (
     FollowUp,
     GrantLaunchWaiver,
     HandDown,
+    JoinReport,
     ResolveInVillage,
     SendBackResult,
 )
@@ -112,11 +121,13 @@ _COMMITTEE: tuple[UserRole, ...] = ("town_committee",)
 _PERSONNEL: tuple[UserRole, ...] = ("personnel",)
 _COMMAND: tuple[UserRole, ...] = ("command_centre",)
 _COMMANDING: tuple[UserRole, ...] = ("command_centre", "platform_head")
+_PROJECT: tuple[UserRole, ...] = ("command_centre", "department_officer")
 _HANDLING: tuple[UserRole, ...] = ("intake_clerk", "command_centre", "platform_head", "department_officer")
 
 ACTS: Mapping[type[Request], tuple[UserRole, ...]] = {
     SubmitReport: ("intake_clerk", "village_clerk"),
     ClassifyCase: _TRIAGE,
+    JoinReport: _TRIAGE,
     RefuseReport: _TRIAGE,
     ResolveInVillage: _VILLAGE,
     EscalateCase: _VILLAGE,
@@ -160,6 +171,12 @@ ACTS: Mapping[type[Request], tuple[UserRole, ...]] = {
     Muster: (*_COMMANDING, *_DEPARTMENT),
     StandDown: _COMMANDING,
     ReviewMobilisation: _COMMANDING,
+    FileOpinion: _DEPARTMENT,
+    RequestMaterial: _DEPARTMENT,
+    SupplyMaterial: ("village_clerk", *_DEPARTMENT),
+    OpenNextRound: _PROJECT,
+    DecideApproval: _PROJECT,
+    ReachMilestone: _PROJECT,
     EraseReport: ("privacy_officer",),
     ConfigureDistrict: ("administrator",),
     AddUser: ("administrator",),

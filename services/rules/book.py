@@ -5,18 +5,32 @@ from datetime import date, datetime
 from functools import cached_property
 from hashlib import sha256
 from itertools import groupby
+from typing import get_args
 
 from msgspec import msgpack, structs
 
 from events.call import Leg
 from events.case import CallPlan, Due, LegPlan
-from events.district import Department, District, Duty, HandlingClass, Limit, Matter, Town, Village
+from events.district import (
+    ApprovalTemplate,
+    AskedItem,
+    Department,
+    District,
+    Duty,
+    HandlingClass,
+    Limit,
+    Matter,
+    Milestone,
+    Town,
+    Village,
+)
 from events.ids import call_of
 from events.report import Suggestion
 from services.rules.calendar import WorkingCalendar
 from services.rules.limits import after_due, due_by, half_of, recounted
 
 CATCH_ALL = "999"
+MILESTONES: tuple[Milestone, ...] = get_args(Milestone)
 
 
 def configuration_hash(district: District) -> str:
@@ -38,6 +52,7 @@ class RuleBook:
         self.matters: Mapping[str, Matter] = {matter.code: matter for matter in district.matters}
         self.departments = {department.code: department for department in district.departments}
         self.platforms = {platform.code: platform for platform in district.platforms}
+        self.approvals: Mapping[str, ApprovalTemplate] = {asked.matter: asked for asked in district.approvals}
         self._limits: Mapping[str, Limit] = {limit.handling_class: limit for limit in district.limits}
 
     @cached_property
@@ -191,6 +206,21 @@ class RuleBook:
     def disclose_due(self, now: datetime) -> Due:
         """When the outcome must be public after a case is resolved."""
         return self._due(now, self.district.periods.disclose, "disclose")
+
+    def opinions_due(self, asked: ApprovalTemplate, now: datetime) -> Due:
+        """When all opinions of a round are due."""
+        return self._due(now, asked.due, f"matter {asked.matter} opinions")
+
+    def ceiling(self, item: AskedItem, now: datetime) -> Due | None:
+        """Until when the law lets a department take, counted from when it was asked first."""
+        return self._due(now, item.statutory, f"item {item.code} statutory") if item.statutory else None
+
+    def promised_milestones(self, asked: ApprovalTemplate, now: datetime) -> dict[Milestone, Due]:
+        """Until when each milestone is promised, counted from when the departments were asked first."""
+        limits = ((milestone, getattr(asked.milestones, milestone)) for milestone in MILESTONES)
+        return {
+            milestone: self._due(now, limit, f"milestone {milestone} promised") for milestone, limit in limits if limit
+        }
 
     def unannounced_from(self, now: datetime) -> date | None:
         """The first day that is not announced, if what is promised now may fall due on it or later."""

@@ -7,11 +7,11 @@ from collections import Counter
 from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 
-from events.district import Calendar, Department, District
+from events.district import Calendar, Department, District, Milestone
 from services.rules.limits import comparable_days, parse_duration
 from services.runtime.errors import HujiaoError
 
@@ -25,10 +25,11 @@ FILES = {
     "calendar.toml": ("calendar",),
     "senders.toml": ("hotline", "terminal"),
     "people.toml": ("secondment", "cover", "turn_out"),
+    "approvals.toml": ("approval",),
 }
 """Which tables stand in which file; ``district.toml`` holds plain keys."""
 
-OPTIONAL = frozenset({"people.toml", "senders.toml"})
+OPTIONAL = frozenset({"approvals.toml", "people.toml", "senders.toml"})
 """Files that may be missing, and may lack their tables."""
 
 RESERVED = frozenset(
@@ -62,6 +63,7 @@ _FIELDS = {
     "secondment": "secondment",
     "cover": "cover",
     "turn_out": "turn_out",
+    "approval": "approvals",
 }
 _TYPES: dict[str, Any] = {field.name: field.type for field in msgspec.structs.fields(District)}
 _NEEDED = [field.name for field in msgspec.structs.fields(District) if field.required]
@@ -132,6 +134,7 @@ def check_district(district: District) -> list[str]:
         *_check_senders(district),
         *_check_matters(district),
         *_check_limits(district),
+        *_check_approvals(district),
     ]
 
 
@@ -283,6 +286,34 @@ def _check_limits(district: District) -> Iterable[str]:
         yield f"district.toml: triage_threshold: expected 0 to 1, found {district.triage_threshold}"
 
 
+def _check_approvals(district: District) -> Iterable[str]:
+    departments = {department.code: department for department in district.departments}
+    matters = {matter.code for matter in district.matters}
+    for matter, times in Counter(asked.matter for asked in district.approvals).items():
+        if times > 1:
+            yield f"approvals.toml: approval {matter}: expected once, found {times} times"
+        if matter not in matters:
+            yield f"approvals.toml: approval {matter}: matter: expected one of matters.toml, found {matter}"
+    for asked in district.approvals:
+        where = f"approvals.toml: approval {asked.matter}"
+        yield from _check_durations(where, asked, ("due",), ())
+        yield from _check_durations(f"{where}: milestones", asked.milestones, (), get_args(Milestone))
+        if not asked.items:
+            yield f"{where}: items: expected one at least, found none"
+        for code, times in Counter(item.code for item in asked.items).items():
+            if times > 1:
+                yield f"{where}: item {code}: expected once, found {times} times"
+        for item in asked.items:
+            yield from _check_durations(f"{where}: item {item.code}", item, (), ("statutory",))
+            known = departments.get(item.department)
+            if known is None or not all(district.has(known, town.code) for town in district.towns):
+                yield (
+                    f"{where}: item {item.code}: department: expected one that every town has, found {item.department}"
+                )
+            if item.statutory and not _slower(asked.due, item.statutory):
+                yield f"{where}: due: expected at most the statutory {item.statutory} of {item.code}, found {asked.due}"
+
+
 def _check_durations(where: str, part: object, needed: tuple[str, ...], optional: tuple[str, ...]) -> Iterable[str]:
     for name in (*needed, *optional):
         text = getattr(part, name)
@@ -340,7 +371,9 @@ def _read_table(fields: dict[str, Any], file: str, table: str, content: Any, fau
 
 
 def _name_of(entry: Any) -> Any:
-    return next((entry[key] for key in ("code", "class", "name") if isinstance(entry, dict) and key in entry), None)
+    return next(
+        (entry[key] for key in ("code", "class", "name", "matter") if isinstance(entry, dict) and key in entry), None
+    )
 
 
 def _convert(fields: dict[str, Any], field: str, value: Any, where: str, faults: list[str], form: Any = None) -> None:

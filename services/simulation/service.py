@@ -32,7 +32,7 @@ from events.envelope import Recorded, Request
 from events.outcome import OutcomeDrafted, PublishOutcome, WithholdOutcome
 from services.decisions import Later, Service
 from services.rules.book import CATCH_ALL, RuleBook
-from services.simulation import levels, staff
+from services.simulation import approvals, levels, staff
 from services.simulation.people import REPLY_MEDIAN_DAYS, REPLY_P90_DAYS, Dice, after
 from services.simulation.words import demo_words
 
@@ -90,6 +90,7 @@ def simulation(seed: int) -> Service:
             "case.triage-queued.v1": classify,
             **levels.reactions(dice),
             **staff.reactions(dice),
+            **approvals.reactions(dice),
             "call.departments-called.v1": work,
             "case.result-submitted.v1": review,
             "case.review-reopened.v1": review_again,

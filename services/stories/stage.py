@@ -34,11 +34,15 @@ Tell = Callable[[datetime, str], None]
 
 
 class Story(Struct, frozen=True):
-    """One story: what it is about, and how it is played; its proof says what it has shown."""
+    """One story: what it is about, and how it is played; its proof says what it has shown.
+
+    ``page`` draws what came of it, in HTML that needs nothing beside it, where a story has such a page.
+    """
 
     name: str
     about: str
     play: "Callable[[Stage], Proof]"
+    page: "Callable[[Stage], str] | None" = None
 
 
 class Proof(Struct, frozen=True):

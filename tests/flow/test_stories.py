@@ -1,8 +1,10 @@
 """Each story is played to its end through the real services, and shows what it says that it shows."""
 
+import re
 from datetime import datetime
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from services.cli.stories import START, STORIES, Name
@@ -33,3 +35,25 @@ def test_a_story_goes_as_it_says_and_the_same_way_again(name: Name, tmp_path: Pa
 
     assert proof.held
     assert (proof, told) == (again, told_again)
+
+
+def test_a_road_needs_a_fraction_of_the_time_it_took_one_by_one(tmp_path: Path) -> None:
+    stage = Stage(Folder(tmp_path / "road"), START, lambda at, what: None)
+    with stage.house:
+        proof = STORIES["road"].play(stage)
+        draw = STORIES["road"].page
+        assert draw is not None
+        drawn = draw(stage)
+
+    shown = msgspec.to_builtins(proof)
+    assert (shown["linked_reports"], shown["opinions"], shown["disclosed"]) == (2, 8, 1)
+    assert f"all at once: {shown['permits_days']} 天" in drawn
+    assert "one by one: 92–153 天 days (3–5 个月 months)" in drawn
+    assert drawn.count("<svg ") == drawn.count("</svg>") == 2
+    bars = re.findall(r"<title>(D16|D18): ([^<]*)</title>", drawn)
+    assert [(department, said.split()[0]) for department, said in bars] == [
+        ("D18", "逾期未出具"),
+        ("D16", "不同意"),
+        ("D18", "同意"),
+        ("D16", "有条件同意"),
+    ]

@@ -11,7 +11,21 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from events import call, case, district, edge, launch, mobilisation, outcome, person, report, reporter, roster, user
+from events import (
+    approval,
+    call,
+    case,
+    district,
+    edge,
+    launch,
+    mobilisation,
+    outcome,
+    person,
+    report,
+    reporter,
+    roster,
+    user,
+)
 from events.catalog import CATALOG
 from events.envelope import Fact, Meta, Request
 from events.private import Sealed
@@ -23,6 +37,7 @@ CASE = "019ab1c2d3e4" + "02" * 10
 CALL = "019ab1c2d3e4" + "03" * 10
 OTHER_CALL = "019ab1c2d3e4" + "04" * 10
 OUTCOME = "019ab1c2d3e4" + "05" * 10
+APPROVAL = "019ab1c2d3e4" + "09" * 10
 USER = "000000000000" + "07" * 10
 PERSON = "000000000000" + "08" * 10
 ROSTER = "000000000000" + "09" * 10
@@ -79,6 +94,9 @@ LAUNCH_ITEMS = (
     ),
     launch.LaunchItem(matter="401", bureau="B07"),
 )
+PROJECT = {"case": CASE, "town": "445303100"}
+LAW = "《中华人民共和国土地管理法》第四十四条"
+ASKED = {**PROJECT, "round": 1, "item": "land", "department": "D16"}
 
 UNIT = user.Unit(town="445303101000", village="445303101201", platform="P4", department="D15")
 
@@ -508,6 +526,43 @@ FACTS: Mapping[str, Fact] = {
     ),
     "mobilisation.reviewed.v1": mobilisation.MobilisationReviewed(**TURN_OUT, by="李敏", note=WORDS, late=True),
     "mobilisation.review-missed.v1": mobilisation.MobilisationReviewMissed(**TURN_OUT),
+    "approval.round-opened.v1": approval.ApprovalRoundOpened(
+        **PROJECT,
+        matter="601",
+        village="445303100201",
+        lead="D27",
+        round=2,
+        items=(
+            approval.ApprovalItem("land", "D16", case.Due(by=LATER, rule="item land statutory 20wd"), LAW),
+            approval.ApprovalItem("village-land", "X5", basis="《中华人民共和国村民委员会组织法》"),
+        ),
+        asked_at=CALLED,
+        due=PROMISED,
+        by="D27-1",
+        milestones=(approval.Promised("project_approved", PROMISED),),
+        remedied=WORDS,
+    ),
+    "approval.opinion-filed.v1": approval.OpinionFiled(
+        **ASKED,
+        by="officer-D16",
+        opinion="object",
+        legal_basis=LAW,
+        conditions=WORDS,
+        new_facts=REPLY,
+        late=True,
+    ),
+    "approval.material-requested.v1": approval.MaterialRequested(**ASKED, by="officer-D16", pieces=WORDS),
+    "approval.material-supplied.v1": approval.MaterialSupplied(**ASKED, by="D27-1"),
+    "approval.opinion-missed.v1": approval.OpinionMissed(**ASKED, due=PROMISED, post="platform_head", person="head-P4"),
+    "approval.round-closed.v1": approval.ApprovalRoundClosed(
+        **PROJECT, round=1, outcome="incomplete", objected=("land",), missing=("forestry", "planning")
+    ),
+    "approval.decided.v1": approval.ApprovalDecided(
+        **PROJECT, round=2, decision="refused", by="command-centre", reason=WORDS
+    ),
+    "approval.milestone-reached.v1": approval.MilestoneReached(
+        **PROJECT, milestone="project_approved", on=START, by="D27-1", limit=PROMISED, in_time=True
+    ),
 }
 
 REQUESTS: Mapping[str, Request] = {
@@ -545,6 +600,9 @@ REQUESTS: Mapping[str, Request] = {
     "case.open.v1": case.OpenCase(case=CASE, report=REPORT),
     "case.link-report.v1": case.LinkReport(
         case=CASE, opens="019ab1c2d3e4" + "07" * 10, report=REPORT, reporter=REPORTER
+    ),
+    "case.join-report.v1": case.JoinReport(
+        case=CASE, opened="019ab1c2d3e4" + "0a" * 10, report=REPORT, by="operator-1"
     ),
     "case.classify.v1": case.ClassifyCase(case=CASE, matter="401", by="operator"),
     "case.issue-calls.v1": case.IssueCalls(case=CASE, attempt=2, calls=CALLS, reason="rework"),
@@ -695,6 +753,31 @@ REQUESTS: Mapping[str, Request] = {
         mobilisation=MOBILISATION, case=CASE, by="李敏", note=WORDS
     ),
     "mobilisation.miss-review.v1": mobilisation.MissMobilisationReview(mobilisation=MOBILISATION),
+    "approval.open.v1": approval.OpenApproval(approval=APPROVAL, case=CASE),
+    "approval.file-opinion.v1": approval.FileOpinion(
+        approval=APPROVAL,
+        case=CASE,
+        item="land",
+        by="officer-D16",
+        opinion="object",
+        legal_basis=LAW,
+        conditions="改线绕开基本农田。",
+        new_facts="新测绘显示占用基本农田。",
+    ),
+    "approval.request-material.v1": approval.RequestMaterial(
+        approval=APPROVAL, case=CASE, item="land", by="officer-D16", pieces="勘测定界图、村民会议决议。"
+    ),
+    "approval.supply-material.v1": approval.SupplyMaterial(approval=APPROVAL, case=CASE, item="land", by="D27-1"),
+    "approval.open-next-round.v1": approval.OpenNextRound(
+        approval=APPROVAL, case=CASE, by="D27-1", remedied="已改线绕开基本农田。"
+    ),
+    "approval.miss-opinions.v1": approval.MissOpinions(approval=APPROVAL, round=1, town="445303100"),
+    "approval.decide.v1": approval.DecideApproval(
+        approval=APPROVAL, case=CASE, by="command-centre", decision="refused", reason="线路与规划冲突。"
+    ),
+    "approval.reach-milestone.v1": approval.ReachMilestone(
+        approval=APPROVAL, case=CASE, milestone="project_approved", on=START, by="D27-1"
+    ),
 }
 
 EDGE: Mapping[str, Struct] = {

@@ -4,6 +4,7 @@ To add one: a line in `MACHINES`, a scene in `tests.machines.scenes` that plays 
 ``rows.toml``; then ``python -m tests.machines``.
 """
 
+from services.command_centre.approval import Approval
 from services.command_centre.mobilisation import Mobilisation
 from services.people.person import Employee
 from services.people.roster import Member, Roster
@@ -78,6 +79,11 @@ def responders(mobilisation: Mobilisation) -> dict[str, str]:
     return {number: called.presence for number, called in mobilisation.people.items()}
 
 
+def approval(state: Approval) -> dict[str, str]:
+    """Rounds until the decision."""
+    return {"": state.decision or ("open" if state.open else "closed")}
+
+
 def user(state: User) -> dict[str, str]:
     """Whether somebody may log in."""
     return {"": "disabled" if state.disabled else "active"}
@@ -92,6 +98,7 @@ MACHINES: tuple[Machine, ...] = (
     Machine("alert", "call", alerts, only=_ALERTS),
     Machine("mobilisation", "mobilisation", lambda turn_out: {"": turn_out.phase}),
     Machine("responder", "mobilisation", responders),
+    Machine("approval", "approval", approval),
     Machine("outcome", "outcome", lambda outcome: {"": outcome.phase}),
     Machine("secondment", "person", secondment),
     Machine("whereabouts", "roster", whereabouts, only=_WHEREABOUTS),

@@ -4,7 +4,21 @@ Requests are those of the sample district; their moments are those at which the 
 """
 
 from tests.machines.explore import Scene
+from tests.machines.scenes_of_approvals import APPROVALS, JOINED
 from tests.machines.scenes_of_cases import ALERTS, CASES, CLOCKS, LEGS, LEVELS, OUTCOMES, REPORTS
 from tests.machines.scenes_of_people import PEOPLE, TURN_OUTS, USERS
 
-SCENES: tuple[Scene, ...] = (REPORTS, CASES, LEVELS, LEGS, CLOCKS, ALERTS, OUTCOMES, TURN_OUTS, PEOPLE, USERS)
+SCENES: tuple[Scene, ...] = (
+    REPORTS,
+    JOINED,
+    CASES,
+    LEVELS,
+    LEGS,
+    CLOCKS,
+    ALERTS,
+    OUTCOMES,
+    APPROVALS,
+    TURN_OUTS,
+    PEOPLE,
+    USERS,
+)

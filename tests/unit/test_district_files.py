@@ -399,3 +399,70 @@ def test_a_district_survives_the_way_through_the_log(district: District) -> None
 
     assert msgspec.msgpack.decode(stored, type=District) == district
     assert configuration_hash(msgspec.msgpack.decode(stored, type=District)) == configuration_hash(district)
+
+
+def test_the_shipped_sample_asks_seven_departments_about_a_road(district: District) -> None:
+    (asked,) = district.approvals
+
+    assert (asked.matter, asked.due) == ("601", "10wd")
+    assert [(item.code, item.department) for item in asked.items] == [
+        ("village-land", "X5"),
+        ("land", "D16"),
+        ("agriculture", "D28"),
+        ("forestry", "D18"),
+        ("transport", "D32"),
+        ("finance", "D30"),
+        ("planning", "D20"),
+    ]
+    assert (asked.milestones.project_approved, asked.milestones.permits_complete) == ("7d", "30d")
+    assert "SAMPLE" in (find_district("yunan") / "approvals.toml").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("content", [None, b"", b"# none yet\n"], ids=["missing", "empty", "a comment"])
+def test_a_district_may_have_no_approvals(folder: Path, district: District, content: bytes | None) -> None:
+    (folder / "approvals.toml").unlink()
+    if content is not None:
+        (folder / "approvals.toml").write_bytes(content)
+
+    assert load_district(folder) == msgspec.structs.replace(district, approvals=())
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "fault"),
+    [
+        ('matter = "601"', 'matter = "998"', "approval 998: matter: expected one of matters.toml, found 998"),
+        ('due = "10wd"', 'due = "soon"', "approval 601: due: expected a duration such as 15min, 2h, 4wh, 5wd or 30d"),
+        ('due = "10wd"', 'due = "21wd"', "approval 601: due: expected at most the statutory 20wd of land, found 21wd"),
+        ('"7d"', '"9999d"', "approval 601: milestones: project_approved: expected at most 3660 days, found 9999d"),
+        ('code = "land"', 'code = "forestry"', "approval 601: item forestry: expected once, found 2 times"),
+        ('statutory = "20wd"', 'statutory = "1y"', "approval 601: item land: statutory: expected a duration"),
+        ('"D16"', '"D99"', "approval 601: item land: department: expected one that every town has, found D99"),
+        ('code = "land"', 'code = "Land"', "approval 601: expected `str` matching regex"),
+        ('"《中华人民共和国土地管理法》"', '"土地管理法"', "approval 601: expected `str` matching regex"),
+        ("[approval.milestones]", "[approval.stones]", "approval 601: object contains unknown field `stones`"),
+        ('matter = "601"', "", "approval 1: object missing required field `matter`"),
+    ],
+)
+def test_an_approval_that_cannot_be_asked_for_is_a_fault(
+    folder: Path, replace: Replace, old: str, new: str, fault: str
+) -> None:
+    replace("approvals.toml", old, new)
+
+    assert any(found.startswith(f"approvals.toml: {fault}") for found in faults_of(folder))
+
+
+def test_a_department_that_some_town_lacks_is_asked_by_no_approval(folder: Path, replace: Replace) -> None:
+    replace("departments.toml", 'code = "D30"', 'code = "D30"\nabsent_in = ["445303101"]')
+
+    assert faults_of(folder) == [
+        "approvals.toml: approval 601: item finance: department: expected one that every town has, found D30"
+    ]
+
+
+def test_a_matter_has_one_template_and_a_template_asks_somebody(folder: Path) -> None:
+    (folder / "approvals.toml").write_text('[[approval]]\nmatter = "601"\ndue = "5wd"\nitems = []\n' * 2, "utf-8")
+
+    assert set(faults_of(folder)) == {
+        "approvals.toml: approval 601: expected once, found 2 times",
+        "approvals.toml: approval 601: items: expected one at least, found none",
+    }

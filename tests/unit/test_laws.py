@@ -46,6 +46,7 @@ from events.case import (
     FollowUp,
     GrantLaunchWaiver,
     HandDown,
+    JoinReport,
     ReopenCase,
     ResolveInVillage,
     SendBackResult,
@@ -53,7 +54,7 @@ from events.case import (
 from events.catalog import CATALOG, FACTS, REQUESTS
 from events.district import ConfigureDistrict
 from events.envelope import Fact, Meta, Request, kind_of
-from events.ids import call_of, case_of, district_call_of, mobilisation_of, outcome_of, stream_id
+from events.ids import approval_of, call_of, case_of, district_call_of, mobilisation_of, outcome_of, stream_id
 from events.outcome import PublishOutcome, WithholdOutcome
 from events.report import SubmitReport, Suggestion
 from services.command_centre import launch
@@ -132,6 +133,7 @@ BY_NAME = {
     "report": st.sampled_from([REPORT, AGAIN]),
     "case": st.sampled_from(CASES),
     "opens": st.sampled_from(CASES),
+    "opened": st.sampled_from(CASES),
     "call": st.sampled_from(CALLS),
     "outcome": st.sampled_from([outcome_of(case) for case in CASES]),
     "user": st.sampled_from([user_id(name) for name in ("one", "two")]),
@@ -142,6 +144,7 @@ BY_NAME = {
     "roster": st.sampled_from(ROSTERS),
     "rosters": st.just((ROSTERS[0], ROSTERS[-1])),
     "mobilisation": st.sampled_from([mobilisation_of(case) for case in CASES]),
+    "approval": st.sampled_from([approval_of(case) for case in CASES]),
     "reporters": st.sampled_from([(), *((reporter,) for reporter in REPORTERS), tuple(REPORTERS)]),
     "town": st.sampled_from([LIUDU, LIUDU, LIUDU, GAOCUN]),
     "village": st.sampled_from([LIUDU_VILLAGE, DAHE_VILLAGE, ""]),
@@ -165,6 +168,10 @@ BY_NAME = {
     "words": SEALED,
     "note": SEALED,
     "account": SEALED,
+    "conditions": SEALED,
+    "new_facts": SEALED,
+    "pieces": SEALED,
+    "remedied": SEALED,
     "advice": SEALED,
     "reply": st.one_of(st.none(), SEALED),
 }
@@ -395,6 +402,14 @@ class Township(RuleBasedStateMachine):
             "explain": ExplainCase(case=case, by=by),
         }
         self.play(acts[act])
+
+    @precondition(lambda self: self.streams("report"))
+    @rule(data=st.data())
+    def let_an_operator_join_a_report(self, data: st.DataObject) -> None:
+        report = data.draw(st.sampled_from(self.streams("report")), label="report")
+        case = data.draw(st.sampled_from(self.streams("case") or CASES), label="case")
+        opened = self.past.states[report].case
+        self.play(JoinReport(case=case, opened=opened, report=report, by="operator"))
 
     @precondition(lambda self: self.streams("case"))
     @rule(

@@ -30,6 +30,7 @@ FIRSTS = {
     "person": "person.registered.v1",
     "roster": "roster.joined.v1",
     "mobilisation": "mobilisation.ordered.v1",
+    "approval": "approval.round-opened.v1",
 }
 OWN = {
     "call.departments-called.v1": ("D15", "D08"),
@@ -47,6 +48,11 @@ OWN = {
     "call.alerted.v1": ("D15",),
     "call.delivered.v1": ("D15",),
     "call.delivery-failed.v1": ("D15",),
+    "approval.round-opened.v1": ("D16", "X5"),
+    "approval.opinion-filed.v1": ("D16",),
+    "approval.material-requested.v1": ("D16",),
+    "approval.material-supplied.v1": ("D16",),
+    "approval.opinion-missed.v1": ("D16",),
 }
 """The departments that hear of each golden fact themselves."""
 
@@ -108,17 +114,19 @@ def test_the_departments_that_a_fact_concerns_are_owed_a_letter_each_and_no_othe
     addresses: Addresses, name: str, fact: Fact
 ) -> None:
     own = letters(addresses, name)[1:]
+    platform = "P4" if kind_of(name) == "call" else "all"
 
     assert [(letter.key, letter.message_id, letter.owed) for letter in own] == [
-        (f"LD.P4.{department}.{name.removesuffix('.v1')}", f"{recorded(name, fact).id}.{department}", True)
+        (f"LD.{platform}.{department}.{name.removesuffix('.v1')}", f"{recorded(name, fact).id}.{department}", True)
         for department in OWN.get(name, ())
     ]
 
 
 def test_the_list_above_names_every_fact_that_says_departments() -> None:
     said = {name for name, fact in samples.FACTS.items() if name.startswith("call.") and name != "call.issued.v1"}
+    asked = {name for name, fact in samples.FACTS.items() if kind_of(name) == "approval" and hasattr(fact, "item")}
 
-    assert said == set(OWN)
+    assert said | asked | {"approval.round-opened.v1"} == set(OWN)
 
 
 @pytest.mark.parametrize("name", OWN)

@@ -177,6 +177,11 @@ def test_a_department_hears_of_its_own_part_only(document: dict[str, Any]) -> No
         "call.alerted.v1",
         "call.delivered.v1",
         "call.delivery-failed.v1",
+        "approval.round-opened.v1",
+        "approval.opinion-filed.v1",
+        "approval.material-requested.v1",
+        "approval.material-supplied.v1",
+        "approval.opinion-missed.v1",
     }
     assert "leg.called.v1" in heard
 

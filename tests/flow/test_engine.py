@@ -16,8 +16,7 @@ from events.district import District
 from events.envelope import Recorded, Request
 from events.ids import case_of
 from events.report import SubmitReport
-from services.decisions import Later, Service, on_one_stream
-from services.platforms import call as platforms
+from services.decisions import Handler, Later, Service
 from services.runtime import parking
 from services.runtime.attempts import CAREFUL_AFTER, MAX_ATTEMPTS
 from services.runtime.batch import Submission
@@ -398,21 +397,20 @@ def test_released_without_a_repair_nothing_else_is_handled_twice(open_house: Ope
 # Requests that cannot be decided
 
 
-def undecidable(
-    request: type[Request], field: str, decide: Any, broken: set[str], error: type[BaseException]
-) -> Service:
+def undecidable(request: type[Request], field: str, broken: set[str], error: type[BaseException]) -> Service:
     """A service that takes over one kind of request and fails at those about ``broken``."""
+    real = next(service.handlers[request] for service in SERVICES if request in service.handlers)
 
-    def fail(state: Any, request: Any, now: datetime, rules: Any) -> Any:
+    def fail(states: Any, request: Any, now: datetime, rules: Any) -> Any:
         if getattr(request, field) in broken:
             raise error(f"cannot decide about {getattr(request, field)}")
-        return decide(state, request, now, rules)
+        return real.decide(states, request, now, rules)
 
-    return Service(name="undecidable", handlers={request: on_one_stream(field, fail)})
+    return Service(name="undecidable", handlers={request: Handler(real.streams, fail)})
 
 
 def missing_clocks(broken: set[str], error: type[BaseException] = ValueError) -> tuple[Service, ...]:
-    return (*SERVICES, undecidable(MissClock, "call", platforms.decide, broken, error))
+    return (*SERVICES, undecidable(MissClock, "call", broken, error))
 
 
 def call_of_case(house: House, case: str) -> str:
@@ -457,7 +455,7 @@ def test_a_parked_timer_is_decided_once_it_is_released_after_a_repair(open_house
 
 
 def test_a_request_that_cannot_be_decided_is_parked_and_its_sender_is_told(open_house: OpenHouse) -> None:
-    failing = undecidable(ApproveResult, "case", None, {"0" * 32}, ValueError)
+    failing = undecidable(ApproveResult, "case", {"0" * 32}, ValueError)
     house = open_house((*SERVICES, failing))
     react(house)
     request = ApproveResult(case="0" * 32, by="reviewer")
@@ -479,7 +477,7 @@ def test_a_request_that_cannot_be_decided_is_parked_and_its_sender_is_told(open_
 
 
 def test_a_parked_request_keeps_nobodys_words_in_clear(open_house: OpenHouse) -> None:
-    failing = undecidable(NoteProgress, "call", None, {"0" * 32}, ValueError)
+    failing = undecidable(NoteProgress, "call", {"0" * 32}, ValueError)
     house = open_house((*SERVICES, failing))
     words = "王小明的电话是一三八"
     request = NoteProgress(call="0" * 32, case="1" * 32, department="D32", by="officer", note=words)

@@ -99,6 +99,8 @@ class Window:
         ]
         parts = {name: known[name] for name in ("towns", "platforms", "departments", "duties")}
         parts["villages"] = [village | {"pinyin": _pinyin(village["zh"])} for village in known["villages"]]
+        items = [item for asked in district.approvals for item in asked.items]
+        parts["items"] = [{"code": item.code, "zh": item.zh, "en": item.en} for item in items]
         parts["hours"] = [[f"{at:%H:%M}" for at in slot] for slot in district.calendar.hours]
         about = {"code": district.code, "zh": district.zh, "en": district.en, "note": district.note}
         return {
@@ -250,7 +252,8 @@ def _as_it_was(facts: list[Recorded], case: str) -> dict[str, Any]:
     """What `Questions.case` would have found when these facts were all there was; empty before the case began."""
     rows = {view: [_plain(row) for row in found] for view, found in case_as_of(facts).items()}
     own = [row for row in rows["cases"] if row["case"] == case]
-    parts = ("reports", "calls", "legs", "files", "board", "timeline")
+    of_approval = ("approvals", "approval_rounds", "milestones")
+    parts = ("reports", "calls", "legs", "files", "board", "timeline", *of_approval)
     return {"case": own[0], **{part: rows[part] for part in parts}} if own else {}
 
 

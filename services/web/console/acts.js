@@ -4,6 +4,7 @@ import { ask, newKey, Refused } from "./api.js";
 import { ACCEPTED, sendProofs } from "./files.js";
 import { catalogue, code, h, name, say, shortTime, t, who } from "./i18n.js";
 
+const OPINIONS = ["agree", "agree_with_conditions", "object"];
 const SOLVED = ["yes", "partly", "no"];
 const REFUSALS = ["court", "petition", "discipline", "secret", "out_of_area", "not_genuine", "emergency_line"];
 const WITHHELD = ["personal_data", "secret", "incorrect"];
@@ -15,6 +16,8 @@ const words = (key, { required = true } = {}) => ({ key, make: (id) => h("textar
 const choice = (key, kind, values) => ({ key, make: (id) => h("select", { id, name: key, required: true }, values().map((value) => h("option", { value, text: kind === "matter" || kind === "department" ? `${value} ${name(kind, value)}` : code(kind, value) }))), read: (text) => text });
 const optional = (key, kind, values) => ({ ...choice(key, kind, values), make: (id) => Object.assign(choice(key, kind, values).make(id), { required: false }) });
 const number = (key) => ({ key, make: (id) => h("input", { id, name: key, type: "number", min: 1, max: 5000, value: 1, required: true, inputmode: "numeric" }), read: Number });
+const line = (key) => ({ key, make: (id) => h("input", { id, name: key, maxlength: 110, placeholder: "《…》第…条" }), read: (text) => text.trim() || undefined });
+const day = (key) => ({ key, make: (id) => h("input", { id, name: key, type: "date", required: true }), read: (text) => text });
 const files = { key: "files", make: (id) => h("input", { id, name: "files", type: "file", accept: ACCEPTED, multiple: true, required: true }), read: (text, input) => [...input.files] };
 
 /** Every act: its key on the keyboard, its fields, whether it is the one that is hoped for, and its own way if it has one. */
@@ -37,6 +40,13 @@ const FORMS = {
   "case.hand-down.v1": { key: "h", fields: [words("reason")] },
   "case.consent-to-hand-down.v1": { key: "k", fields: [] },
   "case.follow-up.v1": { key: "u", main: true, fields: [{ key: "answer", make: (id) => choice("answer", "answer", () => Object.keys(ANSWERS)).make(id), read: (text) => ANSWERS[text] }] },
+  "approval.file-opinion.v1": { key: "l", main: true, fields: [choice("opinion", "opinion", () => OPINIONS), line("legal_basis"), words("conditions", { required: false })] },
+  "approval.request-material.v1": { key: "m", fields: [words("pieces")] },
+  "approval.supply-material.v1": { key: "q", main: true, fields: [] },
+  "approval.open-next-round.v1": { key: "z", main: true, fields: [words("remedied", { required: false })] },
+  "approval.decide.v1/granted": { key: "i", main: true, fields: [] },
+  "approval.decide.v1/refused": { key: "j", fields: [words("reason")] },
+  "approval.reach-milestone.v1": { key: "1", fields: [day("on")] },
   "outcome.publish.v1": { key: "o", main: true, fields: [words("reply", { required: false })] },
   "outcome.withhold.v1": { key: "w", fields: [choice("ground", "withheld", () => WITHHELD)] },
 };
@@ -50,9 +60,17 @@ export function startActs(whenDone) {
   done = whenDone;
 }
 
-export const keyOf = (act) => FORMS[act.request]?.key;
-export const isOneStep = (act) => FORMS[act.request]?.fields.length === 0;
-export const isMain = (act) => Boolean(FORMS[act.request]?.main);
+const formOf = (act) => FORMS[act.decision ? `${act.request}/${act.decision}` : act.request];
+
+/** What an act is called, with what it is about where there may be several. */
+function labelOf(act) {
+  const about = act.item ? name("item", act.item) : act.decision ? code("decision", act.decision) : act.milestone ? code("milestone", act.milestone) : "";
+  return [code("act", act.request), about].filter(Boolean).join(" · ");
+}
+
+export const keyOf = (act) => formOf(act)?.key;
+export const isOneStep = (act) => formOf(act)?.fields.length === 0;
+export const isMain = (act) => Boolean(formOf(act)?.main);
 
 /** Do an act; tells what went wrong beside `near`. */
 export async function perform(act, fields, near) {
@@ -62,7 +80,7 @@ export async function perform(act, fields, near) {
   try {
     const { answer, ...rest } = fields;
     if (!sent.has(what)) sent.set(what, newKey("act"));
-    const { send } = FORMS[act.request];
+    const { send } = formOf(act);
     await (send ? send(act, fields) : ask("/api/acts", { ...act, ...rest, ...answer }, { key: sent.get(what) }));
     sent.delete(what);
     done(act);
@@ -88,9 +106,9 @@ export function drawActs(place, acts, row, mayOpen, suggested) {
   }
   const [title, list, form, trouble, texts] = place.children;
   say(title, t("acts"));
-  const buttons = acts.filter((act) => FORMS[act.request]).map((act) => {
-    const { key, main, fields } = FORMS[act.request];
-    const label = [code("act", act.request), h("kbd", { "aria-hidden": "true", text: key.toUpperCase() })];
+  const buttons = acts.filter(formOf).map((act) => {
+    const { key, main, fields } = formOf(act);
+    const label = [labelOf(act), h("kbd", { "aria-hidden": "true", text: key.toUpperCase() })];
     return h("button", { type: "button", class: main ? "primary" : "", "data-key": key, "aria-keyshortcuts": key,
       onclick: () => (fields.length ? fillIn(form, act, fields, trouble, suggested) : perform(act, {}, trouble)) }, label);
   });
@@ -120,7 +138,7 @@ function fillIn(place, act, fields, trouble, suggested) {
     if (await perform(act, values, trouble)) place.replaceChildren();
   } },
   fields.map((field, n) => h("label", { for: `act-${field.key}` }, h("span", { text: t(`act_${field.key}`) }), inputs[n])),
-  h("div", { class: "ends" }, h("button", { type: "button", onclick: () => place.replaceChildren(), text: t("cancel") }), h("button", { class: "primary", text: code("act", act.request) })));
+  h("div", { class: "ends" }, h("button", { type: "button", onclick: () => place.replaceChildren(), text: t("cancel") }), h("button", { class: "primary", text: labelOf(act) })));
   form.addEventListener("keydown", (event) => {
     if (event.key !== "Enter" || event.target.tagName !== "SELECT") return;
     event.preventDefault();

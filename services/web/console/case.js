@@ -1,5 +1,6 @@
 // The pane of one case: where it stands, which departments were called, and everything that happened.
 
+import { approval } from "./approvals.js";
 import { catalogue, clockTime, code, detail, h, language, name, owner, platformOf, say, shortTime, span, t, who } from "./i18n.js";
 import { turnOut } from "./staff.js";
 import { fileList, forgetFiles } from "./files.js";
@@ -54,7 +55,7 @@ export function showCase(answer) {
   const { case: row } = answer;
   say(byId("pane-title"), row.matter ? name("matter", row.matter) : t("unclassified"));
   byId("pane-body").replaceChildren(
-    head(row), stepper(row), owed(answer.board ?? []), turnOut(answer.turn_out, countdown, block), attached(answer.reports ?? [], answer.files ?? [], row), departments(answer.calls ?? [], answer.legs ?? [], row, answer.files ?? []),
+    head(row), stepper(row), owed(answer.board ?? []), turnOut(answer.turn_out, countdown, block), approval(answer, countdown, block, asked), attached(answer.reports ?? [], answer.files ?? [], row), departments(answer.calls ?? [], answer.legs ?? [], row, answer.files ?? []),
     why(answer.explain ?? []), timeline(answer.timeline ?? [], answer.explain ?? []));
   tickCase();
 }

@@ -137,6 +137,23 @@ const WORDS = {
   act_condition: ["启动条件", "Condition"],
   act_evidence: ["依据材料", "Evidence"],
   act_bureau: ["区直部门", "Bureau"],
+  act_opinion: ["意见", "Opinion"],
+  act_legal_basis: ["法律依据（不同意时必填，模板有的可不填）", "Legal basis (for an objection, unless the template names it)"],
+  act_conditions: ["条件或整改要求", "Conditions, or what would remedy it"],
+  act_pieces: ["缺少的全部材料（一次说全）", "Everything that is lacking, at once"],
+  act_remedied: ["整改情况", "What was changed"],
+  act_on: ["日期", "Day"],
+  approval: ["并联审批", "Parallel approval"],
+  round_n: ["第 {n} 轮", "Round {n}"],
+  item: ["事项", "Item"],
+  opinion: ["意见", "Opinion"],
+  ceiling: ["法定时限", "Statutory limit"],
+  opinion_owed: ["待出具", "owed"],
+  no_opinion: ["逾期未出具（不视为同意）", "nothing said (no consent)"],
+  material_lacking: ["待补正", "material lacking"],
+  material_supplied: ["已补正", "material supplied"],
+  told_to: ["已报 {n}", "told: {n}"],
+  promised_by: ["承诺 {n} 前", "promised by {n}"],
   login: ["登录", "Log in"],
   leave: ["退出", "Leave"],
   login_name: ["用户名", "User name"],
@@ -236,6 +253,9 @@ const CODES = {
     "case.call-district.v1": ["向区呼叫", "Call the district"], "case.grant-launch-waiver.v1": ["特批", "Waive"],
     "case.hand-down.v1": ["交办下派", "Hand down"], "case.consent-to-hand-down.v1": ["同意下派", "Consent"],
     "person.consent-to-secondment.v1": ["同意借调", "Consent"], "person.approve-secondment.v1": ["批准借调", "Approve"], "person.end-secondment.v1": ["已归队", "Back"],
+    "approval.file-opinion.v1": ["出具意见", "File an opinion"], "approval.request-material.v1": ["一次性告知", "Say what is lacking"],
+    "approval.supply-material.v1": ["补正材料", "Material supplied"], "approval.open-next-round.v1": ["再次征求意见", "Ask again"],
+    "approval.decide.v1": ["决定", "Decide"], "approval.reach-milestone.v1": ["里程碑", "Milestone"],
     "outcome.publish.v1": ["公开", "Publish"], "outcome.withhold.v1": ["不公开", "Withhold"],
   },
   ground: {
@@ -277,6 +297,10 @@ const CODES = {
   whereabouts: { free: ["在岗", "here"], lent: ["借出", "lent"], leave: ["请假至", "on leave until"], scene: ["出动中", "on a scene"], deployed: ["支援", "helping"] },
   turn_out: { confirming: ["点名中", "being called"], short: ["人数不足", "too few"], mustered: ["集结完毕", "mustered"], stood_down: ["已收队", "stood down"], reviewed: ["已复盘", "written up"] },
   presence: { called: ["已点名", "called"], confirmed: ["已应召", "coming"], declined: ["不能到", "cannot come"], dropped: ["退出", "dropped"], present: ["已到场", "on the spot"] },
+  opinion: { agree: ["同意", "agrees"], agree_with_conditions: ["有条件同意", "agrees with conditions"], object: ["不同意", "objects"] },
+  round_outcome: { approved: ["意见齐备", "all agree"], objected: ["有异议", "objections"], incomplete: ["意见未齐", "incomplete"] },
+  decision: { granted: ["批准", "granted"], refused: ["不予批准", "refused"] },
+  milestone: { project_approved: ["立项", "Project approved"], permits_complete: ["审批完成", "Permits complete"], works_begun: ["开工", "Works begun"], open_to_traffic: ["通行", "Open to traffic"] },
   secondment: {
     requested: ["待镇党委同意", "awaits the town's consent"], consented: ["待区人事批准", "awaits approval"], approved: ["已批准", "approved"], away: ["借出", "away"], overdue: ["逾期未归", "not back in time"],
   },
@@ -290,7 +314,7 @@ const CODES = {
     unknown_channel: ["提醒渠道已停用", "alert channel is gone"],
   },
   solved: { yes: ["已解决", "solved"], partly: ["部分解决", "partly solved"], no: ["未解决", "not solved"] },
-  reason: { solved: ["解决", "solved"], explained: ["解释说明", "explained"], refused: ["不予受理", "refused"] },
+  reason: { solved: ["解决", "solved"], explained: ["解释说明", "explained"], refused: ["不予受理", "refused"], merged: ["已并案", "joined to another"] },
   answer: { unreached: ["未联系上", "not reached"], solved: ["群众认可解决", "reporter: solved"], dissatisfied: ["解决但不满意", "solved, not satisfied"], "not solved": ["群众认为未解决", "reporter: not solved"] },
   level: { village: ["村级", "village level"], town: ["镇级", "town level"], district: ["区级", "district level"] },
   visibility: { public: ["公开", "public"], statistics: ["仅统计", "statistics only"], confidential: ["保密", "confidential"] },
@@ -329,6 +353,10 @@ const CODES = {
     "call.escalated.v1": ["催办升级", "Escalated"], "call.completed.v1": ["平台办毕", "Call completed"],
     "call.released.v1": ["呼叫解除", "Call released"], "call.alerted.v1": ["发出提醒", "Alert sent"],
     "call.delivered.v1": ["提醒送达", "Alert delivered"], "call.delivery-failed.v1": ["提醒未送达", "Alert not delivered"],
+    "approval.round-opened.v1": ["征求意见", "Opinions asked for"], "approval.opinion-filed.v1": ["出具意见", "Opinion filed"],
+    "approval.material-requested.v1": ["一次性告知", "Material requested"], "approval.material-supplied.v1": ["补正材料", "Material supplied"],
+    "approval.opinion-missed.v1": ["逾期未出具意见", "Opinion missed"], "approval.round-closed.v1": ["本轮截止", "Round closed"],
+    "approval.decided.v1": ["审批决定", "Approval decided"], "approval.milestone-reached.v1": ["里程碑", "Milestone reached"],
     "outcome.drafted.v1": ["公开稿拟定", "Notice drafted"],
     "outcome.published.v1": ["结果公开", "Outcome disclosed"], "outcome.withheld.v1": ["结果不公开", "Outcome withheld"],
   },
@@ -372,12 +400,12 @@ export const figure = (key) => pick(FIGURES[key]);
 
 // ---- names of the catalogue
 
-const names = { town: new Map(), village: new Map(), platform: new Map(), department: new Map(), matter: new Map(), duty: new Map() };
-export const catalogue = { towns: [], villages: [], platforms: [], departments: [], matters: [], demo: false, district: null };
+const names = { town: new Map(), village: new Map(), platform: new Map(), department: new Map(), matter: new Map(), duty: new Map(), item: new Map() };
+export const catalogue = { towns: [], villages: [], platforms: [], departments: [], matters: [], items: [], demo: false, district: null };
 
 export function setCatalogue(loaded) {
   Object.assign(catalogue, loaded);
-  for (const [kind, list] of [["town", "towns"], ["village", "villages"], ["platform", "platforms"], ["department", "departments"], ["matter", "matters"]]) {
+  for (const [kind, list] of [["town", "towns"], ["village", "villages"], ["platform", "platforms"], ["department", "departments"], ["matter", "matters"], ["item", "items"]]) {
     names[kind] = new Map((loaded[list] ?? []).map((entry) => [entry.code, entry]));
   }
   if (loaded.district?.code) names.town.set(loaded.district.code, loaded.district);
@@ -453,6 +481,20 @@ export function detail(row) {
     case "mobilisation.responders-called.v1": return t("called_n", { n: text.split(" ")[0] });
     case "mobilisation.mustered.v1":
     case "mobilisation.stood-down.v1": return t("people", { n: text });
+    case "approval.round-opened.v1": return list(text, "item");
+    case "approval.opinion-filed.v1": {
+      const [item, opinion] = text.split(" ");
+      return `${name("item", item)} · ${code("opinion", opinion)}`;
+    }
+    case "approval.material-requested.v1":
+    case "approval.material-supplied.v1":
+    case "approval.opinion-missed.v1": return name("item", text);
+    case "approval.round-closed.v1": return code("round_outcome", text);
+    case "approval.decided.v1": return code("decision", text);
+    case "approval.milestone-reached.v1": {
+      const [milestone, on] = text.split(" ");
+      return `${code("milestone", milestone)} ${on}`;
+    }
     case "call.delivery-failed.v1": {
       const [channel, reason] = text.split(" ");
       return `${channel} · ${code("delivery", reason)}`;

@@ -131,7 +131,7 @@ def begin_with_the_call(recorded: Recorded, fact: CallIssued, rules: RuleBook) -
 def _order_mobilisation(fact: CallIssued, rules: RuleBook) -> tuple[OrderMobilisation, ...]:
     """A matter that wants many people on the spot has them turn out."""
     matter = rules.matter(fact.matter)
-    if not (matter.on_site and matter.min_people >= rules.district.turn_out.from_people):
+    if not rules.turns_out(matter):
         return ()
     ordered = OrderMobilisation(
         mobilisation=mobilisation_of(fact.case),

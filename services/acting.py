@@ -96,8 +96,8 @@ _ABOUT_PEOPLE = ("person.consent-to-secondment.v1", "person.approve-secondment.v
 _KNOWN = ("request", "case", "call", "department", "report", "number")
 _NOTHING = Sealed("", b"")
 _TWO_MONTHS = timedelta(days=31)
-_NAMES = ("name", "number", "case")
-"""By what people call users, persons and turn-outs, where the act itself has only the stream."""
+_NAMES = ("name", "number")
+"""By what people call users and persons, where the act itself has only the stream; a turn-out is that of a case."""
 _SHORTEST_PHONE, _LONGEST_PHONE = 3, 20
 
 ANY_ACT = union_of(tuple(PERSONAL.values()))
@@ -152,7 +152,8 @@ class Acting:
         about, known = self._about(act, asked)
         may_act(user, act, about)
         filled = {name: value for name, value in {**known, "by": user.person}.items() if name in fields}
-        given = {name: value for name, value in asked.items() if name in fields or name not in _NAMES}
+        names = (*_NAMES, "case") if "mobilisation" in fields else _NAMES
+        given = {name: value for name, value in asked.items() if name in fields or name not in names}
         _check_words(act, given)
         try:
             request = msgspec.convert({**given, **filled}, ANY_ACT)

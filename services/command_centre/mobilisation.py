@@ -3,13 +3,12 @@
 Who is called, comes or may go is written on their roster in the same transaction, so that nobody is in two places.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, Literal, assert_never
 
 from msgspec import Struct, structs
 
-from events.district import Matter
 from events.envelope import Fact
 from events.mobilisation import (
     ConfirmResponders,
@@ -157,8 +156,8 @@ def decide_order(
         rosters=request.rosters,
         by=request.by,
     )
-    standing = dict(zip(request.rosters, rosters, strict=True))
-    return (request.mobilisation, ordered), *_call(Mobilisation(ordered), request, standing, matter, now, rules)
+    called = _call_up(Mobilisation(ordered), request, rosters, now, rules)
+    return (request.mobilisation, ordered), *_call(request.mobilisation, called)
 
 
 def decide(
@@ -168,17 +167,16 @@ def decide(
     if states[0] is None and isinstance(request, StandDown) and request.by == CLOCK:
         return ()
     state = _known(states[0])
-    rosters: dict[str, Roster] = {
-        stream: roster for stream, roster in zip(request.rosters, states[1:], strict=True) if isinstance(roster, Roster)
-    }
+    rosters = [roster if isinstance(roster, Roster) else None for roster in states[1:]]
     about, stream = _about(state), request.mobilisation
     match request:
         case ConfirmResponders():
             _of_department(state, request.numbers, request.department)
-            new = tuple(n for n in dict.fromkeys(request.numbers) if state.people[n].presence in ("called", "declined"))
-            gone = [number for number in new if state.people[number].presence == "declined"]
+            numbers = tuple(dict.fromkeys(request.numbers))
+            gone = [number for number in numbers if state.people[number].presence == "declined"]
             if gone:
                 raise Rejected(f"numbers: expected people who are still called, found {gone[0]} declined")
+            new = tuple(number for number in numbers if state.people[number].presence == "called")
             return ((stream, RespondersConfirmed(**about, numbers=new, by=request.by)),) if new else ()
         case DeclineResponder():
             _of_department(state, (request.number,), request.department)
@@ -188,8 +186,7 @@ def decide(
             if called.presence == "present":
                 raise Rejected(f"number: expected somebody who has not come, found {request.number} on the spot")
             declined = ResponderDeclined(**about, number=request.number, ground=request.ground, by=request.by)
-            freed = PeopleFreed(mobilisation=stream, numbers=(request.number,))
-            return (stream, declined), (called.responder.roster, freed)
+            return (stream, declined), *_on_rosters(PeopleFreed, stream, [called.responder])
         case Muster():
             return _muster(state, request, rosters, now)
         case MissMuster():
@@ -198,7 +195,7 @@ def decide(
             if state.over:
                 return ()
             stood_down = StoodDown(**about, by=request.by, count=state.present, review=rules.turn_out_review_due(now))
-            return ((stream, stood_down), *_free(stream, state.held()))
+            return (stream, stood_down), *_on_rosters(PeopleFreed, stream, state.held())
         case _:
             assert_never(request)
 
@@ -243,33 +240,37 @@ def timers(stream: str, fact: Facts) -> tuple[SetTimer | ClearTimer, ...]:
             return ()
 
 
-def _call(
+def _call_up(
     state: Mobilisation,
     request: OrderMobilisation | MissMuster,
-    rosters: dict[str, Roster | None],
-    matter: Matter,
+    rosters: Sequence[Roster | None],
     now: datetime,
     rules: RuleBook,
-) -> tuple[Append, ...]:
-    """Call as many people as are lacking, and take them on their rosters."""
-    lacking = state.ordered.min_people - state.present
-    found = call_up(matter, lacking, [(stream, rosters.get(stream)) for stream in request.rosters], now, rules)
-    responders = tuple(responder for _, responder in found)
-    called = RespondersCalled(
+) -> RespondersCalled:
+    """Who is called now: as many people as are lacking, as far as anybody is left."""
+    matter, lacking = rules.matter(state.ordered.matter), state.ordered.min_people - state.present
+    found = call_up(matter, lacking, list(zip(request.rosters, rosters, strict=True)), now, rules)
+    return RespondersCalled(
         **_about(state),
-        responders=responders,
+        responders=tuple(responder for _, responder in found),
         pools=tuple(dict.fromkeys(pool for pool, _ in found)),
         lacking=max(0, lacking - len(found)),
     )
-    return (request.mobilisation, called), *_take(request.mobilisation, responders)
 
 
-def _muster(state: Mobilisation, request: Muster, rosters: dict[str, Roster], now: datetime) -> tuple[Append, ...]:
+def _call(mobilisation: str, called: RespondersCalled) -> tuple[Append, ...]:
+    """Whoever is called is taken on their roster."""
+    return (mobilisation, called), *_on_rosters(PeopleTaken, mobilisation, called.responders)
+
+
+def _muster(
+    state: Mobilisation, request: Muster, rosters: Sequence[Roster | None], now: datetime
+) -> tuple[Append, ...]:
     if state.over:
         raise Rejected("expected a turn-out that is under way, found it stood down")
     known = state.people
     new = [n for n in dict.fromkeys(request.numbers) if n not in known or known[n].presence != "present"]
-    came = tuple(_responder(number, request.mobilisation, rosters, now) for number in new)
+    came = tuple(_responder(number, request, rosters, now) for number in new)
     if not came:
         return ()
     about = _about(state)
@@ -279,22 +280,23 @@ def _muster(state: Mobilisation, request: Muster, rosters: dict[str, Roster], no
     count = state.present + len(came)
     late = now > state.ordered.muster.by
     joined = tuple(responder for responder in came if responder not in state.held())
-    facts: list[Fact] = []
-    if joined:
-        facts.append(RespondersCalled(**about, responders=joined, pools=()))
-    facts.append(RespondersMustered(**about, numbers=tuple(new), by=request.by, count=count, late=late))
+    facts: list[Fact] = [RespondersMustered(**about, numbers=tuple(new), by=request.by, count=count, late=late)]
     if count >= state.ordered.min_people and not state.reached:
         facts.append(MusterReached(**about, count=count, min_people=state.ordered.min_people, late=late))
-    return (*((request.mobilisation, fact) for fact in facts), *_take(request.mobilisation, joined))
+    uncalled = RespondersCalled(**about, responders=joined, pools=())
+    return (
+        *(_call(request.mobilisation, uncalled) if joined else ()),
+        *((request.mobilisation, fact) for fact in facts),
+    )
 
 
-def _responder(number: str, mobilisation: str, rosters: dict[str, Roster], now: datetime) -> Responder:
+def _responder(number: str, request: Muster, rosters: Sequence[Roster | None], now: datetime) -> Responder:
     """Somebody who has come, if they may be counted here."""
-    for stream, roster in rosters.items():
-        member = roster.members.get(number)
+    for stream, roster in zip(request.rosters, rosters, strict=True):
+        member = roster.members.get(number) if roster is not None else None
         if member is None:
             continue
-        if member.taken_by != mobilisation and not member.free(now):
+        if member.taken_by != request.mobilisation and not member.free(now):
             raise Rejected(f"numbers: expected people who are free, found {number} {member.why_not(now)}")
         if not member.there(now):
             raise Rejected(f"numbers: expected people who are there, found {number} {member.why_not(now)}")
@@ -303,14 +305,13 @@ def _responder(number: str, mobilisation: str, rosters: dict[str, Roster], now: 
 
 
 def _miss(
-    state: Mobilisation, request: MissMuster, rosters: dict[str, Roster], now: datetime, rules: RuleBook
+    state: Mobilisation, request: MissMuster, rosters: Sequence[Roster | None], now: datetime, rules: RuleBook
 ) -> tuple[Append, ...]:
     """Too few have come by the due time: call more, and give them a due time of their own."""
     if state.over or state.reached:
         return ()
-    more = _call(state, request, dict(rosters), rules.matter(state.ordered.matter), now, rules)
-    (_, called), *_ = more
-    some = isinstance(called, RespondersCalled) and bool(called.responders)
+    called = _call_up(state, request, rosters, now, rules)
+    some = bool(called.responders)
     short = MusterShort(
         **_about(state),
         count=state.present,
@@ -318,26 +319,17 @@ def _miss(
         rosters=request.rosters,
         again=rules.muster_again_due(now) if some else None,
     )
-    return (request.mobilisation, short), *(more if some else ())
+    return (request.mobilisation, short), *(_call(request.mobilisation, called) if some else ())
 
 
-def _take(mobilisation: str, responders: tuple[Responder, ...]) -> tuple[Append, ...]:
-    return tuple(
-        (roster, PeopleTaken(mobilisation=mobilisation, numbers=numbers)) for roster, numbers in _by_roster(responders)
-    )
-
-
-def _free(mobilisation: str, responders: list[Responder]) -> tuple[Append, ...]:
-    return tuple(
-        (roster, PeopleFreed(mobilisation=mobilisation, numbers=numbers)) for roster, numbers in _by_roster(responders)
-    )
-
-
-def _by_roster(responders: Iterable[Responder]) -> Iterator[tuple[str, tuple[str, ...]]]:
-    found: dict[str, list[str]] = {}
+def _on_rosters(
+    fact: type[PeopleTaken | PeopleFreed], mobilisation: str, responders: Iterable[Responder]
+) -> Iterator[Append]:
+    """What becomes of people, on the roster of each."""
+    numbers: dict[str, list[str]] = {}
     for responder in responders:
-        found.setdefault(responder.roster, []).append(responder.number)
-    return ((roster, tuple(numbers)) for roster, numbers in found.items())
+        numbers.setdefault(responder.roster, []).append(responder.number)
+    return ((roster, fact(mobilisation=mobilisation, numbers=tuple(found))) for roster, found in numbers.items())
 
 
 def _of_department(state: Mobilisation, numbers: Iterable[str], department: str) -> None:

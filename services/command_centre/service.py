@@ -114,9 +114,7 @@ def order_mobilisation(recorded: Recorded, fact: CallIssued, rules: RuleBook) ->
     """A matter that wants many people on the spot has them turn out as soon as its lead is called."""
     matter = rules.matter(fact.matter)
     leads = any(leg.role == "lead" for leg in fact.legs)
-    if not (
-        leads and fact.attempt == 1 and matter.on_site and matter.min_people >= rules.district.turn_out.from_people
-    ):
+    if not (leads and fact.attempt == 1 and rules.turns_out(matter)):
         return ()
     ordered = OrderMobilisation(
         mobilisation=mobilisation_of(fact.case),

@@ -8,7 +8,7 @@ are under its management (归口管理). The district's people come last, and on
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from events.district import Department, Matter
+from events.district import Matter
 from events.mobilisation import Pool, Responder
 from services.people.roster import Member, Roster
 from services.rules.book import RuleBook
@@ -47,6 +47,5 @@ def _pools(
 
 def _managed(member: Member, rules: RuleBook) -> bool:
     """Whether the town may send a person whose department is not called."""
-    department: Department | None = rules.departments.get(member.department)
-    own = department is not None and department.kind == "town_office"
-    return own or (department is not None and member.party_relation == "town_committee")
+    department = rules.departments.get(member.department)
+    return department is not None and (department.kind == "town_office" or member.party_relation == "town_committee")

@@ -9,7 +9,7 @@ import { listen, startLive, stopListening } from "./live.js";
 import { forgetFiles } from "./files.js";
 import { openIntake, relabelIntake, startIntake } from "./intake.js";
 import { clearKeeping, showOpenings, showPeople, showUsers } from "./keeping.js";
-import { clearRoster, showRoster } from "./staff.js";
+import { showRoster } from "./staff.js";
 import { startReport, wordReport } from "./report.js";
 import { maySee, startSession, user, whoIsHere, wordSession } from "./session.js";
 import { showWorkload } from "./workload.js";
@@ -258,7 +258,6 @@ function openDesk(page) {
   desk = page;
   clearDesk();
   clearKeeping();
-  clearRoster();
   byId("screen").replaceChildren();
   wordTabs();
   SCREENS[page]?.open?.(byId("screen"));

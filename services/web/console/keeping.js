@@ -13,10 +13,10 @@ export function clearKeeping() {
 }
 
 const unit = (of) => PARTS.map(([part]) => (of[part] ? name(part, of[part]) : "")).filter(Boolean).join(" ") || t("everywhere");
-const table = (heads, rows) => h("div", { class: "scrolls", tabindex: 0, role: "region", "aria-label": t(heads[0]) }, h("table", { class: "list" }, h("thead", {}, h("tr", {}, heads.map((head) => h("th", { scope: "col", text: t(head) })))), h("tbody", {}, rows)));
+export const table = (heads, rows) => h("div", { class: "scrolls", tabindex: 0, role: "region", "aria-label": t(heads[0]) }, h("table", { class: "list" }, h("thead", {}, h("tr", {}, heads.map((head) => h("th", { scope: "col", text: t(head) })))), h("tbody", {}, rows)));
 
 /** Draw anew only what is not there yet, so that a form that is being filled in stays. */
-function unlessShown(answer, draw) {
+export function unlessShown(answer, draw) {
   const same = JSON.stringify([document.documentElement.lang, answer]);
   if (same === shownAs) return;
   shownAs = same;

@@ -1,17 +1,10 @@
 // People on duty and on the spot: a town's roster, and a case's joint turn-out with a count that climbs.
 
 import { ask } from "./api.js";
+import { table, unlessShown } from "./keeping.js";
 import { catalogue, code, h, name, shortTime, t } from "./i18n.js";
 
-let shownAs = "";
-
-export function clearRoster() {
-  shownAs = "";
-}
-
 // ---- 值班
-
-const table = (heads, rows) => h("div", { class: "scrolls", tabindex: 0, role: "region", "aria-label": t(heads[0]) }, h("table", { class: "list" }, h("thead", {}, h("tr", {}, heads.map((head) => h("th", { scope: "col", text: t(head) })))), h("tbody", {}, rows)));
 
 function byDepartment(people) {
   const found = new Map();
@@ -32,10 +25,11 @@ export async function showRoster(place, still = () => true) {
   const answer = await ask("/api/roster");
   if (!still()) return;
   const { now, ...rest } = answer;
-  const same = JSON.stringify([document.documentElement.lang, rest]);
-  if (same === shownAs) return;
-  shownAs = same;
-  const at = new Date(now).toISOString();
+  unlessShown(rest, () => drawRoster(place, answer));
+}
+
+function drawRoster(place, answer) {
+  const at = new Date(answer.now).toISOString();
   const known = Object.fromEntries(catalogue.duties.map((duty) => [duty.person, duty.zh]));
   const busy = byDepartment(answer.people);
   const load = [...busy].map(([department, people]) => {

@@ -207,13 +207,13 @@ async def test_a_connection_that_the_broker_ends_is_noticed_by_who_hears_and_by_
     async with sending(queued.url) as sender, hearing(queued.url, "everything") as heard:
         await sender.send("facts", "a", note("1"))
         assert [message.body for message in await heard.take(10, PATIENCE_S)] == [b"1"]
-        taking = asyncio.ensure_future(heard.take(10, PATIENCE_S))
+        taking = asyncio.ensure_future(heard.take(10, 3 * PATIENCE_S))
         await asyncio.to_thread(queued.server.ctl, "close_all_connections", "--vhost", queued.vhost, "away with you")
 
         with pytest.raises(LinkLost):
-            await asyncio.wait_for(taking, SOON_S)
+            await asyncio.wait_for(taking, PATIENCE_S)
         with pytest.raises(LinkLost):
-            await asyncio.wait_for(sender.send("facts", "a", note("2")), SOON_S)
+            await asyncio.wait_for(sender.send("facts", "a", note("2")), PATIENCE_S)
 
 
 async def test_a_frozen_link_is_noticed_by_its_missing_heartbeats(

@@ -26,6 +26,9 @@ EscalationReason = Literal["village_overdue", "beyond_village", "asked"]
 RefusedGround = Literal["not_on_list", "no_condition", "condition_not_listed", "no_evidence"]
 """Why a town may not call the district: 不在清单, 未说明条件, 条件不在清单, 没有依据材料."""
 
+RecusalGround = Literal["complained_of", "interested"]
+"""Why a department is kept out of a case (回避): 被举报, 有利害关系."""
+
 REPORTER = "reporter"
 """Who acts by a receipt: a report's own reporter (上报人), of whom facts hold no name."""
 
@@ -81,10 +84,31 @@ class CaseReportLinked(Fact, frozen=True, kw_only=True):
 
 
 class CaseTriageQueued(Fact, frozen=True, kw_only=True):
-    """待分类: no matter is certain enough; an operator decides. ``threshold`` is what the score missed."""
+    """待分类: an operator decides, as no matter is certain enough, or as the report is about departments themselves.
+
+    ``threshold`` is what the score would have to reach; ``complained_of`` are the departments that the report names.
+    """
 
     suggestions: tuple[Suggestion, ...]
     threshold: float
+    complained_of: tuple[str, ...] = ()
+
+
+class CaseDepartmentRecused(Fact, frozen=True, kw_only=True):
+    """回避: from now on the department has no part in the case and sees nothing of it. ``recused`` are all such.
+
+    With ``again`` the platforms are called anew without it, and the calls that are ``released`` end.
+    """
+
+    department: str
+    ground: RecusalGround
+    by: str
+    town: str
+    matter: str
+    attempt: int
+    recused: tuple[str, ...]
+    again: bool = False
+    released: tuple[str, ...] = ()
 
 
 class CaseClassified(Fact, frozen=True, kw_only=True):
@@ -103,6 +127,7 @@ class CaseClassified(Fact, frozen=True, kw_only=True):
     score: float = 0.0
     words: tuple[str, ...] = ()
     village: str = ""
+    recused: tuple[str, ...] = ()
 
 
 class CaseVillageHandlingStarted(Fact, frozen=True, kw_only=True):
@@ -135,6 +160,7 @@ class CaseEscalated(Fact, frozen=True, kw_only=True):
     to: CaseLevel
     reason: EscalationReason
     by: str
+    recused: tuple[str, ...] = ()
 
 
 class CaseCallsIssued(Fact, frozen=True, kw_only=True):
@@ -258,6 +284,7 @@ class CaseResultSentBack(Fact, frozen=True, kw_only=True):
     town: str
     by: str
     reason: Sealed
+    recused: tuple[str, ...] = ()
 
 
 class CaseResolved(Fact, frozen=True, kw_only=True):
@@ -303,6 +330,7 @@ class CaseReworkOrdered(Fact, frozen=True, kw_only=True):
     matter: str
     town: str
     report: str
+    recused: tuple[str, ...] = ()
 
 
 class CaseReviewReopened(Fact, frozen=True, kw_only=True):
@@ -337,6 +365,7 @@ class CaseReopened(Fact, frozen=True, kw_only=True):
     by: str
     reason: Sealed
     result: Due
+    recused: tuple[str, ...] = ()
 
 
 class OpenCase(Request, frozen=True, kw_only=True, tag="case.open.v1"):
@@ -373,6 +402,15 @@ class ClassifyCase(Request, frozen=True, kw_only=True, tag="case.classify.v1"):
     case: str
     matter: str
     by: Person
+
+
+class RecuseDepartment(Request, frozen=True, kw_only=True, tag="case.recuse-department.v1"):
+    """回避: keep a department out of a case, as it is complained of or has an interest in it."""
+
+    case: str
+    department: Annotated[str, Meta(max_length=20)]
+    by: Person
+    ground: RecusalGround = "complained_of"
 
 
 class IssueCalls(Request, frozen=True, kw_only=True, tag="case.issue-calls.v1"):

@@ -306,6 +306,8 @@ class District(Part, frozen=True):
     approvals: tuple[ApprovalTemplate, ...] = ()
     cover: tuple[Cover, ...] = ()
     turn_out: TurnOut = TurnOut()
+    stands_in: str = ""
+    """回避时由谁主办: which department leads a matter whose lead is complained of; with none the first that assists."""
 
     @property
     def seat(self) -> Town:

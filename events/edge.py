@@ -16,7 +16,18 @@ from events.call import People, Solved
 from events.case import Due, Level, Role
 from events.district import HandlingClass
 from events.patterns import END
-from events.report import MAX_ATTACHMENTS, Appeal, AttachmentNote, Channel, Contact, Line, Person, Point, Text
+from events.report import (
+    MAX_ATTACHMENTS,
+    Appeal,
+    AttachmentNote,
+    Channel,
+    ComplainedOf,
+    Contact,
+    Line,
+    Person,
+    Point,
+    Text,
+)
 
 SOURCE_PATTERN = rf"^[a-z0-9][a-z0-9._-]{{0,39}}{END}"
 Source = Annotated[str, Meta(pattern=SOURCE_PATTERN)]
@@ -58,7 +69,8 @@ class ReportLine(Struct, frozen=True, kw_only=True):
     """One report as its sender writes it. Fields beyond these are counted and left out, never refused.
 
     ``id`` is the sender's own record number; with its source it is the report's identity for ever. ``time`` is
-    ISO 8601 with an offset: when the resident reported.
+    ISO 8601 with an offset: when the resident reported. ``complained_of`` are the departments that it is about
+    (被举报部门): then a person decides what becomes of it before any department is called.
     """
 
     id: Name
@@ -75,6 +87,7 @@ class ReportLine(Struct, frozen=True, kw_only=True):
     appeal: Appeal | None = None
     matter: Code | None = None
     anonymous: bool = False
+    complained_of: ComplainedOf = ()
     contact: Contact | None = None
     attachments: Annotated[tuple[Attachment, ...], Meta(max_length=MAX_ATTACHMENTS)] = ()
 

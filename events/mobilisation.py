@@ -37,7 +37,8 @@ class MobilisationFact(Fact, frozen=True, kw_only=True):
 class MobilisationOrdered(MobilisationFact, frozen=True, kw_only=True):
     """已下令: so many people at least are to be on the spot by ``muster``; their names are asked for at once.
 
-    ``departments`` are those called for the case, the lead first; ``rosters`` the streams that people come from.
+    ``departments`` are those called for the case, the lead first; ``rosters`` the streams that people come from. Of
+    departments that are ``recused`` from the case nobody comes.
     """
 
     matter: str
@@ -47,6 +48,7 @@ class MobilisationOrdered(MobilisationFact, frozen=True, kw_only=True):
     rosters: tuple[str, ...]
     muster: Due
     by: str
+    recused: tuple[str, ...] = ()
 
 
 class RespondersCalled(MobilisationFact, frozen=True, kw_only=True):
@@ -76,6 +78,17 @@ class ResponderDropped(MobilisationFact, frozen=True, kw_only=True):
     """退出: the person belongs to the turn-out no longer: their secondment begins, or they serve in another town."""
 
     number: str
+
+
+class RespondersRecused(MobilisationFact, frozen=True, kw_only=True):
+    """回避: the department has no part in the turn-out any more; ``numbers`` of its people were with it.
+
+    ``count`` is how many are on the spot without them.
+    """
+
+    department: str
+    numbers: tuple[str, ...]
+    count: int
 
 
 class RespondersMustered(MobilisationFact, frozen=True, kw_only=True):
@@ -154,6 +167,12 @@ class DeclineResponder(MobilisationRequest, frozen=True, kw_only=True, tag="mobi
     number: StaffNumber
     ground: Declined
     by: Person
+
+
+class RecuseResponders(MobilisationRequest, frozen=True, kw_only=True, tag="mobilisation.recuse.v1"):
+    """Sent when a department is recused from the case: its people leave, and no more of them are called."""
+
+    department: str
 
 
 class Muster(MobilisationRequest, frozen=True, kw_only=True, tag="mobilisation.muster.v1"):

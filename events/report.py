@@ -26,6 +26,10 @@ ErasureReason = Literal["request", "retention", "mistake", "court_order"]
 Text = Annotated[str, Meta(max_length=20_000)]
 """Free words; a fifth of a book chapter is enough for any report, and bounds what one sender can cost us."""
 
+ComplainedOf = Annotated[tuple[Annotated[str, Meta(max_length=20)], ...], Meta(max_length=3)]
+"""被举报部门: the departments that a report is about, by their codes. Who says so must be believed until a person has
+looked: it must not reach them."""
+
 MAX_ATTACHMENT_BYTES = MAX_FILE_BYTES
 MAX_ATTACHMENTS = 9
 
@@ -97,6 +101,7 @@ class ReportSubmitted(Fact, frozen=True, kw_only=True):
     appeal: Appeal | None = None
     matter: str = ""
     suggestions: tuple[Suggestion, ...] = ()
+    complained_of: tuple[str, ...] = ()
     attachments: int = 0
     """How many came with the report itself; `FileAttached` tells of those that came after it."""
 
@@ -170,6 +175,7 @@ class SubmitReport(Request, frozen=True, kw_only=True, tag="report.submit.v1"):
     appeal: Appeal | None = None
     matter: str = ""
     suggestions: tuple[Suggestion, ...] = ()
+    complained_of: ComplainedOf = ()
     attachments: int = 0
 
 

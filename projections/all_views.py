@@ -10,6 +10,7 @@ from projections.legs import LEGS
 from projections.mobilisations import MOBILISATIONS, RESPONDERS
 from projections.notices import NOTICES
 from projections.people import PEOPLE
+from projections.recusals import RECUSALS
 from projections.reports import REPORTS
 from projections.roster import GAPS, ROSTER, SHIFTS
 from projections.timeline import TIMELINE
@@ -34,6 +35,7 @@ VIEWS: tuple[View, ...] = (
     GAPS,
     MOBILISATIONS,
     RESPONDERS,
+    RECUSALS,
     LAUNCH_ATTEMPTS,
     APPROVALS,
     APPROVAL_ROUNDS,

@@ -61,6 +61,12 @@ def classified(rows: Rows, recorded: Recorded, fact: c.CaseClassified) -> None:
     )
 
 
+def recused(rows: Rows, recorded: Recorded, fact: c.CaseDepartmentRecused) -> None:
+    """Whoever was called is let go, to be called anew without that department."""
+    if fact.released:
+        _change(rows, recorded, phase="registered", level="town", asked=None)
+
+
 def calls_issued(rows: Rows, recorded: Recorded, fact: c.CaseCallsIssued) -> None:
     """Platforms are called."""
     row = rows.get(recorded.stream)
@@ -200,7 +206,7 @@ def _change(rows: Rows, recorded: Recorded, **values: Any) -> None:
 
 CASES = View(
     name="cases",
-    version=4,
+    version=5,
     purpose="every case as it stands 事件现状",
     key=("case",),
     columns={
@@ -249,6 +255,7 @@ CASES = View(
         "case.report-linked.v1": report_linked,
         "case.triage-queued.v1": triage_queued,
         "case.classified.v1": classified,
+        "case.department-recused.v1": recused,
         "case.village-handling-started.v1": village_started,
         "case.village-resolved.v1": village_resolved,
         "case.escalated.v1": went_up,

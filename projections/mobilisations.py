@@ -37,6 +37,11 @@ def confirmed(rows: Rows, recorded: Recorded, fact: m.RespondersConfirmed) -> No
     _count(rows, recorded, confirmed=len(fact.numbers))
 
 
+def fewer(rows: Rows, recorded: Recorded, fact: m.RespondersRecused) -> None:
+    """回避."""
+    _change(rows, recorded, mustered=fact.count)
+
+
 def mustered(rows: Rows, recorded: Recorded, fact: m.RespondersMustered) -> None:
     """已到场."""
     _change(rows, recorded, mustered=fact.count)
@@ -104,6 +109,12 @@ def dropped(rows: Rows, recorded: Recorded, fact: m.ResponderDropped) -> None:
     rows.change(recorded.stream, fact.number, presence="dropped")
 
 
+def recused(rows: Rows, recorded: Recorded, fact: m.RespondersRecused) -> None:
+    """回避."""
+    for number in fact.numbers:
+        rows.change(recorded.stream, number, presence="dropped")
+
+
 def has_come(rows: Rows, recorded: Recorded, fact: m.RespondersMustered) -> None:
     """已到场."""
     for number in fact.numbers:
@@ -112,7 +123,7 @@ def has_come(rows: Rows, recorded: Recorded, fact: m.RespondersMustered) -> None
 
 MOBILISATIONS = View(
     name="mobilisations",
-    version=1,
+    version=2,
     purpose="joint turn-outs: how many are needed, called and there 联合出动",
     key=("mobilisation",),
     columns={
@@ -141,6 +152,7 @@ MOBILISATIONS = View(
         "mobilisation.ordered.v1": ordered,
         "mobilisation.responders-called.v1": responders_called,
         "mobilisation.responders-confirmed.v1": confirmed,
+        "mobilisation.department-recused.v1": fewer,
         "mobilisation.mustered.v1": mustered,
         "mobilisation.reached.v1": reached,
         "mobilisation.short.v1": short,
@@ -151,7 +163,7 @@ MOBILISATIONS = View(
 
 RESPONDERS = View(
     name="responders",
-    version=1,
+    version=2,
     purpose="who was called to a turn-out, and who came 出动人员",
     key=("mobilisation", "number"),
     columns={
@@ -169,6 +181,7 @@ RESPONDERS = View(
         "mobilisation.responders-confirmed.v1": is_coming,
         "mobilisation.responder-declined.v1": cannot_come,
         "mobilisation.responder-dropped.v1": dropped,
+        "mobilisation.department-recused.v1": recused,
         "mobilisation.mustered.v1": has_come,
     },
 )

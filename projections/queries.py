@@ -137,7 +137,7 @@ class Questions:
             return _rows(connection, sql, phase=phase, town=town, limit=limit, **values)
 
     def case(self, case: str) -> Found | None:
-        """Everything about one case: as it stands, calls, departments, files, who owes what, opinions, reports."""
+        """Everything about one case: as it stands, and the rows of every view that tell of it."""
         parts = {
             "reports": 'SELECT * FROM reports WHERE "case" = :case ORDER BY report',
             "calls": 'SELECT * FROM calls WHERE "case" = :case ORDER BY attempt, platform, call',
@@ -147,6 +147,7 @@ class Questions:
                 ' OR stream IN (SELECT "call" FROM calls WHERE "case" = :case) ORDER BY position'
             ),
             "board": 'SELECT * FROM board WHERE "case" = :case ORDER BY owner',
+            "recusals": 'SELECT * FROM recusals WHERE "case" = :case ORDER BY department',
             "timeline": 'SELECT * FROM timeline WHERE "case" = :case ORDER BY position',
             "approvals": 'SELECT * FROM approvals WHERE "case" = :case ORDER BY round, item',
             "approval_rounds": 'SELECT * FROM approval_rounds WHERE "case" = :case ORDER BY round',

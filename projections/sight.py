@@ -9,7 +9,8 @@ class Sight(Struct, frozen=True):
     """Cases of one unit; an empty part stands for all. A department or platform sees the cases it is called for.
 
     Of the district's own unit are the cases for which a town has wanted to call it; with ``asked`` only such are seen,
-    whichever town it was. Without ``confidential`` nothing shows that there is a confidential matter.
+    whichever town it was. Without ``confidential`` nothing shows that there is a confidential matter. Who is of a
+    department sees nothing of a case that it has no part in (``of``), in whichever role.
     """
 
     town: str = ""
@@ -18,6 +19,7 @@ class Sight(Struct, frozen=True):
     department: str = ""
     confidential: bool = True
     asked: bool = False
+    of: str = ""
 
 
 _CONDITIONS = {
@@ -28,6 +30,10 @@ _CONDITIONS = {
 }
 _THERE = (" AND calls.town = :{0}", " AND legs.town = :{0}")
 """The same platform stands in the town and at the district."""
+_NOT_RECUSED = (
+    'NOT EXISTS (SELECT 1 FROM recusals WHERE recusals."case" = seen."case" AND recusals.department = :{0}'
+    " AND (recusals.ground <> 'named' OR seen.phase = 'triage'))"
+)
 _NOT_CONFIDENTIAL = "seen.visibility <> 'confidential'"
 """What is not classified yet may turn out to be: it is not seen either."""
 
@@ -45,6 +51,9 @@ def within(sights: Sequence[Sight] | None, table: str) -> tuple[str, dict[str, s
         all_of = [] if sight.confidential else [_NOT_CONFIDENTIAL]
         if sight.asked:
             all_of.append("seen.district IS NOT NULL")
+        if sight.of:
+            values[f"of{n}_"] = sight.of
+            all_of.append(_NOT_RECUSED.format(f"of{n}_"))
         there = [condition.format(f"town{n}_") if sight.town else "" for condition in _THERE]
         for part, condition in _CONDITIONS.items():
             wanted = getattr(sight, part)

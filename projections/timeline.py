@@ -34,6 +34,8 @@ def of_case(rows: Rows, recorded: Recorded, fact: Any) -> None:
     match fact:
         case c.CaseClassified():
             entry(rows, recorded, recorded.stream, who=fact.by, detail=f"{fact.matter} {fact.handling_class}")
+        case c.CaseDepartmentRecused():
+            entry(rows, recorded, recorded.stream, who=fact.by, department=fact.department, detail=fact.ground)
         case c.CaseCallsIssued():
             platforms = " ".join(call.platform for call in fact.calls)
             entry(rows, recorded, recorded.stream, attempt=fact.attempt, detail=platforms)
@@ -174,7 +176,7 @@ def of_outcome(rows: Rows, recorded: Recorded, fact: Any) -> None:
 
 _OF_CASE = (
     "opened report-linked triage-queued classified village-handling-started village-resolved escalated calls-issued "
-    "district-called district-call-refused launch-waiver-granted handed-down hand-down-consented "
+    "district-called district-call-refused launch-waiver-granted handed-down hand-down-consented department-recused "
     "engaged call-completed result-submitted "
     "result-sent-back resolved followed-up rework-ordered review-reopened closed reopened"
 )

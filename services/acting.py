@@ -1,13 +1,12 @@
 """Acting: what a logged-in person asks for becomes a request in their own name, if their role and unit allow it.
 
-The one way from a person to the ledger, for the console, the API and the command line alike. Departments that write
-to their own exchange are known by it instead (`services.departments.door`).
+The one way from a person to the ledger, for the console, the API and the command line alike. What there is to do is
+offered by `services.offering`. Departments that write to their own exchange are known by it instead
+(`services.departments.door`).
 """
 
-from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
-from functools import cache
 from typing import Any
 
 import msgspec
@@ -15,50 +14,37 @@ import structlog
 from msgspec import Struct, structs
 
 from events.approval import FileOpinion, RequestMaterial
-from events.call import CallIssued, ProofAttached
+from events.call import CallIssued
 from events.case import CallDistrict, CaseOpened, JoinReport
 from events.catalog import union_of
 from events.district import Post
-from events.edge import OpenedReport, ReportLine
-from events.envelope import Request, kind_of
+from events.edge import ReportLine
+from events.envelope import Request
 from events.ids import approval_of, is_stream_id, mobilisation_of, outcome_of
 from events.launch import PublishLaunchList
 from events.mobilisation import MobilisationOrdered
-from events.outcome import PublishOutcome
 from events.person import RegisterPerson
-from events.private import Sealed
-from events.report import FileAttached, RefuseReport, ReportSubmitted, SubmitReport, Text
+from events.report import RefuseReport, ReportSubmitted, SubmitReport, Text
 from events.reporter import ReporterReported
 from events.user import AddUser, DisableUser, Unit
 from projections.queries import Questions
 from services.command_centre import launch
 from services.command_centre.approval import Approval
 from services.command_centre.case import Case
-from services.decisions import Rejected
-from services.disclosure.outcome import Outcome
-from services.history import facts_of_case
 from services.intake.line import BadLine, placed
 from services.intake.report import Report
-from services.intake.words import open_case
 from services.people.authority import (
     ACTS,
-    WORDS,
     Forbidden,
-    answers_for_district,
     may_act,
-    may_read_words,
     sights_of,
 )
 from services.people.person import Employee, person_id
 from services.people.roster import Roster, answers, roster_of, rosters_of
 from services.people.user import User, user_id
-from services.platforms.words import may_open
-from services.rules.book import CATCH_ALL, MILESTONES
-from services.rules.calendar import SHANGHAI
 from services.runtime.batch import Submission
 from services.runtime.errors import HujiaoError
 from services.wiring import House
-from services.written import DRAFTS, TO_THE_DISTRICT, Written, open_written
 
 Asked = dict[str, Any]
 
@@ -74,41 +60,6 @@ PERSONAL: dict[str, type[Request]] = {
 }
 """The acts by their wire names."""
 
-_ABOUT_CASES: dict[str, Asked] = {
-    "case.classify.v1": {"matter": CATCH_ALL},
-    "report.refuse.v1": {"ground": "out_of_area", "advice": "-"},
-    "case.approve-result.v1": {},
-    "case.send-back-result.v1": {"reason": "-"},
-    "case.explain.v1": {},
-    "case.resolve-in-village.v1": {"solved": "yes", "account": "-", "reply": "-"},
-    "case.escalate.v1": {"reason": "beyond_village"},
-    "case.call-district.v1": {"condition": "beyond_competence", "evidence": "-"},
-    "case.hand-down.v1": {"reason": "-"},
-    "case.consent-to-hand-down.v1": {},
-    "outcome.publish.v1": {},
-    "outcome.withhold.v1": {"ground": "personal_data"},
-}
-_ABOUT_CALLS: dict[str, Asked] = {
-    "call.acknowledge.v1": {},
-    "call.report-in.v1": {"people": 1},
-    "call.contact-reporter.v1": {},
-    "call.note.v1": {"note": "-"},
-    "call.attach-proof.v1": {"media_type": "image/jpeg", "size": 1},
-    "call.file-result.v1": {"solved": "yes", "account": "-", "reply": "-"},
-}
-_ABOUT_ITEMS: dict[str, Asked] = {
-    "approval.file-opinion.v1": {"opinion": "agree"},
-    "approval.request-material.v1": {"pieces": "-"},
-    "approval.supply-material.v1": {},
-}
-_ABOUT_APPROVALS: tuple[Asked, ...] = (
-    {"request": "approval.open-next-round.v1", "remedied": "-"},
-    {"request": "approval.decide.v1", "decision": "granted"},
-    {"request": "approval.decide.v1", "decision": "refused", "reason": "-"},
-)
-_ABOUT_PEOPLE = ("person.consent-to-secondment.v1", "person.approve-secondment.v1", "person.end-secondment.v1")
-_KNOWN = ("request", "case", "call", "department", "report", "number", "item", "decision", "milestone")
-_NOTHING = Sealed("", b"")
 _TWO_MONTHS = timedelta(days=31)
 _NAMES = ("name", "number")
 """By what people call users and persons, where the act itself has only the stream; a turn-out is that of a case."""
@@ -135,17 +86,11 @@ class BadAct(HujiaoError):
     """Something that is no act. The text names the field, what was expected and what was found."""
 
 
-class NoFile(HujiaoError):
-    """There is no such file of the case."""
-
-
 class Acting:
     """What people ask of one house."""
 
     def __init__(self, house: House) -> None:
         self._house = house
-        self._handlers = {act: handler for service in house.services for act, handler in service.handlers.items()}
-        self._streams = {kind: stream for service in house.services for kind, stream in service.streams.items()}
 
     def submission(self, user: User, asked: Asked, record: str) -> Submission:
         """The request of ``user`` for an act: its wire name under ``request``, and its fields.
@@ -165,6 +110,7 @@ class Acting:
             raise Forbidden(f"by: expected {user.person}, who is logged in, found {asked['by']!r}")
         about, known = self._about(act, asked)
         may_act(user, act, about)
+        self._expect_not_recused(user, known.get("case", asked.get("case", "")))
         filled = {name: value for name, value in {**known, "by": user.person}.items() if name in fields}
         names = (*_NAMES, "case") if "mobilisation" in fields else _NAMES
         given = {name: value for name, value in asked.items() if name in fields or name not in names}
@@ -174,6 +120,14 @@ class Acting:
         except msgspec.ValidationError as error:
             raise BadAct(f"{error}") from error
         return Submission(f"act/{user.name}/{record}", request, user.name)
+
+    def _expect_not_recused(self, user: User, case: object) -> None:
+        """Who is of a department that has no part in a case does nothing about it, whatever the role."""
+        if not user.unit.department or not is_stream_id(str(case)):
+            return
+        state: Case | None = self._house.state(str(case))
+        if state is not None and user.unit.department in state.recused:
+            raise Forbidden("case: expected one that the user may see, found none")
 
     def report(self, user: User, line: ReportLine) -> Submission:
         """话务登记: a report that a clerk takes down for a resident, in the clerk's own name.
@@ -239,7 +193,7 @@ class Acting:
                 known["nth"] = self.next_district_call(asked["case"])
             if act is JoinReport:
                 self._first(asked, "report", ReportSubmitted)
-                report: Report = self._state(asked["report"])
+                report: Report = self._house.state(asked["report"])
                 known["opened"] = report.case
             return Unit(opened.town, opened.village), known
         submitted = self._first(asked, "report", ReportSubmitted)
@@ -247,7 +201,7 @@ class Acting:
 
     def next_district_call(self, case: str) -> int:
         """Which call of the case to the district would be the next, from 1."""
-        state: Case = self._state(case)
+        state: Case = self._house.state(case)
         return state.district_calls + 1
 
     def _about_roster(self, act: type[Request], asked: Asked) -> tuple[Unit, Asked]:
@@ -256,7 +210,7 @@ class Acting:
         rules = self._house.ledger.rules
         if town not in rules.units:
             raise BadAct(f"town: expected one of {', '.join(sorted(rules.units))}, found {town[:40]!r}")
-        roster: Roster | None = self._state(roster_of(town))
+        roster: Roster | None = self._house.state(roster_of(town))
         member = (roster or Roster()).members.get(str(asked.get("number", "")))
         home = rules.departments.get(member.department) if member is not None else None
         return Unit(town, platform=home.platform if home is not None else ""), {"roster": roster_of(town)}
@@ -266,7 +220,7 @@ class Acting:
             asked = {**asked, "case": self._first(asked, "mobilisation", MobilisationOrdered).case}
         opened = self._first(asked, "case", CaseOpened)
         rules = self._house.ledger.rules
-        case: Case = self._state(asked["case"])
+        case: Case = self._house.state(asked["case"])
         known = {"mobilisation": mobilisation_of(asked["case"]), "rosters": rosters_of(opened.town, rules)}
         platform = rules.departments[rules.matter(case.matter).lead].platform
         return Unit(opened.town, opened.village, platform, str(asked.get("department", ""))), known
@@ -275,7 +229,7 @@ class Acting:
         """An opinion is of the department whose item it is about, all else of the one that leads the matter."""
         opened = self._first(asked, "case", CaseOpened)
         stream = approval_of(asked["case"])
-        approval: Approval | None = self._state(stream)
+        approval: Approval | None = self._house.state(stream)
         if approval is None:
             raise BadAct("case: expected one whose departments were asked for opinions, found none such")
         department = approval.opened.lead
@@ -292,7 +246,7 @@ class Acting:
         stream = person_id(str(asked["number"])) if "number" in asked else str(asked.get("person", ""))
         if act is RegisterPerson:
             return Unit(str(asked.get("town", "")), department=str(asked.get("department", ""))), {"person": stream}
-        employee: Employee | None = self._state(stream) if is_stream_id(stream) else None
+        employee: Employee | None = self._house.state(stream) if is_stream_id(stream) else None
         if employee is None:
             raise BadAct(f"number: expected one of the register, found none such: {asked.get('number')!r}")
         return Unit(employee.town, department=employee.department), {"person": stream}
@@ -313,172 +267,12 @@ class Acting:
             return False
         return True
 
-    def possible(self, user: User, found: dict[str, Any]) -> list[Asked]:
-        """What ``user`` could do now about a case as `Questions.case` found it: acts that are allowed and would matter.
-
-        Each has the fields that are known already, as `submission` wants them.
-        """
-        case = found["case"]["case"]
-        of_case: list[Asked] = [{"request": tag, "case": case, **filler} for tag, filler in _ABOUT_CASES.items()]
-        asking = {"request": "case.follow-up.v1", "case": case, "contacted": True, "solved": True}
-        of_case += [{**asking, "report": report["report"]} for report in found["reports"]]
-        bureaus = [one.code for one in self._house.ledger.rules.departments.values() if one.kind == "district_bureau"]
-        waiver = {"request": "case.grant-launch-waiver.v1", "case": case, "reason": "-"}
-        of_case += [waiver | {"bureau": bureaus[0]}] if bureaus else []
-        if found.get("approval_rounds"):
-            of_case += self._of_approval(found)
-        mine = [leg["call"] for leg in found["legs"] if leg["department"] == user.unit.department]
-        return self._those_possible(user, of_case) + [act for call in mine for act in self.possible_of_call(user, call)]
-
-    def _of_approval(self, found: dict[str, Any]) -> list[Asked]:
-        """What there is to do about an approval: by item, by the whole, and the milestone that comes next."""
-        case, today = found["case"]["case"], self._house.clock.now().astimezone(SHANGHAI).date().isoformat()
-        items = dict.fromkeys(row["item"] for row in found["approvals"])
-        of_items = [
-            {"request": tag, "case": case, "item": item, **filler}
-            for tag, filler in _ABOUT_ITEMS.items()
-            for item in items
-        ]
-        reached = {row["milestone"] for row in found["milestones"] if row["reached_on"]}
-        reaching = {"request": "approval.reach-milestone.v1", "case": case, "on": today}
-        coming = [{**reaching, "milestone": one} for one in MILESTONES if one not in reached][:1]
-        return [*of_items, *({"case": case, **act} for act in _ABOUT_APPROVALS), *coming]
-
-    def possible_of_call(self, user: User, call: str) -> list[Asked]:
-        """What an officer could do now about one call of the department."""
-        known = {"call": call, "department": user.unit.department}
-        return self._those_possible(user, [{"request": tag, **known, **filler} for tag, filler in _ABOUT_CALLS.items()])
-
-    def possible_of_person(self, user: User, number: str) -> list[Asked]:
-        """What ``user`` could do now about the secondment of a person of the register."""
-        return self._those_possible(user, [{"request": tag, "number": number} for tag in _ABOUT_PEOPLE])
-
-    def _those_possible(self, user: User, asked: list[Asked]) -> list[Asked]:
-        state = cache(self._state)  # all of them look at the same few streams
-        return [
-            {name: act[name] for name in act if name in _KNOWN} for act in asked if self._possible(user, act, state)
-        ]
-
-    def _possible(self, user: User, asked: Asked, state: Callable[[str], Any]) -> bool:
-        try:
-            request = self.submission(user, asked, "").request
-            handler = self._handlers[type(request)]
-            states = tuple(state(stream) for stream in handler.streams(request))
-            return bool(handler.decide(states, _encrypted(request), self._house.clock.now(), self._house.ledger.rules))
-        except Rejected as rejected:
-            return bool(rejected.record)
-        except BadAct:
-            return False
-
     def on_duty(self, town: str, at: datetime) -> list[str]:
         """Who answers for a town's command centre and for each of its platforms at a moment, where somebody does."""
-        rules, roster = self._house.ledger.rules, self._state(roster_of(town))
+        rules, roster = self._house.ledger.rules, self._house.state(roster_of(town))
         posts: list[tuple[Post, str]] = [("command_centre", "")]
         posts += [("platform_head", platform) for platform in rules.platforms]
         return [who for post, platform in posts if (who := answers(roster, post, town, platform, at, rules))]
-
-    def _state(self, stream: str) -> Any:
-        state: Any = None
-        for recorded in self._house.log.stream(stream):
-            state = self._streams[kind_of(recorded.name)].evolve(state, recorded.fact)
-        return state
-
-    def open_words(self, user: User, case: str) -> list[OpenedReport]:
-        """What residents said of a case, oldest first; that the user opened it is recorded.
-
-        Raises:
-            Rejected: when the user may not now, or never; also when there is no such case in their sight.
-        """
-        self._check_opening(user, case)
-        house = self._house
-        return list(open_case(house.log, house.vault, case, _opener(user), f"case {case}", house.clock.now()))
-
-    def open_file(self, user: User, case: str, file: str) -> tuple[str, bytes]:
-        """A file that a resident or a department attached, with what it is; that the user opened it is recorded.
-
-        Whoever may open the words of the case may open its files.
-
-        Raises:
-            Rejected: as `open_words`.
-            NoFile: when the case has no such file.
-            Erased: when the person behind it was erased.
-        """
-        self._check_opening(user, case)
-        house = self._house
-        for recorded in facts_of_case(house.log, case, house.log.head()):
-            fact = recorded.fact
-            if isinstance(fact, FileAttached | ProofAttached) and fact.file == file:
-                key = recorded.stream if isinstance(fact, FileAttached) else case
-                purpose, now = f"file {file[:12]} of case {case}", house.clock.now()
-                with suppress(KeyError):  # the vault is a backup's, older than the file
-                    return fact.media_type, house.vault.open_attachment(key, file, _opener(user), purpose, now)
-        raise NoFile(f"file: expected one of the case, found none such: {file[:12]}")
-
-    def open_written(self, user: User, case: str) -> list[Written]:
-        """What departments, reviewers and reporters wrote about a case, in order; that the user opened it is recorded.
-
-        Whoever may open the words of the case may; whoever may publish its notice sees what waits to be published, and
-        whoever answers for the district what town and district wrote to each other.
-
-        Raises:
-            Rejected: as `open_words`.
-        """
-        only: tuple[type[Any], ...] = (object,)
-        try:
-            self._check_opening(user, case)
-        except Rejected:
-            only = DRAFTS if self._may_publish(user, case) else ()
-            only += TO_THE_DISTRICT if self._is_asked(user, case) else ()
-            if not only:
-                raise
-        house = self._house
-        facts, now = facts_of_case(house.log, case, house.log.head()), house.clock.now()
-        return open_written(facts, house.vault, _opener(user), f"case {case}", now, only)
-
-    def _is_asked(self, user: User, case: str) -> bool:
-        """Whether the user decides for the district about a case for which a town wanted to call it."""
-        seen = Questions(self._house.views.database, sights_of(user)).case(case)
-        return seen is not None and seen["case"]["district"] is not None and answers_for_district(user)
-
-    def _may_publish(self, user: User, case: str) -> bool:
-        outcome: Outcome | None = self._state(outcome_of(case)) if is_stream_id(case) else None
-        seen = Questions(self._house.views.database, sights_of(user)).case(case)
-        if seen is None or outcome is None or outcome.phase != "drafted":
-            return False
-        state: Case = self._state(case)
-        try:
-            may_act(user, PublishOutcome, Unit(state.town, state.village))
-        except Forbidden:
-            return False
-        return True
-
-    def _check_opening(self, user: User, case: str) -> None:
-        found = Questions(self._house.views.database, sights_of(user)).case(case)
-        if found is None:
-            raise Forbidden("case: expected one that the user may see, found none")
-        try:
-            self._may_open(user, found)
-        except Rejected as refused:
-            logger.warning("words_refused", user=user.name, case=case, reason=str(refused))
-            raise
-
-    def _may_open(self, user: User, found: dict[str, Any]) -> None:
-        """By the log, not by the view in which the case was found: it may lag."""
-        case: Case = self._state(found["case"]["case"])
-        unit = user.unit
-        mine = [
-            leg["call"] for leg in found["legs"] if (leg["town"], leg["department"]) == (unit.town, unit.department)
-        ]
-        if "department_officer" in user.roles and mine:
-            try:
-                may_open(self._state(mine[-1]), user.unit.department, user.person, case.visibility)
-            except Rejected:
-                if not set(user.roles) & WORDS.keys():
-                    raise
-            else:
-                return
-        about = Unit(case.town, case.village)
-        may_read_words(user, case.phase, about, confidential=case.visibility == "confidential")
 
 
 def _is(report: dict[str, Any], fact: ReporterReported) -> bool:
@@ -509,13 +303,3 @@ def _check_words(act: type[Request], given: Asked) -> None:
             msgspec.convert(given.get(field), Text | None)
         except msgspec.ValidationError as error:
             raise BadAct(f"{field}: {error}") from error
-
-
-def _opener(user: User) -> str:
-    return f"{user.person} ({user.name})"
-
-
-def _encrypted(request: Request) -> Request:
-    """A request as the ledger decides it, with nothing in its words."""
-    words = [field for field in request.PRIVATE if getattr(request, field) is not None]
-    return structs.replace(request, **dict.fromkeys(words, _NOTHING))

@@ -4,19 +4,19 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import structlog
 
 from events.call import MissClock, RecountDues
 from events.district import ConfigureDistrict, District
-from events.envelope import Recorded
+from events.envelope import Recorded, kind_of
 from events.report import EraseReport, ErasureReason
 from events.user import UserAdded, UserDisabled
 from projections.all_views import VIEWS
 from projections.runner import Views
 from services.command_centre.service import SERVICE as COMMAND_CENTRE
-from services.decisions import Service
+from services.decisions import Service, Stream
 from services.disclosure.scrub import scrub
 from services.disclosure.service import SERVICE as DISCLOSURE
 from services.intake.desk import Desk
@@ -129,6 +129,17 @@ class House:
         """Every user there ever was, by name."""
         found = (self._user_of(facts) for facts in self.log.timeless("user"))
         return sorted((user for user in found if user is not None), key=lambda user: user.name)
+
+    def state(self, stream: str) -> Any:
+        """What a stream comes to, folded by the service that decides about it; ``None`` when there is no such one."""
+        state: Any = None
+        for recorded in self.log.stream(stream):
+            state = self._folds[kind_of(recorded.name)].evolve(state, recorded.fact)
+        return state
+
+    @cached_property
+    def _folds(self) -> dict[str, Stream]:
+        return {kind: stream for service in self.services for kind, stream in service.streams.items()}
 
     @cached_property
     def _attempts(self) -> Database:

@@ -21,6 +21,8 @@ from events.case import (
     GrantLaunchWaiver,
     HandDown,
     JoinReport,
+    RecusalGround,
+    RecuseDepartment,
     ResolveInVillage,
     SendBackResult,
 )
@@ -125,6 +127,16 @@ def join(case: str, into: str, *, options: Options) -> Exit:
         reports = (Questions(house.views.database).case(found) or {})["reports"]
         other = find_case(house, into)
         return JoinReport(case=other, opened=found, report=reports[0]["report"], by=options.by)
+
+    return _decide(case, options, make)
+
+
+@act.command
+def recuse(case: str, department: str, *, options: Options, ground: RecusalGround = "complained_of") -> Exit:
+    """回避: a department that is complained of, or has an interest, has no part in the case and sees nothing of it."""
+
+    def make(house: House, found: str) -> Request:
+        return RecuseDepartment(case=found, department=department, by=options.by, ground=ground)
 
     return _decide(case, options, make)
 

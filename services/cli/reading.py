@@ -12,10 +12,10 @@ from rich.text import Text
 
 from events.report import ReportSubmitted, ReportWords
 from projections.queries import Questions
-from services.acting import Acting
 from services.cli.houses import DEFAULT_DATA, Data, Json, existing_house, find_case, known_user, town_code
 from services.cli.screen import Exit, as_text, out, print_json, progress, table
 from services.history import case_as_of, facts_of_case, position_at, views_as_of
+from services.opening import Opening
 from services.reasons import explain as explain_case
 from services.runtime.batch import EPOCH
 from services.runtime.clock import SystemClock
@@ -65,7 +65,7 @@ def case(
         known = find_case(house, reference)
         found = Questions(house.views.database).case(known) or {}
         if words_for is not None and house.users():
-            opened = Acting(house).open_words(known_user(house, words_for), known)
+            opened = Opening(house).words(known_user(house, words_for), known)
             found["words"] = [{name: getattr(report, name) for name in _TOLD} for report in opened]
         elif words_for is not None:
             found["words"] = [_words(house, report["report"], words_for) for report in found["reports"]]

@@ -12,6 +12,7 @@ from events.case import (
     CaseCallsIssued,
     CaseClassified,
     CaseClosed,
+    CaseDepartmentRecused,
     CaseDistrictCalled,
     CaseDistrictCallRefused,
     CaseEngaged,
@@ -47,6 +48,7 @@ from events.envelope import Fact
 from events.private import Sealed
 from events.report import Suggestion
 from services.decisions import ClearTimer, Rejected, SetTimer
+from services.intake.report import Report
 from services.rules.book import RuleBook
 
 Phase = Literal[
@@ -70,6 +72,7 @@ Facts = (
     | CaseReportLinked
     | CaseTriageQueued
     | CaseClassified
+    | CaseDepartmentRecused
     | CaseVillageHandlingStarted
     | CaseVillageResolved
     | CaseEscalated
@@ -127,7 +130,7 @@ class Case(Struct, frozen=True):
     ``result`` is what was promised for the next calling; without it the time begins anew with the calling.
     ``village_due`` is until when the village has it. ``refused`` are the attempts to call the district, each as
     list version, ground and condition, that wait for a waiver; ``consented`` that the town agrees to be handed it down
-    once more.
+    once more. ``recused`` are the departments that may have no part in it.
     """
 
     phase: Phase
@@ -155,6 +158,7 @@ class Case(Struct, frozen=True):
     waiver: Waiver | None = None
     handed_down: int = 0
     consented: bool = False
+    recused: tuple[str, ...] = ()
 
     @property
     def contactable(self) -> bool:
@@ -182,6 +186,9 @@ def evolve(state: Case | None, fact: Facts) -> Case:
                 visibility=fact.visibility,
                 result=fact.result,
             )
+        case CaseDepartmentRecused():
+            known = structs.replace(state, recused=fact.recused)
+            return structs.replace(known, phase="registered", level="town", calls=()) if fact.released else known
         case CaseVillageHandlingStarted():
             return structs.replace(state, phase="village_handling", level="village", village_due=fact.due.by)
         case CaseVillageResolved():
@@ -257,23 +264,27 @@ def evolve(state: Case | None, fact: Facts) -> Case:
 
 
 def open_case(
-    state: Case | None,
-    opened: CaseOpened,
-    claimed: str,
-    suggestions: tuple[Suggestion, ...],
-    now: datetime,
-    rules: RuleBook,
+    state: Case | None, opened: CaseOpened, report: Report, now: datetime, rules: RuleBook
 ) -> tuple[Fact, ...]:
-    """Open a case and classify it; when neither the sender nor the words are certain, queue it for an operator."""
+    """Open a case and classify it; when neither the sender nor the words are certain, queue it for an operator.
+
+    So does what is about departments: only a person can tell a complaint about one from a complaint to it.
+    """
     if state is not None:
         return ()
+    claimed, suggestions = report.matter, report.suggestions
     matter = rules.certain_matter(claimed, suggestions)
-    if matter is None:
-        return opened, CaseTriageQueued(suggestions=suggestions, threshold=rules.district.triage_threshold)
+    if matter is None or report.complained_of:
+        queued = CaseTriageQueued(
+            suggestions=(Suggestion(claimed, 1.0, ()),) if claimed and matter else suggestions,
+            threshold=rules.district.triage_threshold,
+            complained_of=report.complained_of,
+        )
+        return opened, queued
     if claimed:
-        return opened, _classified(matter, opened.town, opened.village, "sender", now, rules)
+        return opened, _classified(matter, evolve(None, opened), "sender", now, rules)
     best = suggestions[0]
-    by_words = _classified(matter, opened.town, opened.village, "catalogue", now, rules)
+    by_words = _classified(matter, evolve(None, opened), "catalogue", now, rules)
     return opened, structs.replace(by_words, score=best.score, words=best.words)
 
 
@@ -373,18 +384,19 @@ def _classify(state: Case, request: ClassifyCase, now: datetime, rules: RuleBook
     matter = rules.matters.get(request.matter)
     if matter is None:
         raise Rejected(f"matter: expected a code of the catalogue, found {request.matter!r}")
-    return (_classified(matter, state.town, state.village, request.by, now, rules),)
+    return (_classified(matter, state, request.by, now, rules),)
 
 
-def _classified(matter: Matter, town: str, village: str, by: str, now: datetime, rules: RuleBook) -> CaseClassified:
+def _classified(matter: Matter, state: Case, by: str, now: datetime, rules: RuleBook) -> CaseClassified:
     return CaseClassified(
         matter=matter.code,
-        town=town,
+        town=state.town,
         handling_class=matter.handling_class,
         visibility=matter.visibility,
         by=by,
         result=rules.result_due(matter, now),
-        village=village,
+        village=state.village,
+        recused=state.recused,
     )
 
 
@@ -394,6 +406,8 @@ def _issue_calls(state: Case, request: IssueCalls, rules: RuleBook) -> tuple[Fac
     if state.phase not in ("registered", "rework"):
         raise Rejected(f"expected a case to be called for, found one in phase {state.phase}")
     legs = [leg for call in request.calls for leg in call.legs]
+    if any(leg.department in state.recused for leg in legs):
+        return ()  # planned before the department was recused: then another plan follows
     leads = [leg.department for leg in legs if leg.role == "lead"]
     if len(leads) != 1:
         raise Rejected(f"expected exactly one lead over all calls, found {len(leads)}: {', '.join(leads)}")

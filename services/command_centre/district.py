@@ -29,6 +29,7 @@ from events.private import sealed
 from services.command_centre import launch
 from services.command_centre.case import AT_WORK, Case, evolve, submitted
 from services.command_centre.launch import InForce, Lists
+from services.command_centre.recusal import expect_free
 from services.decisions import Append, Rejected
 from services.rules.book import RuleBook
 
@@ -55,6 +56,7 @@ def decide_call(
         item = LaunchItem(matter=case.matter, bureau=case.waiver.bureau, platform=case.waiver.platform)
     elif item is None or ground:
         raise _refused(case, request, listed, ground or "not_on_list", rules)
+    expect_free(case, item.bureau)
     plan = CallPlan(
         district_call_of(request.case, request.nth),
         launch.platform_of(item, rules),
@@ -168,6 +170,7 @@ def _grant(case: Case, request: GrantLaunchWaiver, listed: InForce, rules: RuleB
     if bureau is None:
         known = ", ".join(one.code for one in rules.district.departments if one.kind == "district_bureau")
         raise Rejected(f"bureau: expected one of the district ({known}), found {code!r}")
+    expect_free(case, code)
     granted = LaunchWaiverGranted(
         nth=case.district_calls + 1,
         district=rules.district.code,

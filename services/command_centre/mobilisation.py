@@ -23,12 +23,14 @@ from events.mobilisation import (
     MusterReached,
     MusterShort,
     OrderMobilisation,
+    RecuseResponders,
     Responder,
     ResponderDeclined,
     ResponderDropped,
     RespondersCalled,
     RespondersConfirmed,
     RespondersMustered,
+    RespondersRecused,
     ReviewMobilisation,
     StandDown,
     StoodDown,
@@ -47,6 +49,7 @@ Facts = (
     | RespondersConfirmed
     | ResponderDeclined
     | ResponderDropped
+    | RespondersRecused
     | RespondersMustered
     | MusterReached
     | MusterShort
@@ -54,7 +57,7 @@ Facts = (
     | MobilisationReviewed
     | MobilisationReviewMissed
 )
-OnScene = ConfirmResponders | DeclineResponder | Muster | MissMuster | StandDown
+OnScene = ConfirmResponders | DeclineResponder | RecuseResponders | Muster | MissMuster | StandDown
 Alone = DropResponder | ReviewMobilisation | MissMobilisationReview
 
 CLOCK = "clock"
@@ -82,6 +85,7 @@ class Mobilisation(Struct, frozen=True):
     people: dict[str, Called] = {}
     reached: bool = False
     review_by: datetime | None = None
+    recused: tuple[str, ...] = ()
 
     @property
     def present(self) -> int:
@@ -101,7 +105,7 @@ class Mobilisation(Struct, frozen=True):
 def evolve(state: Mobilisation | None, fact: Facts) -> Mobilisation:
     """Fold one fact of a turn-out."""
     if isinstance(fact, MobilisationOrdered):
-        return Mobilisation(fact)
+        return Mobilisation(fact, recused=fact.recused)
     assert state is not None, "a turn-out begins with its order"
     match fact:
         case RespondersCalled():
@@ -113,6 +117,9 @@ def evolve(state: Mobilisation | None, fact: Facts) -> Mobilisation:
             return _now(state, (fact.number,), "declined")
         case ResponderDropped():
             return _now(state, (fact.number,), "dropped")
+        case RespondersRecused():
+            left = _now(state, fact.numbers, "dropped")
+            return structs.replace(left, recused=(*state.recused, fact.department))
         case RespondersMustered():
             return _now(state, fact.numbers, "present")
         case MusterReached():
@@ -151,12 +158,13 @@ def decide_order(
         matter=case.matter,
         village=case.village,
         min_people=request.min_people,
-        departments=(matter.lead, *matter.assists),
+        departments=tuple(code for code in (matter.lead, *matter.assists) if code not in case.recused),
         muster=rules.muster_due(matter, case.handling_class, now),
         rosters=request.rosters,
         by=request.by,
+        recused=case.recused,
     )
-    called = _call_up(Mobilisation(ordered), request, rosters, now, rules)
+    called = _call_up(evolve(None, ordered), request, rosters, now, rules)
     return (request.mobilisation, ordered), *_call(request.mobilisation, called)
 
 
@@ -164,8 +172,9 @@ def decide(
     states: tuple[Mobilisation | Roster | None, ...], request: OnScene, now: datetime, rules: RuleBook
 ) -> tuple[Append, ...]:
     """What happens to a turn-out and to those who are with it."""
-    if states[0] is None and isinstance(request, StandDown) and request.by == CLOCK:
-        return ()
+    by_itself = isinstance(request, RecuseResponders) or (isinstance(request, StandDown) and request.by == CLOCK)
+    if states[0] is None and by_itself:
+        return ()  # a case of which nobody turned out
     state = _known(states[0])
     rosters = [roster if isinstance(roster, Roster) else None for roster in states[1:]]
     about, stream = _about(state), request.mobilisation
@@ -187,6 +196,14 @@ def decide(
                 raise Rejected(f"number: expected somebody who has not come, found {request.number} on the spot")
             declined = ResponderDeclined(**about, number=request.number, ground=request.ground, by=request.by)
             return (stream, declined), *_on_rosters(PeopleFreed, stream, [called.responder])
+        case RecuseResponders():
+            if state.over or request.department in state.recused:
+                return ()
+            leaving = [responder for responder in state.held() if responder.department == request.department]
+            numbers = tuple(responder.number for responder in leaving)
+            count = _now(state, numbers, "dropped").present
+            recused = RespondersRecused(**about, department=request.department, numbers=numbers, count=count)
+            return (stream, recused), *_on_rosters(PeopleFreed, stream, leaving)
         case Muster():
             return _muster(state, request, rosters, now)
         case MissMuster():
@@ -249,7 +266,7 @@ def _call_up(
 ) -> RespondersCalled:
     """Who is called now: as many people as are lacking, as far as anybody is left."""
     matter, lacking = rules.matter(state.ordered.matter), state.ordered.min_people - state.present
-    found = call_up(matter, lacking, list(zip(request.rosters, rosters, strict=True)), now, rules)
+    found = call_up(matter, lacking, list(zip(request.rosters, rosters, strict=True)), state.recused, now, rules)
     return RespondersCalled(
         **_about(state),
         responders=tuple(responder for _, responder in found),
@@ -274,6 +291,9 @@ def _muster(
     if not came:
         return ()
     about = _about(state)
+    recused = [responder.number for responder in came if responder.department in state.recused]
+    if recused:
+        raise Rejected(f"numbers: expected people of departments that are not recused, found {recused[0]}")
     others = [responder.number for responder in came if request.department not in ("", responder.department)]
     if others:
         raise Rejected(f"numbers: expected people of {request.department}, found {others[0]} of another department")

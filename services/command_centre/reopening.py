@@ -52,5 +52,6 @@ def decide(
         by=request.by,
         reason=sealed(request.reason),
         result=rules.reopened_due(rules.matter(case.matter), now),
+        recused=case.recused,
     )
     return ((request.case, reopened),)

@@ -78,7 +78,12 @@ def _send_back(state: Case, request: SendBackResult) -> tuple[Fact, ...]:
     _expect(state, "in_review")
     _not_a_handler(state, request.by)
     sent_back = CaseResultSentBack(
-        attempt=state.attempt, matter=state.matter, town=state.town, by=request.by, reason=sealed(request.reason)
+        attempt=state.attempt,
+        matter=state.matter,
+        town=state.town,
+        by=request.by,
+        reason=sealed(request.reason),
+        recused=state.recused,
     )
     return (sent_back,)
 
@@ -131,7 +136,9 @@ def _not_solved(state: Case, report: str, now: datetime, rules: RuleBook) -> Fac
         return CaseReviewReopened(
             attempt=state.attempt, report=report, review=rules.review_due(state.handling_class, now)
         )
-    return CaseReworkOrdered(attempt=state.attempt, matter=state.matter, town=state.town, report=report)
+    return CaseReworkOrdered(
+        attempt=state.attempt, matter=state.matter, town=state.town, report=report, recused=state.recused
+    )
 
 
 def _expect(state: Case, phase: Phase) -> None:

@@ -18,6 +18,7 @@ from events.case import (
     ApproveResult,
     CallDistrict,
     CaseClassified,
+    CaseDepartmentRecused,
     CaseEscalated,
     CaseOpened,
     CaseReopened,
@@ -37,6 +38,7 @@ from events.case import (
     JoinReport,
     LinkReport,
     OpenCase,
+    RecuseDepartment,
     ReopenCase,
     ResolveInVillage,
     SendBackResult,
@@ -53,18 +55,34 @@ from events.mobilisation import (
     MissMuster,
     Muster,
     OrderMobilisation,
+    RecuseResponders,
     ReviewMobilisation,
     StandDown,
 )
 from events.report import AttachFile, RefuseReport, ReportAccepted
 from events.reporter import ReporterReported
-from services.command_centre import approval, case, district, joining, launch, mobilisation, reopening, review, village
+from services.command_centre import (
+    approval,
+    case,
+    district,
+    joining,
+    launch,
+    mobilisation,
+    recusal,
+    reopening,
+    review,
+    village,
+)
 from services.command_centre.case import Case
 from services.decisions import Append, Handler, Rejected, Service, Stream, on_one_stream
 from services.intake import report as intake
 from services.intake.report import Report
 from services.people.roster import roster_of, rosters_of
 from services.rules.book import RuleBook
+
+_Calling = (
+    CaseClassified | CaseEscalated | CaseDepartmentRecused | CaseResultSentBack | CaseReworkOrdered | CaseReopened
+)
 
 
 def open_or_join(recorded: Recorded, fact: ReportAccepted, rules: RuleBook) -> tuple[Request, ...]:
@@ -84,9 +102,17 @@ def handle_or_call(recorded: Recorded, fact: CaseClassified, rules: RuleBook) ->
 
 def call_platforms(recorded: Recorded, fact: CaseClassified | CaseEscalated, rules: RuleBook) -> tuple[Request, ...]:
     """A case calls every platform that its matter needs."""
-    matter = rules.matter(fact.matter)
-    calls = rules.plan_calls(recorded.stream, fact.town, matter, attempt=1, only_lead=False)
-    return (IssueCalls(case=recorded.stream, attempt=1, calls=calls),)
+    return (_issue(recorded.stream, fact, 1, "", rules),)
+
+
+def call_without(recorded: Recorded, fact: CaseDepartmentRecused, rules: RuleBook) -> tuple[Request, ...]:
+    """回避: the platforms are called anew without the department, and those of it who turned out leave."""
+    turned_out = RecuseResponders(
+        mobilisation=mobilisation_of(recorded.stream), rosters=rosters_of(fact.town, rules), department=fact.department
+    )
+    if not fact.again:
+        return (turned_out,)
+    return turned_out, _issue(recorded.stream, fact, fact.attempt + 1, "recused", rules)
 
 
 def call_again(
@@ -96,11 +122,8 @@ def call_again(
 
     What only the village had so far is called for at the town as if for the first time.
     """
-    attempt = fact.attempt + 1
-    matter = rules.matter(fact.matter)
-    calls = rules.plan_calls(recorded.stream, fact.town, matter, attempt, only_lead=attempt > 1)
     reason = "reopened" if isinstance(fact, CaseReopened) else "rework"
-    return (IssueCalls(case=recorded.stream, attempt=attempt, calls=calls, reason=reason),)
+    return (_issue(recorded.stream, fact, fact.attempt + 1, reason, rules, only_lead=fact.attempt > 0),)
 
 
 def engage(recorded: Recorded, fact: CallAcknowledged, rules: RuleBook) -> tuple[Request, ...]:
@@ -126,6 +149,14 @@ def begin_with_the_call(recorded: Recorded, fact: CallIssued, rules: RuleBook) -
     if fact.attempt > 1 or not any(leg.role == "lead" for leg in fact.legs):
         return ()
     return *_order_mobilisation(fact, rules), *_open_approval(fact, rules)
+
+
+def _issue(
+    case_id: str, fact: _Calling, attempt: int, reason: str, rules: RuleBook, *, only_lead: bool = False
+) -> IssueCalls:
+    matter = rules.matter(fact.matter)
+    calls = rules.plan_calls(case_id, fact.town, matter, attempt, only_lead, fact.recused)
+    return IssueCalls(case=case_id, attempt=attempt, calls=calls, reason=reason)
 
 
 def _order_mobilisation(fact: CallIssued, rules: RuleBook) -> tuple[OrderMobilisation, ...]:
@@ -239,7 +270,7 @@ def _open(
         reported_at=report.reported_at,
         anonymous=report.anonymous,
     )
-    facts = case.open_case(state, opened, report.matter, report.suggestions, now, rules)
+    facts = case.open_case(state, opened, report, now, rules)
     return tuple((stream, fact) for fact in facts)
 
 
@@ -256,6 +287,7 @@ SERVICE = Service(
         LinkReport: Handler(lambda r: (r.report, r.case, r.opens, r.reporter), decide_link),
         JoinReport: Handler(lambda r: (r.case, r.opened, r.report), joining.decide),
         RefuseReport: Handler(lambda r: (r.report, r.case), decide_refuse),
+        RecuseDepartment: on_one_stream("case", recusal.decide),
         ReopenCase: Handler(lambda r: (r.case, r.report), reopening.decide),
         AttachFile: Handler(lambda r: (r.report, r.case), decide_attach),
         IssueCalls: Handler(lambda r: (r.case, *(plan.call for plan in r.calls)), decide_calls),
@@ -275,7 +307,7 @@ SERVICE = Service(
         OrderMobilisation: Handler(lambda r: (r.mobilisation, r.case, *r.rosters), mobilisation.decide_order),
         **{
             request: Handler(lambda r: (r.mobilisation, *r.rosters), mobilisation.decide)
-            for request in (ConfirmResponders, DeclineResponder, Muster, MissMuster, StandDown)
+            for request in (ConfirmResponders, DeclineResponder, RecuseResponders, Muster, MissMuster, StandDown)
         },
         **{
             request: on_one_stream("mobilisation", mobilisation.decide_alone)
@@ -304,6 +336,7 @@ SERVICE = Service(
         "report.accepted.v1": open_or_join,
         "case.classified.v1": handle_or_call,
         "case.escalated.v1": call_platforms,
+        "case.department-recused.v1": call_without,
         "case.result-sent-back.v1": call_again,
         "case.rework-ordered.v1": call_again,
         "case.reopened.v1": call_again,

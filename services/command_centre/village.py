@@ -83,7 +83,13 @@ def _escalate(state: Case, request: EscalateCase, now: datetime) -> tuple[Fact, 
     if request.reason == "village_overdue" and state.village_due is not None and now < state.village_due:
         raise Rejected(f"reason: expected one before {state.village_due}, when the village is late, found {now}")
     escalated = CaseEscalated(
-        town=state.town, matter=state.matter, came_from="village", to="town", reason=request.reason, by=request.by
+        town=state.town,
+        matter=state.matter,
+        came_from="village",
+        to="town",
+        reason=request.reason,
+        by=request.by,
+        recused=state.recused,
     )
     return (escalated,)
 

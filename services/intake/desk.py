@@ -76,6 +76,7 @@ class Desk:
             appeal=line.appeal,
             matter=line.matter or "",
             suggestions=() if line.matter else self.suggestions(title, text, rules),
+            complained_of=tuple(dict.fromkeys(line.complained_of)),
             attachments=len(line.attachments),
         )
         kept = tuple(content for _, content in contents)

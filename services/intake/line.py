@@ -130,5 +130,8 @@ def check_line(line: ReportLine, rules: RuleBook, received_at: datetime) -> None
             raise BadLine(f"village: expected a village of town {line.town}, found {line.village} of town {town}")
     if line.matter is not None and line.matter not in rules.matters:
         raise BadLine(f"matter: expected a code of the catalogue, found {line.matter!r}")
+    for code in line.complained_of:
+        if code not in rules.departments:
+            raise BadLine(f"complained_of: expected codes of departments of the district, found {code!r}")
     if not (line.title.strip() or line.text.strip() or line.attachments):
         raise BadLine("text: expected words or an attachment, found neither title nor text")

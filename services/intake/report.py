@@ -41,6 +41,7 @@ class Report(Struct, frozen=True):
     anonymous: bool
     matter: str
     suggestions: tuple[Suggestion, ...]
+    complained_of: tuple[str, ...] = ()
     case: str = ""
     files: tuple[str, ...] = ()
     erased: bool = False
@@ -57,6 +58,7 @@ def evolve(state: Report | None, fact: Facts) -> Report:
             anonymous=fact.anonymous,
             matter=fact.matter,
             suggestions=fact.suggestions,
+            complained_of=fact.complained_of,
         )
     assert state is not None, "a report stream begins with its submission"
     match fact:
@@ -80,7 +82,7 @@ def submit(
     """Accept a report; if its reporter told the same story within the window, it joins that case.
 
     The same reporter, matter and village within 24 hours is linked by itself; everything less certain is a
-    person's decision. An anonymous report has no reporter and is never linked.
+    person's decision. An anonymous report has no reporter and is never linked, nor is one about a department by itself.
     """
     if report is not None:
         return ()
@@ -90,7 +92,8 @@ def submit(
         raise Rejected(f"village: expected a village of town {request.town}, found {request.village} of town {town}")
     matter = rules.certain_matter(request.matter, request.suggestions)
     code = matter.code if matter else ""
-    earlier = told_before(reporters, code, request.village, request.reported_at, rules) if code else None
+    known = bool(code) and not request.complained_of
+    earlier = told_before(reporters, code, request.village, request.reported_at, rules) if known else None
     case = earlier.case if earlier else case_of(request.report)
     submitted = ReportSubmitted(
         source=request.source,
@@ -106,6 +109,7 @@ def submit(
         appeal=request.appeal,
         matter=request.matter,
         suggestions=request.suggestions,
+        complained_of=request.complained_of,
         attachments=request.attachments,
     )
     accepted = ReportAccepted(

@@ -27,6 +27,7 @@ from events.case import (
     GrantLaunchWaiver,
     HandDown,
     JoinReport,
+    RecuseDepartment,
     ResolveInVillage,
     SendBackResult,
 )
@@ -129,6 +130,7 @@ ACTS: Mapping[type[Request], tuple[UserRole, ...]] = {
     ClassifyCase: _TRIAGE,
     JoinReport: _TRIAGE,
     RefuseReport: _TRIAGE,
+    RecuseDepartment: (*_TRIAGE, "district_command"),
     ResolveInVillage: _VILLAGE,
     EscalateCase: _VILLAGE,
     CallDistrict: _CENTRE,
@@ -270,11 +272,13 @@ def may_read_words(user: User, phase: str, about: Unit, *, confidential: bool) -
 def sights_of(user: User) -> tuple[Sight, ...]:
     """What of the cases ``user`` may see: something for each of the roles that look at cases at all.
 
-    Whoever answers for the district sees those for which a town has wanted to call it, confidential ones too.
+    Whoever answers for the district sees those for which a town has wanted to call it, confidential ones too. Who is of
+    a department that is complained of sees nothing of it, whatever the role.
     """
-    asked = (Sight(asked=True),) if answers_for_district(user) else ()
+    of = user.unit.department
+    asked = (Sight(asked=True, of=of),) if answers_for_district(user) else ()
     own = tuple(
-        Sight(**{part: getattr(user.unit, part) for part in ABOUT[role]}, confidential=role in SEES_CONFIDENTIAL)
+        Sight(**{part: getattr(user.unit, part) for part in ABOUT[role]}, confidential=role in SEES_CONFIDENTIAL, of=of)
         for role in user.roles
         if role in PAGES["board"]
     )

@@ -5,7 +5,7 @@ only as far as they are needed, and of the dispatched bodies only whose Party re
 are under its management (归口管理). The district's people come last, and only for a matter on the launch list.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 
 from events.district import Matter
@@ -15,14 +15,20 @@ from services.rules.book import RuleBook
 
 
 def call_up(
-    matter: Matter, needed: int, rosters: Sequence[tuple[str, Roster | None]], now: datetime, rules: RuleBook
+    matter: Matter,
+    needed: int,
+    rosters: Sequence[tuple[str, Roster | None]],
+    recused: Collection[str],
+    now: datetime,
+    rules: RuleBook,
 ) -> list[tuple[Pool, Responder]]:
     """Who is called so that ``needed`` come: everybody free of the called departments, then as many more as it takes.
 
-    ``rosters`` are the town's and the district's, each with its stream.
+    ``rosters`` are the town's and the district's, each with its stream. Of a ``recused`` department nobody is called.
     """
     found: list[tuple[Pool, Responder]] = []
-    for pool, stream, members in _pools(matter, rosters, now, rules):
+    for pool, stream, there in _pools(matter, rosters, now, rules):
+        members = [member for member in there if member.department not in recused]
         wanted = members if pool == "called" else members[: max(0, needed - len(found))]
         found += [(pool, Responder(member.number, member.department, stream)) for member in wanted]
     return found

@@ -17,7 +17,7 @@ from events.call import (
     ReleaseCall,
     ReportIn,
 )
-from events.case import CaseHandedDown, CaseResultSubmitted
+from events.case import CaseDepartmentRecused, CaseHandedDown, CaseResultSubmitted
 from events.envelope import Recorded, Request
 from services.decisions import Handler, Service, Stream, on_one_stream
 from services.people.roster import roster_of
@@ -31,9 +31,9 @@ def call_departments(recorded: Recorded, fact: CallIssued, rules: RuleBook) -> t
 
 
 def release_calls(
-    recorded: Recorded, fact: CaseResultSubmitted | CaseHandedDown, rules: RuleBook
+    recorded: Recorded, fact: CaseResultSubmitted | CaseHandedDown | CaseDepartmentRecused, rules: RuleBook
 ) -> tuple[Request, ...]:
-    """Once a case has its result, or is handed down, calls that nobody waits for end."""
+    """Once a case has its result, is handed down or called for anew, calls that nobody waits for end."""
     return tuple(ReleaseCall(call=released) for released in fact.released)
 
 
@@ -65,5 +65,6 @@ SERVICE = Service(
         "call.issued.v1": call_departments,
         "case.result-submitted.v1": release_calls,
         "case.handed-down.v1": release_calls,
+        "case.department-recused.v1": release_calls,
     },
 )

@@ -1,6 +1,6 @@
 """The rule book: one configuration of the district, indexed for decisions. Pure; built once per configuration."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import date, datetime
 from functools import cached_property
 from hashlib import sha256
@@ -91,19 +91,36 @@ class RuleBook:
         """A department's home platform; an external unit is called on the platform of the matter's lead."""
         return self.departments[department].platform or self.departments[matter.lead].platform
 
-    def plan_calls(self, case: str, town: str, matter: Matter, attempt: int, only_lead: bool) -> tuple[CallPlan, ...]:
+    def lead(self, town: str, matter: Matter, recused: Collection[str]) -> str:
+        """Who leads a matter in a town: its lead, else who stands in for a recused one, else the first that assists.
+
+        Empty when all of them are recused or not there.
+        """
+        following = (code for code in (self.district.stands_in, *matter.assists) if self.here(town, code))
+        return next((code for code in (matter.lead, *following) if code not in recused), "")
+
+    def plan_calls(
+        self,
+        case: str,
+        town: str,
+        matter: Matter,
+        attempt: int,
+        only_lead: bool,
+        recused: Collection[str] = (),
+    ) -> tuple[CallPlan, ...]:
         """The calls that a matter needs: one per platform, the lead's platform first, with its departments.
 
-        Calling again for rework (``only_lead``) calls the lead alone.
+        Calling again for rework (``only_lead``) calls the lead alone. Who is ``recused`` is never called.
         """
-        legs = [LegPlan(matter.lead, "lead", required=True)]
+        lead = self.lead(town, matter, recused)
+        legs = [LegPlan(lead, "lead", required=True)]
         if not only_lead:
             legs += [
                 LegPlan(code, "assist", required=code in matter.required)
                 for code in matter.assists
-                if self.here(town, code)
+                if self.here(town, code) and code != lead and code not in recused
             ]
-        home = self.platform_of(matter.lead, matter)
+        home = self.platform_of(lead, matter)
 
         def platform(leg: LegPlan) -> str:
             return self.platform_of(leg.department, matter)

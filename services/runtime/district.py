@@ -186,6 +186,9 @@ def _check_codes(district: District) -> Iterable[str]:
             yield f"duties.toml: duty {duty.person}: town: expected a town, the district or *, found {duty.town}"
         if duty.platform != "*" and duty.platform not in platforms:
             yield f"duties.toml: duty {duty.person}: platform: expected a platform or *, found {duty.platform}"
+    stands_in = next((known for known in district.departments if known.code == district.stands_in), None)
+    if district.stands_in and (stands_in is None or not all(district.has(stands_in, town) for town in towns)):
+        yield f"district.toml: stands_in: expected a department that every town has, found {district.stands_in}"
     for cover in district.cover:
         if (cover.post == "platform_head") != (cover.platform in platforms):
             expected = "expected one where the post is a platform head's, and none elsewhere"

@@ -196,12 +196,12 @@ def act_routes(window: Window) -> list[ControllerRouterHandler]:
     @post("/api/cases/{case:str}/words", status_code=200, **page("board"))
     async def words(request: Asking, case: InPath) -> list[OpenedReport]:
         """Open what residents said of a case; that you did is recorded."""
-        return await asyncio.to_thread(window.acting.open_words, request.user, case)
+        return await asyncio.to_thread(window.opening.words, request.user, case)
 
     @post("/api/cases/{case:str}/written", status_code=200, **page("board"))
     async def written(request: Asking, case: InPath) -> list[Written]:
         """Open what departments, reviewers and reporters wrote about a case; that you did is recorded."""
-        return await asyncio.to_thread(window.acting.open_written, request.user, case)
+        return await asyncio.to_thread(window.opening.written, request.user, case)
 
     @post("/api/acts", status_code=200, **personal(takes=ANY_ACT))
     async def act(request: Asking) -> Response[Done]:

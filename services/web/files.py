@@ -18,8 +18,9 @@ from msgspec import Struct, field, structs
 
 from events.file import FILE_PATTERN, IMAGES, MAX_FILE_BYTES, MediaType
 from events.report import AttachFile, ReportAccepted, ReportLinked
-from services.acting import BadAct, NoFile
+from services.acting import BadAct
 from services.intake.attachments import BadFile, CleanFile, TooLarge, UnknownKind, clean
+from services.opening import NoFile
 from services.people.user import User
 from services.runtime.batch import Submission
 from services.runtime.errors import Erased
@@ -109,7 +110,7 @@ class Files:
         if re.match(FILE_PATTERN, file) is None:
             raise HTTPException(f"file: expected 64 hexadecimal digits, found {file[:80]!r}", status_code=400)
         try:
-            media_type, content = self._window.acting.open_file(user, case, file)
+            media_type, content = self._window.opening.file(user, case, file)
         except (NoFile, Erased) as error:
             raise HTTPException(str(error), status_code=_status(error)) from error
         shown = "inline" if media_type in IMAGES else "attachment"

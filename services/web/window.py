@@ -19,6 +19,8 @@ from projections.queries import Found, Questions
 from projections.view import Row, moment_text
 from services.acting import Acting, Asked
 from services.history import case_as_of, facts_of_case
+from services.offering import Offering
+from services.opening import Opening
 from services.people.authority import SEES_RESPONDERS, sights_of
 from services.people.user import User
 from services.reasons import explain, reasons_of_dues
@@ -47,7 +49,7 @@ class Window:
         self.house, self.front, self.healthy, self.demo = house, front, healthy, demo
         self.questions = Questions(house.views.database)
         self.reports = Reports(house, front)
-        self.acting = Acting(house)
+        self.acting, self.offering, self.opening = Acting(house), Offering(house), Opening(house)
         self.receipts = Receipts(house, front, self.questions, self.reply)
         self.seats = Seats(house, self.acting, SystemClock().now)
         self.live = Live(self.questions, self._shown_up_to, self.status)
@@ -124,7 +126,7 @@ class Window:
         if position:
             now, found, acts = facts[-1].meta.recorded_at if facts else None, _as_it_was(facts, case), []
         else:
-            now, acts = self.house.clock.now(), self.acting.possible(user, found)
+            now, acts = self.house.clock.now(), self.offering.possible(user, found)
         if now is None or not found:
             raise HTTPException(f"position: expected one after the case began, found {position}", status_code=404)
         found = {**found, "reports": [_without_receipt(report) for report in found["reports"]]}
@@ -159,7 +161,7 @@ class Window:
         """What a department owes, the most urgent first, each with what its officer could do now."""
         seen = self.seen_by(user)
         rows = seen.owing(self.house.clock.now(), (), user.unit.department)
-        return [row | {"acts": self.acting.possible_of_call(user, row["call"])} for row in rows]
+        return [row | {"acts": self.offering.possible_of_call(user, row["call"])} for row in rows]
 
     def at_district(self, user: User) -> list[Found]:
         """区级工作台: attempts that wait for a waiver, then cases at the district, each with what the user could do."""
@@ -178,11 +180,11 @@ class Window:
         return [row | {"acts": self._acts(user, row["case"])} for row in rows]
 
     def _acts(self, user: User, case: str) -> list[Asked]:
-        return self.acting.possible(user, {"case": {"case": case}, "reports": (), "legs": ()})
+        return self.offering.possible(user, {"case": {"case": case}, "reports": (), "legs": ()})
 
     def people(self, user: User) -> list[Found]:
         """人员: the register of the user's town, or of all, each with what the user could do about a secondment."""
-        possible = self.acting.possible_of_person
+        possible = self.offering.possible_of_person
         rows = self.questions.people(user.unit.town)
         return [row | {"acts": possible(user, row["number"]) if row["secondment"] else []} for row in rows]
 

@@ -12,6 +12,8 @@ from events.user import Unit, UserRole
 from projections.queries import Questions
 from services.acting import Acting
 from services.decisions import Rejected
+from services.offering import Offering
+from services.opening import Opening
 from services.people.authority import Forbidden, sights_of
 from services.people.user import User
 from services.runtime import seal
@@ -63,7 +65,7 @@ def seen_by(house: House, who: User, case: str) -> dict[str, Any] | None:
 
 def offered(house: House, who: User, case: str) -> set[str]:
     found = seen_by(house, who, case)
-    return {one["request"] for one in Acting(house).possible(who, found)} if found else set()
+    return {one["request"] for one in Offering(house).possible(who, found)} if found else set()
 
 
 def works(house: House, case: str, call: str, department: str, town: str = LIUDU, *, lead: bool = False) -> None:
@@ -182,13 +184,13 @@ def test_a_bureau_opens_the_words_of_its_case_once_it_has_acknowledged(house: Ho
     act(house, CENTRE, "case.call-district", case=case)
     act(house, LEADER, "case.grant-launch-waiver", case=case, bureau="B03", reason="x")
     act(house, CENTRE, "case.call-district", case=case)
-    acting = Acting(house)
+    opening = Opening(house)
     with pytest.raises(Rejected, match="expected"):
-        acting.open_words(BUREAU, case)
+        opening.words(BUREAU, case)
 
     act(house, BUREAU, "call.acknowledge", call=district_call_of(case, 1), department="B03")
 
-    assert [told.title for told in acting.open_words(BUREAU, case)] == ["夜里很吵"]
+    assert [told.title for told in opening.words(BUREAU, case)] == ["夜里很吵"]
 
 
 @pytest.mark.every_store
@@ -204,9 +206,9 @@ def test_who_answers_for_the_district_sees_what_it_is_asked_about_and_reads_only
     assert seen_by(house, COMMAND, case) is not None
     assert seen_by(house, LEADER, case) is not None
     assert seen_by(house, ANALYST, case) is None
-    assert [one.text for one in Acting(house).open_written(COMMAND, case)] == ["需要测绘。"]
+    assert [one.text for one in Opening(house).written(COMMAND, case)] == ["需要测绘。"]
     with pytest.raises(Forbidden):
-        Acting(house).open_words(COMMAND, case)
+        Opening(house).words(COMMAND, case)
     assert rows(house.views, "launch_attempts") != []
     assert Questions(house.views.database, sights_of(ANALYST)).launch_attempts() == []
 
@@ -273,7 +275,7 @@ def test_the_village_resolves_what_it_can_and_a_reviewer_and_the_reporter_end_it
     waiting = Questions(house.views.database, sights_of(CLERK)).owing(house.clock.now(), ("village",))
     assert [(one["case"], one["owner"]) for one in waiting] == [(case, "village")]
     assert offered(house, CLERK, case) == {"case.resolve-in-village.v1", "case.escalate.v1"}
-    assert [told.title for told in Acting(house).open_words(CLERK, case)] == ["水渠塌了"]
+    assert [told.title for told in Opening(house).words(CLERK, case)] == ["水渠塌了"]
 
     words = {"account": "已组织村民清淤。", "reply": "水渠已修复。"}
     assert act(house, CLERK, "case.resolve-in-village", case=case, solved="yes", **words).status == "accepted"

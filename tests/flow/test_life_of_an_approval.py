@@ -18,8 +18,8 @@ from events.envelope import Request
 from events.ids import approval_of
 from events.user import Unit, UserRole
 from projections.queries import Questions
-from services.acting import Acting
 from services.history import case_as_of, facts_of_case
+from services.offering import Offering
 from services.people.user import User
 from services.wiring import House
 from services.written import open_written
@@ -51,7 +51,7 @@ def acts_of(house: House, case: str, role: UserRole, department: str = "") -> se
     user = User("somebody", "王小明", (role,), Unit(town=town, department=department))
     found = Questions(house.views.database).case(case)
     assert found is not None
-    offered = Acting(house).possible(user, found)
+    offered = Offering(house).possible(user, found)
     about = ("item", "decision", "milestone")
     return {
         (act["request"].removesuffix(".v1"), next((act[name] for name in about if name in act), ""))

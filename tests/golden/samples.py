@@ -221,6 +221,7 @@ FACTS: Mapping[str, Fact] = {
         matter="401",
         suggestions=SUGGESTIONS,
         attachments=2,
+        complained_of=("D17",),
     ),
     "report.accepted.v1": report.ReportAccepted(case=CASE, joins=True, reporter=REPORTER),
     "report.linked.v1": report.ReportLinked(case=CASE, supplement=True),
@@ -234,7 +235,11 @@ FACTS: Mapping[str, Fact] = {
         report=REPORT, town="445303100", village="445303100201", reported_at=REPORTED, anonymous=True
     ),
     "case.report-linked.v1": case.CaseReportLinked(report=REPORT, supplement=True, anonymous=True),
-    "case.triage-queued.v1": case.CaseTriageQueued(suggestions=SUGGESTIONS, threshold=0.5),
+    "case.triage-queued.v1": case.CaseTriageQueued(
+        suggestions=SUGGESTIONS,
+        threshold=0.5,
+        complained_of=("D17",),
+    ),
     "case.classified.v1": case.CaseClassified(
         matter="401",
         town="445303100",
@@ -245,6 +250,18 @@ FACTS: Mapping[str, Fact] = {
         score=0.75,
         words=("非法采矿", "挖山"),
         village="445303100201",
+        recused=("D15", "D17"),
+    ),
+    "case.department-recused.v1": case.CaseDepartmentRecused(
+        department="D17",
+        ground="interested",
+        by="command-centre",
+        town="445303100",
+        matter="402",
+        attempt=1,
+        recused=("D15", "D17"),
+        again=True,
+        released=(CALL, OTHER_CALL),
     ),
     "case.village-handling-started.v1": case.CaseVillageHandlingStarted(
         town="445303100",
@@ -257,7 +274,13 @@ FACTS: Mapping[str, Fact] = {
         town="445303100", village="445303100201", by="clerk", solved="partly", account=WORDS, reply=REPLY
     ),
     "case.escalated.v1": case.CaseEscalated(
-        town="445303100", matter="411", came_from="village", to="town", reason="village_overdue", by="clock"
+        town="445303100",
+        matter="411",
+        came_from="village",
+        to="town",
+        reason="village_overdue",
+        by="clock",
+        recused=("D15", "D17"),
     ),
     "case.calls-issued.v1": case.CaseCallsIssued(attempt=2, calls=CALLS, awaited=("D15", "D08"), reason="rework"),
     "case.engaged.v1": case.CaseEngaged(attempt=1, department="D15", waiting_for=("D08", "D16")),
@@ -312,7 +335,12 @@ FACTS: Mapping[str, Fact] = {
         released=(OTHER_CALL,),
     ),
     "case.result-sent-back.v1": case.CaseResultSentBack(
-        attempt=1, matter="401", town="445303100", by="reviewer", reason=WORDS
+        attempt=1,
+        matter="401",
+        town="445303100",
+        by="reviewer",
+        reason=WORDS,
+        recused=("D15", "D17"),
     ),
     "case.resolved.v1": case.CaseResolved(
         attempt=1,
@@ -337,7 +365,13 @@ FACTS: Mapping[str, Fact] = {
         solved=False,
         satisfied=False,
     ),
-    "case.rework-ordered.v1": case.CaseReworkOrdered(attempt=1, matter="401", town="445303100", report=REPORT),
+    "case.rework-ordered.v1": case.CaseReworkOrdered(
+        attempt=1,
+        matter="401",
+        town="445303100",
+        report=REPORT,
+        recused=("D15", "D17"),
+    ),
     "case.review-reopened.v1": case.CaseReviewReopened(
         attempt=2, report=REPORT, review=case.Due(by=SOON, rule="review 1wd")
     ),
@@ -353,6 +387,7 @@ FACTS: Mapping[str, Fact] = {
         by="reporter",
         reason=WORDS,
         result=PROMISED,
+        recused=("D15", "D17"),
     ),
     "call.issued.v1": call.CallIssued(
         **_ABOUT_CALL,
@@ -500,6 +535,7 @@ FACTS: Mapping[str, Fact] = {
         rosters=ROSTERS,
         muster=case.Due(by=SOON, rule="U1 muster 30min"),
         by="clock",
+        recused=("D15", "D17"),
     ),
     "mobilisation.responders-called.v1": mobilisation.RespondersCalled(
         **TURN_OUT,
@@ -514,6 +550,9 @@ FACTS: Mapping[str, Fact] = {
         **TURN_OUT, number="LD-0042", ground="ill", by="李敏"
     ),
     "mobilisation.responder-dropped.v1": mobilisation.ResponderDropped(**TURN_OUT, number="LD-0042"),
+    "mobilisation.department-recused.v1": mobilisation.RespondersRecused(
+        **TURN_OUT, department="D15", numbers=("LD-0042",), count=19
+    ),
     "mobilisation.mustered.v1": mobilisation.RespondersMustered(
         **TURN_OUT, numbers=("LD-0042",), by="李敏", count=20, late=True
     ),
@@ -590,6 +629,7 @@ REQUESTS: Mapping[str, Request] = {
         matter="401",
         suggestions=SUGGESTIONS,
         attachments=1,
+        complained_of=("D17",),
     ),
     "report.link.v1": report.LinkReportToCase(report=REPORT, case=CASE, supplement=True),
     "report.refuse.v1": report.RefuseReport(report=REPORT, case=CASE, ground="petition", advice=WORDS, by="clerk"),
@@ -615,6 +655,9 @@ REQUESTS: Mapping[str, Request] = {
         case=CASE, by="command-centre", condition="headcount", evidence=WORDS, nth=2
     ),
     "case.grant-launch-waiver.v1": case.GrantLaunchWaiver(case=CASE, by="district-leader", reason=WORDS, bureau="B07"),
+    "case.recuse-department.v1": case.RecuseDepartment(
+        case=CASE, department="D17", by="command-centre", ground="interested"
+    ),
     "case.hand-down.v1": case.HandDown(case=CASE, by="district-command", reason=WORDS),
     "case.consent-to-hand-down.v1": case.ConsentToHandDown(case=CASE, by="command-centre"),
     "case.engage.v1": case.EngageCase(case=CASE, attempt=1, department="D15"),
@@ -743,6 +786,9 @@ REQUESTS: Mapping[str, Request] = {
     "mobilisation.decline.v1": mobilisation.DeclineResponder(
         mobilisation=MOBILISATION, rosters=ROSTERS, department="D15", number="LD-0042", ground="ill", by="李敏"
     ),
+    "mobilisation.recuse.v1": mobilisation.RecuseResponders(
+        mobilisation=MOBILISATION, rosters=ROSTERS, department="D15"
+    ),
     "mobilisation.muster.v1": mobilisation.Muster(
         mobilisation=MOBILISATION, rosters=ROSTERS, numbers=("LD-0042",), by="李敏", department="D15"
     ),
@@ -796,6 +842,7 @@ EDGE: Mapping[str, Struct] = {
         appeal="tip",
         matter="401",
         anonymous=True,
+        complained_of=("D17",),
         contact=report.Contact("张三", "13800000000"),
         attachments=(
             edge.Attachment(

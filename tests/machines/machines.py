@@ -22,6 +22,7 @@ _LEVELS = (
     "case.launch",
     "case.handed",
     "case.hand-down",
+    "case.department-recused",
 )
 _WHEREABOUTS = ("roster.joined", "roster.left", "roster.member", "roster.people", "roster.person")
 

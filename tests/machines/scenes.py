@@ -5,7 +5,7 @@ Requests are those of the sample district; their moments are those at which the 
 
 from tests.machines.explore import Scene
 from tests.machines.scenes_of_approvals import APPROVALS, JOINED
-from tests.machines.scenes_of_cases import ALERTS, CASES, CLOCKS, LEGS, LEVELS, OUTCOMES, REPORTS
+from tests.machines.scenes_of_cases import ALERTS, CASES, CLOCKS, LEGS, LEVELS, OUTCOMES, RECUSALS, REPORTS
 from tests.machines.scenes_of_people import PEOPLE, TURN_OUTS, USERS
 
 SCENES: tuple[Scene, ...] = (
@@ -13,6 +13,7 @@ SCENES: tuple[Scene, ...] = (
     JOINED,
     CASES,
     LEVELS,
+    RECUSALS,
     LEGS,
     CLOCKS,
     ALERTS,

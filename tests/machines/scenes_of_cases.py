@@ -24,6 +24,7 @@ from events.case import (
     EscalateCase,
     GrantLaunchWaiver,
     HandDown,
+    RecuseDepartment,
     ResolveInVillage,
 )
 from events.district import District
@@ -143,6 +144,32 @@ LEVELS = Scene(
     ),
     deep=8,
     clocks=("case",),
+)
+
+
+def recuses_whoever_leads(played: Played) -> Iterable[Request]:
+    """回避: the lead is complained of, or who would lead where nobody is called yet."""
+    case = played.states.get(CASE)
+    if case is None or case.phase == "closed":
+        return []
+    leads = [leg.department for call in case.calls for leg in call.legs if leg.role == "lead"]
+    return [RecuseDepartment(case=CASE, department=(leads or ["D12"])[0], by="centre")]
+
+
+RECUSALS = Scene(
+    "recusals",
+    starts=(told(FOOD), told(THEFT), told(IN_VILLAGE), told("", words_say=SMALL)),
+    letters=(
+        CLASSIFIES,
+        recuses_whoever_leads,
+        calls_district,
+        one(EscalateCase(case=CASE, reason="beyond_village", by="village")),
+        all_acknowledge,
+        all_work,
+        APPROVES,
+        SENDS_BACK,
+    ),
+    deep=6,
 )
 
 

@@ -3,6 +3,7 @@
 from datetime import date, timedelta
 from typing import Any
 
+from events.case import RecuseDepartment
 from events.ids import mobilisation_of
 from events.mobilisation import (
     ConfirmResponders,
@@ -69,6 +70,7 @@ TURN_OUTS = Scene(
         one(StandDown(**SCENE)),
         one(ReviewMobilisation(mobilisation=TURN_OUT, case=CASE, by="centre", note=words("x"))),
         lent(FIRST),
+        one(RecuseDepartment(case=CASE, department="D20", by="centre")),
     ),
     deep=7,
     clocks=("mobilisation", "person"),

@@ -229,8 +229,8 @@ def test_a_role_sees_the_cases_of_what_binds_it_and_no_confidential_ones_beyond_
 
     parts = {part: getattr(OWN, part) for part in BOUND.get(role, ())}
     at_district = ("district_command", "district_leader")
-    own = Sight(**parts, confidential=role not in ("village_clerk", *at_district, "analyst"))
-    asked = (Sight(asked=True),) if role in at_district else ()
+    own = Sight(**parts, confidential=role not in ("village_clerk", *at_district, "analyst"), of=OWN.department)
+    asked = (Sight(asked=True, of=OWN.department),) if role in at_district else ()
     assert seen == (() if role in ("administrator", "town_committee", "personnel") else (own, *asked))
 
 
@@ -241,7 +241,7 @@ def test_who_sees_confidential_matters_at_all_looks_at_the_board() -> None:
 def test_each_role_adds_its_own_sight_and_keeps_its_own_bounds() -> None:
     seen = sights_of(user("analyst", "department_officer", "administrator"))
 
-    assert seen == (Sight(confidential=False), Sight(town="t1", department="D01"))
+    assert seen == (Sight(confidential=False, of="D01"), Sight(town="t1", department="D01", of="D01"))
 
 
 def test_without_sights_everything_is_seen_and_with_none_of_them_nothing() -> None:

@@ -204,7 +204,14 @@ def decided(past: Past, request: Request, now: datetime) -> tuple[tuple[str, Fac
 STAGES = ("nothing yet", "calling", "in review", "resolved", "done again", "resolved again", "closed", "reopened")
 
 
-def submit(report: str, at: datetime, matter: str, village: str, reporters: tuple[str, ...]) -> SubmitReport:
+def submit(
+    report: str,
+    at: datetime,
+    matter: str,
+    village: str,
+    reporters: tuple[str, ...],
+    complained_of: tuple[str, ...] = (),
+) -> SubmitReport:
     return SubmitReport(
         report=report,
         source="hotline",
@@ -218,6 +225,7 @@ def submit(report: str, at: datetime, matter: str, village: str, reporters: tupl
         reporters=reporters,
         anonymous=not reporters,
         matter=matter,
+        complained_of=complained_of,
     )
 
 

@@ -423,7 +423,8 @@ def test_what_is_created_anew_gets_all_its_bindings_again() -> None:
     assert "create binding facts -> platform.LD.P4 (LD.P4.all.call.issued)" in said
     assert "create binding facts -> platform.LD.P4 (LD.all.all.case.result-submitted)" in said
     assert "create binding facts -> platform.LD.P4 (LD.all.all.case.handed-down)" in said
-    assert len(said) == 4
+    assert "create binding facts -> platform.LD.P4 (LD.all.all.case.department-recused)" in said
+    assert len(said) == 5
 
 
 def test_a_queue_with_messages_is_left_whether_it_is_unwanted_or_of_the_wrong_kind() -> None:

@@ -250,7 +250,7 @@ def test_a_case_is_found_by_receipt_by_id_and_by_the_beginning_of_its_id(
     assert hujiao("case", receipt.lower(), "--data", played, "--json").json == found
     assert hujiao("case", case, "--data", played, "--json").json == found
     assert hujiao("case", case[:20], "--data", played, "--json").json == found
-    assert found.keys() == {"case", "reports", "calls", "legs", "files", "board", "timeline"}
+    assert found.keys() > {"case", "reports", "calls", "legs", "files", "board", "timeline"}
     assert "words" not in found
     shown = hujiao("case", receipt, "--data", played)
     assert shown.status == 0

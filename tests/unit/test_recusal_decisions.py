@@ -1,4 +1,4 @@
-"""回避: a department that is complained of leads nothing, is called for nothing and turns out for nothing in the case."""
+"""回避: a department that is complained of leads nothing, is called for nothing and does not turn out in the case."""
 
 from typing import Any
 
@@ -16,12 +16,11 @@ from events.case import (
     RecuseDepartment,
     SendBackResult,
 )
-from events.ids import call_of, case_of, mobilisation_of, stream_id
+from events.ids import case_of, mobilisation_of, stream_id
 from events.mobilisation import Muster, RecuseResponders, RespondersCalled, RespondersRecused
 from events.report import Suggestion
 from events.roster import PeopleFreed
 from services.command_centre.case import Case
-from services.decisions import Rejected
 from services.people.roster import rosters_of
 from services.rules.book import RuleBook
 from tests.unit.past import CASE, LIUDU, LIUDU_VILLAGE, MONDAY, REPORT, Past, with_district, words

@@ -10,6 +10,7 @@ from events.call import CallDueExtended, CallEscalated, CallIssued, DepartmentsC
 from events.case import (
     CaseCallsIssued,
     CaseClassified,
+    CaseDepartmentRecused,
     CaseDistrictCalled,
     CaseDistrictCallRefused,
     CaseEscalated,
@@ -112,6 +113,25 @@ def _because(recorded: Recorded, fact: Any, rules: RuleBook) -> list[Sentence]:
     match fact:
         case ReportSubmitted():
             return _because_words(fact)
+        case CaseTriageQueued() if fact.complained_of:
+            zh, en = _names(fact.complained_of, rules)
+            return [
+                _say(
+                    f"上报中提到被举报部门：{zh}，不论得分，转人工认定。",
+                    f"The report complains of {en}, so an operator decides whatever the score.",
+                )
+            ]
+        case CaseDepartmentRecused():
+            zh, en = _names((fact.department,), rules)
+            lead = rules.lead(fact.town, rules.matter(fact.matter), fact.recused) if fact.matter else ""
+            lead_zh, lead_en = _names((lead,) if lead else (), rules)
+            return [
+                _say(
+                    f"{zh}回避（{_RECUSED[fact.ground]}），不参与办理。" + (f"由{lead_zh}主办。" if lead else ""),
+                    f"{en} has no part in the case ({fact.ground.replace('_', ' ')})."
+                    + (f" {lead_en} leads." if lead else ""),
+                )
+            ]
         case CaseTriageQueued():
             best = f"{fact.suggestions[0].score:.3f}" if fact.suggestions else "0"
             return [
@@ -212,8 +232,8 @@ def _because_calls(fact: CaseCallsIssued, rules: RuleBook) -> list[Sentence]:
         en = ", ".join(f"{rules.departments[leg.department].en} ({leg.role})" for leg in call.legs)
         sentences.append(
             _say(
-                f"呼叫{platform.zh}，因其辖下有目录所列部门：{zh}。",
-                f"Platform {platform.en} is called because the catalogue names its departments: {en}.",
+                f"呼叫{platform.zh}，因其辖下有应呼叫部门：{zh}。",
+                f"Platform {platform.en} is called because these of its departments are needed: {en}.",
             )
         )
     return sentences
@@ -264,9 +284,15 @@ _GROUND = {
     "condition_not_listed": "条件不在清单",
     "no_evidence": "没有依据材料",
 }
+_RECUSED = {"complained_of": "被举报", "interested": "有利害关系"}
 _WENT_UP = {"village_overdue": "村级逾期", "beyond_village": "超出村级能力", "asked": "群众要求"}
 _ROLE = {"lead": "主办", "assist": "协办", "consult": "会商"}
 _CLOCK = {"acknowledge": "签收", "arrive": "报到", "contact": "首联", "result": "办结"}
+
+
+def _names(departments: Iterable[str], rules: RuleBook) -> tuple[str, str]:
+    known = [rules.departments[code] for code in departments]
+    return "、".join(one.zh for one in known), ", ".join(one.en for one in known)
 
 
 def _say(zh: str, en: str) -> Sentence:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from events.call import CallAcknowledged, CallNoted, CallResultFiled
-from events.case import CallDistrict, CaseReportLinked, CaseResultSubmitted, HandDown
+from events.case import CallDistrict, CaseReportLinked, CaseResultSubmitted, HandDown, RecuseDepartment
 from events.envelope import Recorded, Request
 from events.ids import case_of
 from services.provisioning import roles
@@ -57,6 +57,9 @@ DISCIPLINE, OFFICE = "dept.ld.d04", "dept.ld.d01"
 
 ENFORCEMENT, LAND_BUREAU, MINING = "dept.ld.d15", "dept.ya.b07", "401"
 """Lead of a matter for which the town may call the district at once, and the bureau that is called there."""
+
+ENVIRONMENT, SEWAGE = "dept.ld.d17", "402"
+"""Lead of a matter that `DISCIPLINE` leads in its place, and that `ENFORCEMENT` assists in."""
 
 ELSEWHERE = "dept.gc.d21"
 """The same department in another town."""
@@ -760,3 +763,29 @@ async def test_a_bureau_of_the_district_hears_of_its_call_answers_it_and_hears_t
     assert foreign.type == "request.not-taken.v1"
     assert "call: expected one of YA" in foreign.data["reason"]
     assert released.data["departments"] == ["B07"]
+
+
+async def test_a_department_that_is_complained_of_hears_that_its_part_is_over_and_nothing_that_comes_after(
+    edges: Edges,
+) -> None:
+    async with at_work(edges, ENVIRONMENT, ENFORCEMENT, DISCIPLINE) as (complained_of, team, stands_in):
+        case = await called(edges, [complained_of, team], matter=SEWAGE)
+        recuse = RecuseDepartment(case=case.case, department="D17", by="镇指挥中心")
+        await asyncio.to_thread(decided, edges, recuse)
+        released = await complained_of.hear(lambda came: came.type == "call.released.v1" and about(case.case)(came))
+        leg = await stands_in.hear(lambda came: is_leg(came) and about(case.case)(came))
+        again = await team.hear(lambda came: is_leg(came) and about(case.case)(came) and came.data["attempt"] == 2)
+        taken = await stands_in.ask(binary(act("acknowledge", leg.data["call"], "赵六")))
+        helps = await team.ask(binary(act("acknowledge", again.data["call"], "李四")))
+        late = await complained_of.ask(binary(act("acknowledge", case.call(ENVIRONMENT))))
+        words = await complained_of.ask(binary(opening(case.call(ENVIRONMENT))))
+        meanwhile = await called(edges, [complained_of], matter=SEWAGE)
+
+        heard = complained_of.got(about(case.case))
+    assert (leg.data["role"], leg.data["department"], again.data["role"]) == ("lead", "D04", "assist")
+    assert (outcome(taken), outcome(helps)) == (("accepted", ""), ("accepted", ""))
+    assert released.data["departments"] == ["D17"]
+    assert outcome(late)[0] == "rejected"
+    assert words.type == "request.not-taken.v1"
+    assert meanwhile.case != case.case, "its queue is read up to here"
+    assert [came.type for came in heard] == ["leg.called.v1", "call.released.v1"]

@@ -9,6 +9,7 @@ const SOLVED = ["yes", "partly", "no"];
 const REFUSALS = ["court", "petition", "discipline", "secret", "out_of_area", "not_genuine", "emergency_line"];
 const WITHHELD = ["personal_data", "secret", "incorrect"];
 const CONDITIONS = ["", "cross_town", "beyond_competence", "headcount", "repeat", "overdue_at_town", "casualties_or_media"];
+const RECUSALS = ["complained_of", "interested"];
 const WENT_UP = ["beyond_village", "asked"];
 const ANSWERS = { solved: { contacted: true, solved: true, satisfied: true }, dissatisfied: { contacted: true, solved: true, satisfied: false }, "not solved": { contacted: true, solved: false, satisfied: false }, unreached: { contacted: false } };
 
@@ -29,6 +30,7 @@ const FORMS = {
   "call.attach-proof.v1": { key: "v", fields: [files], send: (act, given) => sendProofs(act, given.files) },
   "call.file-result.v1": { key: "f", main: true, fields: [choice("solved", "solved", () => SOLVED), words("account"), words("reply", { required: false })] },
   "case.classify.v1": { key: "t", main: true, fields: [choice("matter", "matter", () => catalogue.matters.map((entry) => entry.code))] },
+  "case.recuse-department.v1": { key: "0", fields: [choice("department", "department", () => catalogue.departments.map((entry) => entry.code)), choice("ground", "recusal", () => RECUSALS)] },
   "report.refuse.v1": { key: "x", fields: [choice("ground", "ground", () => REFUSALS), words("advice")] },
   "case.approve-result.v1": { key: "p", main: true, fields: [] },
   "case.send-back-result.v1": { key: "b", fields: [words("reason")] },

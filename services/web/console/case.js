@@ -55,7 +55,7 @@ export function showCase(answer) {
   const { case: row } = answer;
   say(byId("pane-title"), row.matter ? name("matter", row.matter) : t("unclassified"));
   byId("pane-body").replaceChildren(
-    head(row), stepper(row), owed(answer.board ?? []), turnOut(answer.turn_out, countdown, block), approval(answer, countdown, block, asked), attached(answer.reports ?? [], answer.files ?? [], row), departments(answer.calls ?? [], answer.legs ?? [], row, answer.files ?? []),
+    head(row), recused(answer.recusals ?? []), stepper(row), owed(answer.board ?? []), turnOut(answer.turn_out, countdown, block), approval(answer, countdown, block, asked), attached(answer.reports ?? [], answer.files ?? [], row), departments(answer.calls ?? [], answer.legs ?? [], row, answer.files ?? []),
     why(answer.explain ?? []), timeline(answer.timeline ?? [], answer.explain ?? []));
   tickCase();
 }
@@ -85,6 +85,13 @@ function explained(content, text) {
     button.setAttribute("aria-expanded", String(!because.hidden));
   } }, content);
   return [button, because];
+}
+
+/** 回避: who must not hear of it, at the top, for all who may. */
+function recused(rows) {
+  if (!rows.length) return "";
+  return h("p", { class: "recused", role: "note" }, h("b", { text: t("recused") }), " ",
+    rows.map((row) => h("span", { class: "chip bad", text: `${name("department", row.department)} · ${code("recusal", row.ground)}` })));
 }
 
 const UNITS = { min: "unit_min", h: "unit_h", d: "unit_d", wh: "unit_wh", wd: "unit_wd" };

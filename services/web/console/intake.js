@@ -1,7 +1,7 @@
 // 话务登记: taking down a report while the caller talks: who it is, where, what about, and the receipt read back.
 
 import { ask, newKey, Refused } from "./api.js";
-import { code, h, name, say, shortTime, t } from "./i18n.js";
+import { catalogue, code, h, name, say, shortTime, t } from "./i18n.js";
 import { user } from "./session.js";
 import { pickVillage } from "./villages.js";
 
@@ -27,6 +27,7 @@ export function openIntake(place) {
     village: input("village", { required: true, role: "combobox", "aria-autocomplete": "list", "aria-expanded": "false", "aria-controls": "intake-villages", spellcheck: "false" }),
     villages: h("ul", { id: "intake-villages", role: "listbox", class: "options", hidden: true, "aria-label": t("f_village") }),
     place: input("place", { maxlength: 200 }), text: h("textarea", { name: "text", rows: 6, required: true, maxlength: 20000 }),
+    about: h("select", { name: "complained_of" }, h("option", { value: "", text: t("about_none") }), catalogue.departments.map((entry) => h("option", { value: entry.code, text: `${entry.code} ${name("department", entry.code)}` }))),
     suggested: h("div", { class: "suggested", role: "group", "aria-label": t("suggested") }), trouble: h("p", { class: "error", role: "alert", hidden: true }),
     send: h("button", { class: "primary" }, t("take_down"), h("kbd", { "aria-hidden": "true", text: "Ctrl ⏎" })),
     told: h("section", { class: "told-before", "aria-live": "polite" }), taken: h("section", { class: "taken", "aria-live": "assertive", hidden: true }),
@@ -34,7 +35,7 @@ export function openIntake(place) {
   parts.form = h("form", { class: "intake-form", novalidate: true },
     h("div", { class: "two" }, label("caller_phone", parts.phone), label("f_name", parts.name)),
     h("div", { class: "two" }, h("label", { class: "picker" }, h("span", { text: t("village_hint") }), parts.village, parts.villages), label("f_place", parts.place)),
-    label("f_text", parts.text), parts.suggested, parts.trouble, h("div", { class: "ends" }, parts.send));
+    label("f_text", parts.text), label("f_complained_of", parts.about), parts.suggested, parts.trouble, h("div", { class: "ends" }, parts.send));
   place.replaceChildren(h("div", { class: "intake" }, h("div", {}, parts.taken, parts.form), parts.told));
   pickVillage(parts.village, parts.villages, { town: () => user()?.unit.town ?? "", picked: (entry) => { village = entry; } });
   parts.phone.addEventListener("input", later(lookUp));
@@ -48,7 +49,7 @@ export function openIntake(place) {
 export function relabelIntake(place) {
   const [before, chosen] = [parts, [village, matter]];
   openIntake(place);
-  for (const key of ["phone", "name", "village", "place", "text"]) parts[key].value = before[key].value;
+  for (const key of ["phone", "name", "village", "place", "text", "about"]) parts[key].value = before[key].value;
   [village, matter] = chosen;
   lookUp().catch((error) => console.warn(error));
   suggest().catch((error) => console.warn(error));
@@ -110,6 +111,7 @@ function read() {
   const body = { title: "", text: value("text"), channel: user().roles.includes("intake_clerk") ? "hotline" : "village", town: village.town, village: village.code };
   if (value("place")) body.place = value("place");
   if (matter) body.matter = matter;
+  if (value("about")) body.complained_of = [value("about")];
   const contact = { name: value("name"), phone: value("phone") };
   if (contact.name || contact.phone) body.contact = contact;
   return body;

@@ -47,6 +47,7 @@ from events.case import (
     GrantLaunchWaiver,
     HandDown,
     JoinReport,
+    RecuseDepartment,
     ReopenCase,
     ResolveInVillage,
     SendBackResult,
@@ -411,6 +412,12 @@ class Township(RuleBasedStateMachine):
         }
         self.play(acts[act])
 
+    @precondition(lambda self: self.streams("case"))
+    @rule(data=st.data(), department=st.sampled_from([*DEPARTMENTS, "D04"]))
+    def let_somebody_be_complained_of(self, data: st.DataObject, department: str) -> None:
+        case = data.draw(st.sampled_from(self.streams("case")), label="case")
+        self.play(RecuseDepartment(case=case, department=department, by="centre"))
+
     @precondition(lambda self: self.streams("report"))
     @rule(data=st.data())
     def let_an_operator_join_a_report(self, data: st.DataObject) -> None:
@@ -552,6 +559,18 @@ class Township(RuleBasedStateMachine):
             if case.phase in {"calling", "in_progress"}:
                 parts = [part for call in case.calls for part in self.past.states[call.call].parts.values()]
                 assert any(part.open and part.leg.required for part in parts)
+
+    @invariant()
+    def whoever_is_recused_has_no_part_and_somebody_else_is_called_at_once(self) -> None:
+        for stream in self.streams("case"):
+            case = self.past.states[stream]
+            assert case.phase != "registered"
+            calls = [call for call in self.streams("call") if self.past.states[call].issued.case == stream]
+            owing = {code for call in calls for code, part in self.past.states[call].parts.items() if part.open}
+            assert not owing & set(case.recused)
+            assert not {leg.department for call in case.calls for leg in call.legs} & set(case.recused) or (
+                case.phase in {"in_review", "resolved", "closed"}
+            )
 
     @invariant()
     def every_report_belongs_to_the_case_that_knows_it(self) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from selenium.webdriver.common.keys import Keys
 
-from tests.system.gated import DISTRICT, VILLAGE, Gated, gated
+from tests.system.gated import DISTRICT, ROADS, VILLAGE, Gated, gated
 from tests.system.screens import DESKTOP, PHONE, Screen, someone
 from tests.unit.files import photo
 
@@ -286,6 +286,51 @@ def test_a_case_is_triaged_with_three_keys_from_the_desk(house: Gated, screen: S
 
     screen.until(lambda: house.phase(case) != "triage", "the case to be classified")
     assert screen.presses == 3
+
+
+def test_a_clerk_takes_down_a_complaint_and_its_department_is_kept_out_before_anybody_is_called(
+    house: Gated, screen: Screen
+) -> None:
+    clerk = someone(house, "intake_clerk", person="话务员王")
+    screen.size(*DESKTOP)
+    screen.log_in(clerk)
+    screen.speak("zh")
+    screen.type(".intake-form [name=village]", "dqc")
+    screen.the("#intake-villages li")
+    screen.type(".intake-form [name=village]", Keys.ENTER)
+    screen.type(".intake-form [name=text]", "村口路面塌陷了一个大坑，公路站来人看了就走，不修还收钱。")
+    screen.choose(".intake-form [name=complained_of]", ROADS.lead)
+    screen.tap(".intake-form button.primary")
+    receipt = screen.text(".read-back").replace("\n", "").replace(" ", "")
+    house.settled()
+    case = house.window.receipts.report_with(receipt)["case"]
+    assert house.phase(case) == "triage"
+
+    screen.tap(".tab:last-child")
+    screen.tap(f"#desk-rows a[href='#case={case}']")
+    assert "上报中提到" in screen.text(".recused")
+    screen.tap("#acts [data-key='0']")
+    screen.choose("#act-department", ROADS.lead)
+    screen.tap(".act-form button.primary")
+    screen.until(
+        lambda: "被举报" in screen.text(".recused .chip") and "提到" not in screen.text(".recused"), "a recusal"
+    )
+    screen.tap("#acts [data-key=t]")
+    screen.choose("#act-matter", ROADS.code)
+    screen.tap(".act-form button.primary")
+    screen.until(lambda: house.phase(case) == "calling", "the case to be called for")
+    house.settled()
+    assert ROADS.lead not in {leg["department"] for leg in legs(house, case)}
+    for size in (DESKTOP, PHONE):
+        screen.size(*size)
+        screen.until(lambda: not screen.scrolls_sideways(), "nothing to scroll sideways")
+    screen.size(*DESKTOP)
+
+    screen.log_in(someone(house, "department_officer", department=ROADS.lead))
+    screen.open(f"/console/#case={case}")
+    screen.until(lambda: "没有这个事件" in screen.text("#pane-body"), "nothing to be there")
+    screen.log_in(someone(house, "department_officer", department="D04"))
+    screen.the(f"#desk-rows a[href='#case={case}']")
 
 
 def test_a_due_time_says_at_a_tap_by_which_rule_it_is_what_it_is(house: Gated, screen: Screen) -> None:

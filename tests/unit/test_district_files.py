@@ -99,6 +99,8 @@ def test_somebody_answers_for_every_post_of_the_ladder_on_every_platform(distric
             'visibility = "confidential"\n',
             "village: expected a matter that is",
         ),
+        ("district.toml", 'stands_in = "D04"', 'stands_in = "B01"', "stands_in: expected a department that every town"),
+        ("district.toml", 'stands_in = "D04"', 'stands_in = "D99"', "has, found D99"),
         ("departments.toml", 'code = "B01"\nplatform = "P1"', 'code = "B01"\nplatform = "P9"', "found 'P9'"),
         (
             "departments.toml",

@@ -158,6 +158,10 @@ def test_a_town_is_known_by_its_code_letters_and_names(rules: RuleBook, town: st
         ),
         ({"matter": "998"}, "matter: expected a code of the catalogue, found '998'"),
         ({"matter": ""}, "matter: expected a code of the catalogue, found ''"),
+        (
+            {"complained_of": ("D17", "D99")},
+            "complained_of: expected codes of departments of the district, found 'D99'",
+        ),
         ({"title": " ", "text": "\n"}, "text: expected words or an attachment"),
     ],
 )

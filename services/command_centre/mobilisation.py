@@ -171,6 +171,7 @@ def decide(
     about, stream = _about(state), request.mobilisation
     match request:
         case ConfirmResponders():
+            _under_way(state)
             _of_department(state, request.numbers, request.department)
             numbers = tuple(dict.fromkeys(request.numbers))
             gone = [number for number in numbers if state.people[number].presence == "declined"]
@@ -266,8 +267,7 @@ def _call(mobilisation: str, called: RespondersCalled) -> tuple[Append, ...]:
 def _muster(
     state: Mobilisation, request: Muster, rosters: Sequence[Roster | None], now: datetime
 ) -> tuple[Append, ...]:
-    if state.over:
-        raise Rejected("expected a turn-out that is under way, found it stood down")
+    _under_way(state)
     known = state.people
     new = [n for n in dict.fromkeys(request.numbers) if n not in known or known[n].presence != "present"]
     came = tuple(_responder(number, request, rosters, now) for number in new)
@@ -343,6 +343,11 @@ def _known(state: object) -> Mobilisation:
     if not isinstance(state, Mobilisation):
         raise Rejected("expected a turn-out that was ordered, found none with this id")
     return state
+
+
+def _under_way(state: Mobilisation) -> None:
+    if state.over:
+        raise Rejected("expected a turn-out that is under way, found it stood down")
 
 
 def _about(state: Mobilisation) -> dict[str, Any]:

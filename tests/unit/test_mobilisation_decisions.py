@@ -338,7 +338,8 @@ def test_with_the_leads_result_everybody_may_go(ordered: Past) -> None:
     assert state(ordered).phase == "stood_down"
     assert len(free(ordered)) == len(ordered.states[ROSTER].members)
     assert (TURN_OUT, "muster") not in ordered.timers
-    assert ordered.refusal(muster("LD-D15-2")).startswith("expected a turn-out that is under way")
+    for late in (muster("LD-D15-2"), ConfirmResponders(**ASKED, department="D15", numbers=("LD-D15-2",))):
+        assert ordered.refusal(late) == "expected a turn-out that is under way, found it stood down"
 
 
 def test_whoever_is_told_to_stand_down_without_a_turn_out_is_told_in_vain(past: Past) -> None:

@@ -63,6 +63,12 @@ def reviewed(rows: Rows, recorded: Recorded, fact: m.MobilisationReviewed) -> No
     _change(rows, recorded, phase="reviewed", reviewed_at=recorded.meta.recorded_at)
 
 
+def fewer(rows: Rows, recorded: Recorded, fact: m.ResponderDropped) -> None:
+    """退出: who was on the spot counts no longer."""
+    if fact.count is not None:
+        _change(rows, recorded, mustered=fact.count)
+
+
 def _count(rows: Rows, recorded: Recorded, **more: int) -> None:
     row = rows.get(recorded.stream)
     assert row is not None, "a turn-out begins with its order"
@@ -141,6 +147,7 @@ MOBILISATIONS = View(
         "mobilisation.ordered.v1": ordered,
         "mobilisation.responders-called.v1": responders_called,
         "mobilisation.responders-confirmed.v1": confirmed,
+        "mobilisation.responder-dropped.v1": fewer,
         "mobilisation.mustered.v1": mustered,
         "mobilisation.reached.v1": reached,
         "mobilisation.short.v1": short,

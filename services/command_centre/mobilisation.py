@@ -80,7 +80,6 @@ class Mobilisation(Struct, frozen=True):
     ordered: MobilisationOrdered
     phase: Phase = "confirming"
     people: dict[str, Called] = {}
-    reached: bool = False
     review_by: datetime | None = None
 
     @property
@@ -116,7 +115,7 @@ def evolve(state: Mobilisation | None, fact: Facts) -> Mobilisation:
         case RespondersMustered():
             return _now(state, fact.numbers, "present")
         case MusterReached():
-            return structs.replace(state, phase="mustered", reached=True)
+            return structs.replace(state, phase="mustered")
         case MusterShort():
             return structs.replace(state, phase="short")
         case StoodDown():
@@ -208,8 +207,11 @@ def decide_alone(state: Mobilisation | None, request: Alone, now: datetime, rule
     match request:
         case DropResponder():
             known = state.people.get(request.number)
-            gone = known is None or known.presence in ("declined", "dropped") or state.over
-            return () if gone else (ResponderDropped(**about, number=request.number),)
+            if known is None or known.presence in ("declined", "dropped") or state.over:
+                return ()
+            count = state.present - (known.presence == "present")
+            short = state.phase == "mustered" and count < state.ordered.min_people <= state.present
+            return (ResponderDropped(**about, number=request.number, count=count, short=short),)
         case ReviewMobilisation():
             if not state.over:
                 raise Rejected("expected a turn-out that was stood down, found people still at it")
@@ -281,7 +283,7 @@ def _muster(
     late = now > state.ordered.muster.by
     joined = tuple(responder for responder in came if responder not in state.held())
     facts: list[Fact] = [RespondersMustered(**about, numbers=tuple(new), by=request.by, count=count, late=late)]
-    if count >= state.ordered.min_people and not state.reached:
+    if count >= state.ordered.min_people and state.phase != "mustered":
         facts.append(MusterReached(**about, count=count, min_people=state.ordered.min_people, late=late))
     uncalled = RespondersCalled(**about, responders=joined, pools=())
     return (
@@ -307,8 +309,8 @@ def _responder(number: str, request: Muster, rosters: Sequence[Roster | None], n
 def _miss(
     state: Mobilisation, request: MissMuster, rosters: Sequence[Roster | None], now: datetime, rules: RuleBook
 ) -> tuple[Append, ...]:
-    """Too few have come by the due time: call more, and give them a due time of their own."""
-    if state.over or state.reached:
+    """Too few are there: call more, and give them a due time of their own."""
+    if state.over or state.present >= state.ordered.min_people:
         return ()
     called = _call_up(state, request, rosters, now, rules)
     some = bool(called.responders)

@@ -53,6 +53,7 @@ from events.mobilisation import (
     MissMuster,
     Muster,
     OrderMobilisation,
+    ResponderDropped,
     ReviewMobilisation,
     StandDown,
 )
@@ -141,6 +142,13 @@ def _order_mobilisation(fact: CallIssued, rules: RuleBook) -> tuple[OrderMobilis
         by=mobilisation.CLOCK,
     )
     return (ordered,)
+
+
+def call_more(recorded: Recorded, fact: ResponderDropped, rules: RuleBook) -> tuple[Request, ...]:
+    """Where somebody is dropped and too few are left, others are called at once."""
+    if not fact.short:
+        return ()
+    return (MissMuster(mobilisation=recorded.stream, rosters=rosters_of(fact.town, rules)),)
 
 
 def _open_approval(fact: CallIssued, rules: RuleBook) -> tuple[OpenApproval, ...]:
@@ -310,5 +318,6 @@ SERVICE = Service(
         "call.acknowledged.v1": engage,
         "call.issued.v1": begin_with_the_call,
         "call.completed.v1": submit_result,
+        "mobilisation.responder-dropped.v1": call_more,
     },
 )

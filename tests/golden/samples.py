@@ -478,6 +478,7 @@ FACTS: Mapping[str, Fact] = {
     "roster.shift-passed.v1": roster.ShiftPassed(shift="2026-11-23-night", to="LD-0043", at=SOON),
     "roster.shift-removed.v1": roster.ShiftRemoved(shift="2026-11-23-night"),
     "roster.leave-granted.v1": roster.LeaveGranted(town="445303100", number="LD-0042", start=SOON, end=LATER),
+    "roster.leave-begun.v1": roster.LeaveBegun(number="LD-0042", taken_by=MOBILISATION),
     "roster.leave-ended.v1": roster.LeaveEnded(number="LD-0042", at=LATER),
     "roster.people-taken.v1": roster.PeopleTaken(mobilisation=MOBILISATION, numbers=("LD-0042", "LD-0043")),
     "roster.people-freed.v1": roster.PeopleFreed(mobilisation=MOBILISATION, numbers=("LD-0042",)),
@@ -513,7 +514,9 @@ FACTS: Mapping[str, Fact] = {
     "mobilisation.responder-declined.v1": mobilisation.ResponderDeclined(
         **TURN_OUT, number="LD-0042", ground="ill", by="李敏"
     ),
-    "mobilisation.responder-dropped.v1": mobilisation.ResponderDropped(**TURN_OUT, number="LD-0042"),
+    "mobilisation.responder-dropped.v1": mobilisation.ResponderDropped(
+        **TURN_OUT, number="LD-0042", count=19, short=True
+    ),
     "mobilisation.mustered.v1": mobilisation.RespondersMustered(
         **TURN_OUT, numbers=("LD-0042",), by="李敏", count=20, late=True
     ),
@@ -730,6 +733,7 @@ REQUESTS: Mapping[str, Request] = {
     "roster.pass-shift.v1": roster.PassShift(**ON_ROSTER, shift="2026-11-23-night", to="LD-0043"),
     "roster.remove-shift.v1": roster.RemoveShift(**ON_ROSTER, shift="2026-11-23-night"),
     "roster.grant-leave.v1": roster.GrantLeave(**ON_ROSTER, number="LD-0042", start=SOON, end=LATER),
+    "roster.begin-leave.v1": roster.BeginLeave(roster=ROSTER, number="LD-0042"),
     "roster.end-leave.v1": roster.EndLeave(**ON_ROSTER, number="LD-0042"),
     "roster.deploy.v1": roster.DeployPerson(**ON_ROSTER, number="LD-0042", department="D16", until=LATER),
     "roster.release.v1": roster.ReleasePerson(**ON_ROSTER, number="LD-0042"),

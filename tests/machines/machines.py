@@ -23,7 +23,7 @@ _LEVELS = (
     "case.handed",
     "case.hand-down",
 )
-_WHEREABOUTS = ("roster.joined", "roster.left", "roster.member", "roster.people", "roster.person")
+_WHEREABOUTS = ("roster.joined", "roster.leave-begun", "roster.left", "roster.member", "roster.people", "roster.person")
 
 
 def legs(call: Call) -> dict[str, str]:

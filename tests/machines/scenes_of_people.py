@@ -22,7 +22,7 @@ from events.person import (
     RequestSecondment,
     TransferPartyRelation,
 )
-from events.roster import DeployPerson, ReleasePerson
+from events.roster import DeployPerson, GrantLeave, ReleasePerson
 from events.user import AddUser, DisableUser, Unit
 from services.people.person import person_id
 from services.people.roster import roster_of
@@ -72,6 +72,28 @@ TURN_OUTS = Scene(
     ),
     deep=7,
     clocks=("mobilisation", "person"),
+)
+
+LEAVES = Scene(
+    "leave",
+    starts=(one(*(register(number) for number in (FIRST, SECOND, THIRD)), submit(REPORT, "406")),),
+    letters=(
+        one(OrderMobilisation(**SCENE, case=CASE, min_people=2)),
+        one(Muster(**SCENE, numbers=(FIRST, SECOND))),
+        one(Muster(**SCENE, numbers=(THIRD,))),
+        lambda played: (
+            GrantLeave(
+                roster=ROSTER,
+                town=LIUDU,
+                number=FIRST,
+                start=played.now + timedelta(minutes=1),
+                end=played.now + timedelta(days=1),
+                by="centre",
+            ),
+        ),
+    ),
+    deep=6,
+    clocks=("roster", "mobilisation"),
 )
 
 HER = person_id(FIRST)

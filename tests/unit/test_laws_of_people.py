@@ -215,7 +215,7 @@ class Staff(RuleBasedStateMachine):
         for number in held:
             (member,) = [roster.members[number] for roster in self.rosters() if number in roster.members]
             assert member.taken_by in TURN_OUTS.values()
-            assert not member.lent
+            assert member.there(self.now)
             assert not member.deployed_to
             assert not self.past.states[person_id(number)].away
 

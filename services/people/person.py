@@ -1,8 +1,9 @@
-"""The person stream: who serves where since when, and 借调, which four rules bound.
+"""The person stream: who serves where since when, and 借调, which five rules bound.
 
 Source of the rules: the reform of Yun'an, which lets nobody be lent who has served under two years in the town, then
 wants the town Party committee's consent and after it the approval of the district's personnel department, for at most
-six months. How long the pause between two secondments is, is our configurable default.
+six months. How long the pause between two secondments is, is our configurable default; that whoever asks neither
+consents nor approves is our own rule.
 """
 
 from datetime import UTC, date, datetime, time, timedelta
@@ -62,11 +63,15 @@ TIMER = "secondment"
 
 
 class Secondment(Struct, frozen=True):
-    """One that is under way: ``to`` whom, and from which day until which day, on which the person is back."""
+    """One that is under way: ``to`` whom, and from which day until which day, on which the person is back.
+
+    ``asked_by`` is who requested it.
+    """
 
     to: str
     start: date
     back: date
+    asked_by: str
     stage: Stage = "requested"
 
 
@@ -106,7 +111,7 @@ def evolve(state: Employee | None, fact: Facts) -> Employee:
         case PartyRelationTransferred():
             return structs.replace(state, party_relation=fact.to)
         case SecondmentRequested():
-            return structs.replace(state, secondment=Secondment(fact.to, fact.start, fact.back))
+            return structs.replace(state, secondment=Secondment(fact.to, fact.start, fact.back, fact.by))
         case SecondmentConsented():
             return _stage(state, "consented")
         case SecondmentApproved():
@@ -204,11 +209,10 @@ def _request(
     state: Employee, request: RequestSecondment, now: datetime, rules: RuleBook
 ) -> tuple[SecondmentRequested, ...]:
     if state.secondment is not None:
-        if state.secondment == Secondment(request.to, request.start, request.back, state.secondment.stage):
+        known = state.secondment
+        if (known.to, known.start, known.back) == (request.to, request.start, request.back):
             return ()
-        raise Rejected(
-            f"expected a person who is not lent, found a secondment to {state.secondment.to} {state.secondment.stage}"
-        )
+        raise Rejected(f"expected a person who is not lent, found a secondment to {known.to} {known.stage}")
     bounds = rules.district.secondment
     if request.start < _today(now):
         raise Rejected(f"start: expected today or a later day, found {request.start}")
@@ -252,8 +256,10 @@ def _go_on(state: Employee, request: Steps, now: datetime) -> tuple[Fact, ...]:
     about = {"number": state.number, "town": state.town}
     match request:
         case ConsentToSecondment():
+            _another(secondment, request.by)
             return _step(secondment, "requested", SecondmentConsented(**about, by=request.by), "R-SEC-2")
         case ApproveSecondment():
+            _another(secondment, request.by)
             approved = SecondmentApproved(**about, by=request.by, start=secondment.start)
             if secondment.start < _today(now):
                 raise Rejected(f"start: expected today or a later day, found {secondment.start}: request it anew")
@@ -295,6 +301,11 @@ def _step(secondment: Secondment, after: Stage, fact: Fact, rule: str) -> tuple[
     if behind < 0:
         raise Rejected(f"{rule}: expected a secondment that is {after} first, found it {secondment.stage}")
     return (fact,) if behind == 0 else ()
+
+
+def _another(secondment: Secondment, by: str) -> None:
+    if by == secondment.asked_by:
+        raise Rejected(f"R-SEC-5: expected another person than the one who requested it, found {by}")
 
 
 def _stage(state: Employee, stage: Stage) -> Employee:

@@ -1,4 +1,4 @@
-"""借调: nobody is lent against one of the four rules, and who is away is so from the first minute to the last."""
+"""借调: nobody is lent against one of the five rules, and who is away is so from the first minute to the last."""
 
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -184,6 +184,24 @@ def test_district_personnel_cannot_approve_before_the_town_committee_consents(se
     served.do(ask())
 
     assert served.refusal(APPROVE) == "R-SEC-3: expected a secondment that is consented first, found it requested"
+
+
+@pytest.mark.parametrize("step", [ConsentToSecondment, ApproveSecondment])
+def test_who_requested_it_neither_consents_nor_approves(served: Past, step: type[Any]) -> None:
+    served.do(ask())
+    if step is ApproveSecondment:
+        served.do(CONSENT)
+
+    refusal = served.refusal(step(person=LI, by="张三"))
+
+    assert refusal == "R-SEC-5: expected another person than the one who requested it, found 张三"
+    assert served.decide(step(person=LI, by="李四")) != ()
+
+
+def test_who_requested_it_may_take_it_back(served: Past) -> None:
+    served.do(ask())
+
+    assert served.decide(RefuseSecondment(person=LI, ground="withdrawn", by="张三")) != ()
 
 
 @pytest.mark.parametrize(

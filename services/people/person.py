@@ -19,6 +19,8 @@ from events.person import (
     EndSecondment,
     MissReturn,
     MovePerson,
+    NoteOverdueTold,
+    OverdueTold,
     PartyRelation,
     PartyRelationTransferred,
     PersonMoved,
@@ -51,9 +53,18 @@ Facts = (
     | SecondmentRefused
     | SecondmentStarted
     | SecondmentOverdue
+    | OverdueTold
     | SecondmentEnded
 )
-Steps = ConsentToSecondment | ApproveSecondment | RefuseSecondment | StartSecondment | MissReturn | EndSecondment
+Steps = (
+    ConsentToSecondment
+    | ApproveSecondment
+    | RefuseSecondment
+    | StartSecondment
+    | MissReturn
+    | NoteOverdueTold
+    | EndSecondment
+)
 Requests = RegisterPerson | MovePerson | TransferPartyRelation | RequestSecondment | Steps
 
 Stage = Literal["requested", "consented", "approved", "away", "overdue"]
@@ -65,7 +76,7 @@ TIMER = "secondment"
 class Secondment(Struct, frozen=True):
     """One that is under way: ``to`` whom, and from which day until which day, on which the person is back.
 
-    ``asked_by`` is who requested it.
+    ``asked_by`` is who requested it, ``told`` whether it is known what became of the alert that they are overdue.
     """
 
     to: str
@@ -73,6 +84,7 @@ class Secondment(Struct, frozen=True):
     back: date
     asked_by: str
     stage: Stage = "requested"
+    told: bool = False
 
 
 class Employee(Struct, frozen=True):
@@ -122,6 +134,8 @@ def evolve(state: Employee | None, fact: Facts) -> Employee:
             return _stage(state, "away")
         case SecondmentOverdue():
             return _stage(state, "overdue")
+        case OverdueTold():
+            return _change(state, told=True)
         case SecondmentEnded():
             return structs.replace(state, secondment=None, last_back=fact.on)
         case _:
@@ -250,7 +264,7 @@ def _request(
 def _go_on(state: Employee, request: Steps, now: datetime) -> tuple[Fact, ...]:
     secondment = state.secondment
     if secondment is None:
-        if isinstance(request, StartSecondment | MissReturn):
+        if isinstance(request, StartSecondment | MissReturn | NoteOverdueTold):
             return ()
         raise Rejected("expected a secondment under way, found none: it is requested first")
     about = {"number": state.number, "town": state.town}
@@ -278,6 +292,10 @@ def _go_on(state: Employee, request: Steps, now: datetime) -> tuple[Fact, ...]:
             if secondment.stage != "away":
                 return ()
             return (SecondmentOverdue(**about, to=secondment.to, back=secondment.back),)
+        case NoteOverdueTold():
+            if secondment.stage != "overdue" or secondment.told:
+                return ()
+            return (OverdueTold(**about, channel=request.channel or ""),)
         case EndSecondment():
             if not state.away:
                 raise Rejected(f"expected a person who is away, found the secondment {secondment.stage}")
@@ -309,8 +327,12 @@ def _another(secondment: Secondment, by: str) -> None:
 
 
 def _stage(state: Employee, stage: Stage) -> Employee:
+    return _change(state, stage=stage)
+
+
+def _change(state: Employee, **changes: object) -> Employee:
     assert state.secondment is not None, "a secondment begins with its request"
-    return structs.replace(state, secondment=structs.replace(state.secondment, stage=stage))
+    return structs.replace(state, secondment=structs.replace(state.secondment, **changes))
 
 
 def _check_place(town: str, department: str, rules: RuleBook) -> None:

@@ -10,6 +10,7 @@ from events.person import (
     EndSecondment,
     MissReturn,
     MovePerson,
+    NoteOverdueTold,
     PartyRelationTransferred,
     PersonMoved,
     PersonRegistered,
@@ -54,6 +55,7 @@ _ABOUT_PEOPLE = (
     ApproveSecondment,
     RefuseSecondment,
     MissReturn,
+    NoteOverdueTold,
     EndSecondment,
 )
 _ABOUT_ROSTERS = (

@@ -455,6 +455,7 @@ FACTS: Mapping[str, Fact] = {
     "person.secondment-refused.v1": person.SecondmentRefused(**LENT, at="consent", ground="needed_here", by="镇党委"),
     "person.secondment-started.v1": person.SecondmentStarted(**LENT, to="区城管局", start=START, back=BACK),
     "person.secondment-overdue.v1": person.SecondmentOverdue(**LENT, to="区城管局", back=BACK),
+    "person.overdue-told.v1": person.OverdueTold(number="LD-0042", town="445303100", channel="duty-mail"),
     "person.secondment-ended.v1": person.SecondmentEnded(**LENT, on=BACK, by="李敏", late=True),
     "roster.joined.v1": roster.RosterJoined(
         town="445303100", number="LD-0042", name="李敏", department="D15", party_relation="town_committee"
@@ -712,6 +713,7 @@ REQUESTS: Mapping[str, Request] = {
     "person.refuse-secondment.v1": person.RefuseSecondment(person=PERSON, ground="needed_here", by="镇党委"),
     "person.start-secondment.v1": person.StartSecondment(person=PERSON, town="445303100"),
     "person.miss-return.v1": person.MissReturn(person=PERSON),
+    "person.note-overdue-told.v1": person.NoteOverdueTold(person=PERSON, channel="duty-mail"),
     "person.end-secondment.v1": person.EndSecondment(person=PERSON, by="李敏"),
     "roster.join.v1": roster.JoinRoster(roster=ROSTER, town="445303100", person=PERSON),
     "roster.leave.v1": roster.LeaveRoster(roster=ROSTER, person=PERSON),

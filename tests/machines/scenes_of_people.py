@@ -17,6 +17,7 @@ from events.person import (
     ConsentToSecondment,
     EndSecondment,
     MovePerson,
+    NoteOverdueTold,
     RefuseSecondment,
     RegisterPerson,
     RequestSecondment,
@@ -109,6 +110,7 @@ PEOPLE = Scene(
         one(ConsentToSecondment(person=HER, by="committee")),
         one(ApproveSecondment(person=HER, by="personnel")),
         one(RefuseSecondment(person=HER, ground="needed_here", by="committee")),
+        one(NoteOverdueTold(person=HER, channel="mail")),
         one(EndSecondment(person=HER, by="centre")),
         one(
             DeployPerson(

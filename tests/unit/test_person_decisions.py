@@ -13,6 +13,8 @@ from events.person import (
     EndSecondment,
     MissReturn,
     MovePerson,
+    NoteOverdueTold,
+    OverdueTold,
     PartyRelationTransferred,
     PersonMoved,
     PersonRegistered,
@@ -326,6 +328,18 @@ def test_who_is_not_back_when_the_day_of_return_is_over_is_overdue_and_still_awa
     assert overdue == ((LI, SecondmentOverdue(**LENT, to=TO, back=BACK)),)
     assert li(away).away
     assert away.decide(MISSES, timer.due) == ()
+
+
+def test_what_became_of_the_alert_that_somebody_is_overdue_is_noted_once(away: Past) -> None:
+    told = NoteOverdueTold(person=LI, channel="mail")
+    assert away.decide(told) == ()
+    away.do(MISSES, away.timers[LI, "secondment"].due)
+
+    assert away.do(told) == ((LI, OverdueTold(**LENT, channel="mail")),)
+
+    assert away.decide(NoteOverdueTold(person=LI)) == ()
+    away.do(ENDS, at("2027-06-03 09:00"))
+    assert away.decide(told) == ()
 
 
 @pytest.mark.parametrize(

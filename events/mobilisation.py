@@ -75,20 +75,26 @@ class ResponderDeclined(MobilisationFact, frozen=True, kw_only=True):
 
 
 class ResponderDropped(MobilisationFact, frozen=True, kw_only=True):
-    """退出: the person belongs to the turn-out no longer: their secondment begins, or they serve in another town."""
+    """退出: the person belongs to the turn-out no longer: they are lent, on leave, or serve in another town.
+
+    ``count`` is how many are on the spot now, of facts that say it; ``short`` is that there were enough until now.
+    """
 
     number: str
+    count: int | None = None
+    short: bool = False
 
 
 class RespondersRecused(MobilisationFact, frozen=True, kw_only=True):
     """回避: the department has no part in the turn-out any more; ``numbers`` of its people were with it.
 
-    ``count`` is how many are on the spot without them.
+    ``count`` is how many are on the spot without them; ``short`` is that there were enough until now.
     """
 
     department: str
     numbers: tuple[str, ...]
     count: int
+    short: bool = False
 
 
 class RespondersMustered(MobilisationFact, frozen=True, kw_only=True):
@@ -187,11 +193,11 @@ class Muster(MobilisationRequest, frozen=True, kw_only=True, tag="mobilisation.m
 
 
 class MissMuster(MobilisationRequest, frozen=True, kw_only=True, tag="mobilisation.miss-muster.v1"):
-    """A timer's request when as many should be there as are needed."""
+    """A timer's request when as many should be there as are needed; also sent when there are too few of them again."""
 
 
 class DropResponder(Request, frozen=True, kw_only=True, tag="mobilisation.drop.v1"):
-    """Sent when a person's secondment begins who is with the turn-out, or they serve in another town from now on."""
+    """Sent when a person is with the turn-out who is lent, on leave, or serves in another town from now on."""
 
     mobilisation: str
     number: str

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
+from events.call import ChannelName
 from events.envelope import Fact, Request
 from events.patterns import END, PRINTABLE
 from events.report import Person
@@ -111,6 +112,14 @@ class SecondmentOverdue(Fact, frozen=True, kw_only=True):
     back: date
 
 
+class OverdueTold(Fact, frozen=True, kw_only=True):
+    """已提醒逾期: the alert that somebody is overdue arrived over ``channel``; where that is empty, over none."""
+
+    number: str
+    town: str
+    channel: str
+
+
 class SecondmentEnded(Fact, frozen=True, kw_only=True):
     """归队: the person is in the town again since the day ``on``."""
 
@@ -197,6 +206,13 @@ class MissReturn(Request, frozen=True, kw_only=True, tag="person.miss-return.v1"
     """The day is over on which a person should have been back."""
 
     person: str
+
+
+class NoteOverdueTold(Request, frozen=True, kw_only=True, tag="person.note-overdue-told.v1"):
+    """Record over which channel an alert of an overdue return has arrived; without one it did over none."""
+
+    person: str
+    channel: ChannelName | None = None
 
 
 class EndSecondment(Request, frozen=True, kw_only=True, tag="person.end-secondment.v1"):

@@ -111,6 +111,13 @@ class LeaveGranted(Fact, frozen=True, kw_only=True):
     end: datetime
 
 
+class LeaveBegun(Fact, frozen=True, kw_only=True):
+    """假期开始: the leave begins of a person who was with the turn-out ``taken_by``, and is with it no longer."""
+
+    number: str
+    taken_by: str
+
+
 class LeaveEnded(Fact, frozen=True, kw_only=True):
     """销假: back at ``at`` (UTC), before the leave was over."""
 
@@ -247,6 +254,12 @@ class GrantLeave(RosterRequest, frozen=True, kw_only=True, tag="roster.grant-lea
     start: Moment
     end: Moment
     by: Person
+
+
+class BeginLeave(RosterRequest, frozen=True, kw_only=True, tag="roster.begin-leave.v1"):
+    """A timer's request in a leave's first minute."""
+
+    number: str
 
 
 class EndLeave(RosterRequest, frozen=True, kw_only=True, tag="roster.end-leave.v1"):

@@ -37,11 +37,6 @@ def confirmed(rows: Rows, recorded: Recorded, fact: m.RespondersConfirmed) -> No
     _count(rows, recorded, confirmed=len(fact.numbers))
 
 
-def fewer(rows: Rows, recorded: Recorded, fact: m.RespondersRecused) -> None:
-    """回避."""
-    _change(rows, recorded, mustered=fact.count)
-
-
 def mustered(rows: Rows, recorded: Recorded, fact: m.RespondersMustered) -> None:
     """已到场."""
     _change(rows, recorded, mustered=fact.count)
@@ -66,6 +61,12 @@ def stood_down(rows: Rows, recorded: Recorded, fact: m.StoodDown) -> None:
 def reviewed(rows: Rows, recorded: Recorded, fact: m.MobilisationReviewed) -> None:
     """已复盘."""
     _change(rows, recorded, phase="reviewed", reviewed_at=recorded.meta.recorded_at)
+
+
+def fewer(rows: Rows, recorded: Recorded, fact: m.ResponderDropped | m.RespondersRecused) -> None:
+    """退出、回避: who was on the spot counts no longer."""
+    if fact.count is not None:
+        _change(rows, recorded, mustered=fact.count)
 
 
 def _count(rows: Rows, recorded: Recorded, **more: int) -> None:
@@ -153,6 +154,7 @@ MOBILISATIONS = View(
         "mobilisation.responders-called.v1": responders_called,
         "mobilisation.responders-confirmed.v1": confirmed,
         "mobilisation.department-recused.v1": fewer,
+        "mobilisation.responder-dropped.v1": fewer,
         "mobilisation.mustered.v1": mustered,
         "mobilisation.reached.v1": reached,
         "mobilisation.short.v1": short,

@@ -46,6 +46,11 @@ def leave_granted(rows: Rows, recorded: Recorded, fact: r.LeaveGranted) -> None:
     rows.change(recorded.stream, fact.number, leave_from=fact.start, leave_until=fact.end)
 
 
+def leave_begun(rows: Rows, recorded: Recorded, fact: r.LeaveBegun) -> None:
+    """假期开始: with no turn-out any more."""
+    rows.change(recorded.stream, fact.number, mobilisation=None)
+
+
 def leave_ended(rows: Rows, recorded: Recorded, fact: r.LeaveEnded) -> None:
     """销假."""
     rows.change(recorded.stream, fact.number, leave_until=fact.at)
@@ -147,6 +152,7 @@ ROSTER = View(
         "roster.post-filled.v1": post_filled,
         "roster.post-vacated.v1": post_vacated,
         "roster.leave-granted.v1": leave_granted,
+        "roster.leave-begun.v1": leave_begun,
         "roster.leave-ended.v1": leave_ended,
         "roster.people-taken.v1": taken,
         "roster.people-freed.v1": freed,

@@ -7,6 +7,7 @@ from msgspec import Struct
 from events.call import CallAlerted
 from events.case import Role
 from events.district import HandlingClass, Visibility
+from events.person import SecondmentOverdue
 from services.platforms.call import Call
 from services.rules.book import RuleBook
 from services.rules.calendar import SHANGHAI
@@ -35,6 +36,19 @@ class Alert(Struct, frozen=True, kw_only=True):
     call: str
     case: str
     link: str
+
+
+class Overdue(Struct, frozen=True, kw_only=True):
+    """逾期未归: that somebody of a town is lent and not back. Who they are is to be looked up behind ``link``."""
+
+    id: str
+    alerted_at: datetime
+    town: str
+    town_zh: str
+    link: str
+
+
+Message = Alert | Overdue
 
 
 def compose(
@@ -66,4 +80,16 @@ def compose(
         call=stream,
         case=fact.case,
         link=f"{console_url}#case={fact.case}",
+    )
+
+
+def overdue_return(position: int, fact: SecondmentOverdue, recorded_at: datetime, rules: RuleBook, url: str) -> Overdue:
+    """The alert of a fact at a position of the log; its id is not that of the person, whose number could be guessed."""
+    town = rules.units.get(fact.town)
+    return Overdue(
+        id=f"overdue:{position}",
+        alerted_at=recorded_at.astimezone(SHANGHAI),
+        town=fact.town,
+        town_zh=town.zh if town else "",
+        link=url,
     )

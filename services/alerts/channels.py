@@ -80,17 +80,21 @@ Channel = WebhookChannel | MailChannel
 
 
 class Route(_Part, frozen=True):
-    """Whom ``channels`` alert, in this order; what is left out may be any."""
+    """Whom ``channels`` alert, in this order; what is left out may be any.
+
+    A route ``about`` secondments is for those who look after the town's people: it names no department or platform.
+    """
 
     channels: Annotated[tuple[ChannelName, ...], Meta(min_length=1)]
+    about: Literal["calls", "secondments"] = "calls"
     town: Text | None = None
     department: Text | None = None
     platform: Text | None = None
 
     @property
-    def key(self) -> tuple[str | None, str | None, str | None]:
+    def key(self) -> tuple[str, str | None, str | None, str | None]:
         """What tells it from the others, the most exact first."""
-        return self.department, self.town, self.platform
+        return self.about, self.department, self.town, self.platform
 
 
 class Channels(_Part, frozen=True):
@@ -105,13 +109,23 @@ class Channels(_Part, frozen=True):
 
         Of the routes that fit, one that names the department is the most exact, then one that names the town.
         """
-        fitting = [
+        return self._best(
             route
             for route in self.route
-            if route.town in (None, town, alias)
+            if route.about == "calls"
+            and route.town in (None, town, alias)
             and route.platform in (None, platform)
             and route.department in (None, department)
-        ]
+        )
+
+    def of_secondments(self, town: str, alias: str) -> tuple[str, ...]:
+        """The channels over which it is told that somebody of a town is overdue; none where no route is about it."""
+        return self._best(
+            route for route in self.route if route.about == "secondments" and route.town in (None, town, alias)
+        )
+
+    @staticmethod
+    def _best(fitting: Iterable[Route]) -> tuple[str, ...]:
         best = max(fitting, key=lambda route: tuple(part is not None for part in route.key), default=None)
         return best.channels if best else ()
 
@@ -177,10 +191,13 @@ def _check(channels: Channels) -> Iterable[str]:
         for name in route.channels:
             if name not in names:
                 yield f"route {n}: channels: expected one of {', '.join(names) or 'none'}, found {name!r}"
-    for key, times in Counter(route.key for route in channels.route).items():
+        if route.about == "secondments" and (route.department or route.platform):
+            yield f"route {n}: about: expected calls where there is a department or platform, found secondments"
+    for (about, *key), times in Counter(route.key for route in channels.route).items():
         if times > 1:
             parts = zip(("department", "town", "platform"), key, strict=True)
-            named = ", ".join(f"{part} {value}" for part, value in parts if value is not None) or "everybody"
+            named = ", ".join(f"{part} {value}" for part, value in parts if value is not None)
+            named = named or ("everybody" if about == "calls" else about)
             yield f"route of {named}: expected once, found {times} times"
 
 

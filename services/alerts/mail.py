@@ -8,7 +8,7 @@ from typing import Literal
 from aiosmtplib import SMTP, SMTPException, SMTPRecipientsRefused, SMTPResponseException
 from msgspec import Struct
 
-from services.alerts.alert import CONFIDENTIAL, CONFIDENTIAL_ZH, Alert
+from services.alerts.alert import CONFIDENTIAL, CONFIDENTIAL_ZH, Alert, Message, Overdue
 from services.alerts.notifier import TIMEOUT_S, Delivered, Outcome, Refused, TryLater
 
 Security = Literal["starttls", "tls", "none"]
@@ -37,7 +37,7 @@ class Mail:
     def __init__(self, server: Server, sender: str, to: str, timeout_s: float = TIMEOUT_S) -> None:
         self._server, self._sender, self._to, self._timeout_s = server, sender, to, timeout_s
 
-    async def deliver(self, alert: Alert) -> Outcome:
+    async def deliver(self, alert: Message) -> Outcome:
         """Delivered once the server has taken the message; refused when it says so for good."""
         server, message, taken = self._server, message_of(alert, self._sender, self._to), False
         client = SMTP(
@@ -63,17 +63,32 @@ class Mail:
         return Delivered()
 
 
-def message_of(alert: Alert, sender: str, to: str) -> EmailMessage:
+def message_of(alert: Message, sender: str, to: str) -> EmailMessage:
     """The message of an alert; its Message-ID is the same however often it is sent."""
     message = EmailMessage()
     message["Message-ID"] = f"<{alert.id.replace(':', '.')}.alert@{sender.rpartition('@')[2]}>"
     message["From"], message["To"] = sender, to
     message["Date"] = alert.alerted_at
-    about = f"{alert.matter} {alert.matter_zh}" if alert.matter else f"{CONFIDENTIAL_ZH} ({CONFIDENTIAL})"
-    message["Subject"] = f"[{alert.handling_class}] {alert.town_zh} 呼叫 {alert.department_zh}: {about}"
+    subject, *lines = _overdue(alert) if isinstance(alert, Overdue) else _called(alert)
+    message["Subject"] = subject
     message["Auto-Submitted"] = "auto-generated"
+    message.set_content("\n".join((*lines, "", alert.link)) + "\n", cte="base64")
+    return message
+
+
+def _overdue(alert: Overdue) -> tuple[str, ...]:
+    return (
+        f"{alert.town_zh} 借调人员逾期未归",
+        f"{alert.town_zh} ({alert.town}) 有借调人员逾期未归，请到控制台「人员」查看。",
+        "Somebody of the town is lent and not back: look in the console, under people.",
+    )
+
+
+def _called(alert: Alert) -> tuple[str, ...]:
+    about = f"{alert.matter} {alert.matter_zh}" if alert.matter else f"{CONFIDENTIAL_ZH} ({CONFIDENTIAL})"
     by = f"{alert.acknowledge_by:%Y-%m-%d %H:%M}"
-    lines = (
+    return (
+        f"[{alert.handling_class}] {alert.town_zh} 呼叫 {alert.department_zh}: {about}",
         f"{alert.town_zh} 呼叫 {alert.department_zh} ({alert.department})",
         "",
         f"事项 matter: {about}",
@@ -81,11 +96,7 @@ def message_of(alert: Alert, sender: str, to: str) -> EmailMessage:
         f"角色 role: {ROLES[alert.role]} {alert.role}",
         f"签收期限 acknowledge by: {by} (Asia/Shanghai)",
         f"事件 case: {alert.case}",
-        "",
-        alert.link,
     )
-    message.set_content("\n".join(lines) + "\n", cte="base64")
-    return message
 
 
 def _outcome(error: SMTPException | OSError) -> Outcome:

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from services.alerts.alert import Alert
+from services.alerts.alert import Message
 
 TIMEOUT_S = 10.0
 """How long one attempt may take from its first byte to the receiver's answer."""
@@ -36,7 +36,7 @@ Outcome = Delivered | Refused | TryLater
 class Notifier(Protocol):
     """One channel."""
 
-    async def deliver(self, alert: Alert) -> Outcome:
+    async def deliver(self, alert: Message) -> Outcome:
         """Try once, for no longer than `TIMEOUT_S`. Raises nothing that has to do with the receiver or the network.
 
         The same alert again carries the same id, by which the receiver can tell that it has it.

@@ -1,4 +1,4 @@
-"""Alerts departments of calls: hears the log, sends, and has the log know what became of it.
+"""Alerts departments of calls, and of overdue returns: hears the log, sends, and has it know what became of it.
 
 What is under way stands in the log alone: an alert that set out and of which nothing else is known is sent again after
 a crash, under the same id. The place in the log is kept before the first such alert: nothing else is to be remembered.
@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, assert_never
 
 import structlog
+from msgspec import Struct
 
 from events.call import (
     AlertDepartment,
@@ -22,12 +23,14 @@ from events.call import (
 from events.case import CaseClassified
 from events.district import Visibility
 from events.envelope import Recorded, Request
-from services.alerts.alert import Alert, compose
+from events.person import NoteOverdueTold, SecondmentOverdue
+from services.alerts.alert import Message, compose, overdue_return
 from services.alerts.channels import Channels
 from services.alerts.notifier import Delivered, Notifier, Outcome, Refused, TryLater
 from services.alerts.pauses import MOST_TRIES, Pause, full_jitter
 from services.messaging.retry import PASSING, pauses
 from services.messaging.subscription import Subscription
+from services.people import person as people
 from services.platforms import call as calls
 from services.rules.book import RuleBook
 from services.runtime.attempts import Attempts
@@ -42,7 +45,7 @@ from services.runtime.threads import in_thread
 NAME = "alerts"
 """The subscriber, the actor, and the source of our requests."""
 
-HEARS = ("call.departments-called.v1", "call.alerted.v1")
+HEARS = ("call.departments-called.v1", "call.alerted.v1", "person.secondment-overdue.v1")
 
 AT_ONCE = 4
 """So many alerts are on their way on one channel at once."""
@@ -51,6 +54,14 @@ MOST_UNDER_WAY = 10_000
 """When so many alerts wait for receivers, no more of the log is read."""
 
 logger = structlog.get_logger()
+
+
+class _Failed(Struct, frozen=True):
+    """Nothing more is tried over this channel. ``cause`` is short and names no address."""
+
+    reason: DeliveryFailure
+    cause: str
+
 
 Submit = Callable[[Submission], Awaitable[Answer]]
 Sleep = Callable[[float], Awaitable[None]]
@@ -99,10 +110,25 @@ class Alerts:
         ]
         await asyncio.gather(*wanted)
         for recorded in facts:
-            if isinstance(recorded.fact, CallAlerted) and recorded.id not in self._under_way:
+            once = self._sending(recorded) if recorded.id not in self._under_way else None
+            if once is not None:
                 await self._room.acquire()
                 self._under_way[recorded.id] = recorded.position
-                self._tasks.create_task(self._send(recorded, recorded.fact), name=f"alert {recorded.id}")
+                self._tasks.create_task(self._send(recorded, once), name=f"alert {recorded.id}")
+
+    def _sending(self, recorded: Recorded) -> Callable[[], Awaitable[float | None]] | None:
+        """How to try once to tell what a fact wants told, if it wants anything."""
+        match recorded.fact:
+            case CallAlerted() as alerted:
+                return lambda: self._call(recorded, alerted)
+            case SecondmentOverdue() as overdue if left := list(self._overdue_channels(overdue)):
+                return lambda: self._tell_overdue(recorded, overdue, left)
+            case _:
+                return None
+
+    def _overdue_channels(self, fact: SecondmentOverdue) -> tuple[str, ...]:
+        town = self._rules().units.get(fact.town)
+        return self._channels.of_secondments(fact.town, town.alias if town else "")
 
     def settled(self, position: int) -> int:
         """Up to where nothing is under way any more, of what was heard up to ``position``."""
@@ -116,12 +142,12 @@ class Alerts:
         ]
         return [AlertDepartment(call=call, department=code, channels=channels) for code, channels in routes if channels]
 
-    async def _send(self, recorded: Recorded, fact: CallAlerted) -> None:
+    async def _send(self, recorded: Recorded, once: Callable[[], Awaitable[float | None]]) -> None:
         """Try until it is known what becomes of an alert; only then is it under way no more."""
         breaks = pauses()
         while True:
             try:
-                rest_s = await self._try(recorded, fact)
+                rest_s = await once()
             except PASSING as error:
                 rest_s = next(breaks)
                 logger.warning("alert_waits", id=recorded.id, error=str(error), pause_s=rest_s)
@@ -131,41 +157,75 @@ class Alerts:
         del self._under_way[recorded.id]
         self._room.release()
 
-    async def _try(self, recorded: Recorded, fact: CallAlerted) -> float | None:
+    async def _call(self, recorded: Recorded, fact: CallAlerted) -> float | None:
         """Try once more; gives how many seconds to rest before the next time, ``None`` when there shall be none."""
-        notifier, tried = self._notifiers.get(fact.channel), f"{recorded.id}/tries"
-        async with self._slots[fact.channel]:
-            alert = await in_thread(self._still_wanted, recorded, fact)
+        tried = f"{recorded.id}/tries"
+        found = await self._once(recorded, fact.channel, tried, lambda: self._still_wanted(recorded, fact))
+        match found:
+            case float():
+                return found
+            case Delivered():
+                request = NoteDelivery(call=recorded.stream, department=fact.department, channel=fact.channel)
+                await self._decided(recorded, request, _source_id(recorded, fact))
+            case _Failed(reason=reason, cause=cause):
+                await self._fail(recorded, fact, reason, cause)
+        await in_thread(self._attempts.forget, tried)
+        return None
+
+    async def _tell_overdue(self, recorded: Recorded, fact: SecondmentOverdue, left: list[str]) -> float | None:
+        """The same for an overdue return, over the first of the channels that are ``left``; the last says that none."""
+        channel = left[0]
+        found = await self._once(
+            recorded, channel, f"{recorded.id}/{channel}/tries", lambda: self._still_overdue(recorded, fact)
+        )
+        if isinstance(found, float):
+            return found
+        if isinstance(found, _Failed):
+            self._pulse.count("dead_alerts")
+            told = {"town": fact.town, "channel": channel, "reason": found.reason, "cause": found.cause}
+            logger.error("alert_dead", id=f"position {recorded.position}", **told)
+            if len(left) > 1:
+                del left[0]
+                return 0.0
+        if found is not None:
+            arrived = channel if isinstance(found, Delivered) else None
+            request = NoteOverdueTold(person=recorded.stream, channel=arrived)
+            await self._decided(recorded, request, f"{NAME}/{recorded.id}/told")
+        for tried in self._overdue_channels(fact):
+            await in_thread(self._attempts.forget, f"{recorded.id}/{tried}/tries")
+        return None
+
+    async def _once(
+        self, recorded: Recorded, channel: str, tried: str, wanted: Callable[[], Message | None]
+    ) -> "float | Delivered | _Failed | None":
+        """Try once: how many seconds to rest before the next time, what became of it for good, or nothing unwanted."""
+        notifier = self._notifiers.get(channel)
+        async with self._slots[channel]:
+            alert = await in_thread(wanted)
             if alert is None:
-                await in_thread(self._attempts.forget, tried)
                 return None
             if notifier is None:
-                await self._fail(recorded, fact, "unknown_channel", "it is not configured")
-                return None
+                return _Failed("unknown_channel", "it is not configured")
             tries = await in_thread(self._attempts.count, tried)
             ended = TryLater("the process ended whenever it was sent")
             outcome = await self._deliver(notifier, alert) if tries <= MOST_TRIES else ended
-        rest_s: float | None = None
         match outcome:
             case Delivered():
                 self._pulse.count("delivered")
-                request = NoteDelivery(call=recorded.stream, department=fact.department, channel=fact.channel)
-                await self._decided(recorded, request, _source_id(recorded, fact))
+                return outcome
             case Refused(cause=cause):
-                await self._fail(recorded, fact, "refused", cause)
+                return _Failed("refused", cause)
             case TryLater(cause=cause) if tries >= MOST_TRIES:
-                await self._fail(recorded, fact, "dead_letter", cause)
+                return _Failed("dead_letter", cause)
             case TryLater(cause=cause, after_s=after_s):
                 rest_s = max(after_s, self._pause(tries))
                 self._pulse.count("alerts_again")
-                logger.warning("alert_again", id=recorded.id, channel=fact.channel, cause=cause, pause_s=rest_s)
+                logger.warning("alert_again", id=alert.id, channel=channel, cause=cause, pause_s=rest_s)
+                return rest_s
             case _:
                 assert_never(outcome)
-        if rest_s is None:
-            await in_thread(self._attempts.forget, tried)
-        return rest_s
 
-    async def _deliver(self, notifier: Notifier, alert: Alert) -> Outcome:
+    async def _deliver(self, notifier: Notifier, alert: Message) -> Outcome:
         try:
             return await notifier.deliver(alert)
         except Exception as error:
@@ -199,7 +259,7 @@ class Alerts:
                 logger.error("alert_rejected", source_id=source_id, reason=answer.reason)
             return
 
-    def _still_wanted(self, recorded: Recorded, fact: CallAlerted) -> Alert | None:
+    def _still_wanted(self, recorded: Recorded, fact: CallAlerted) -> Message | None:
         """What to send; nothing once the department has acknowledged, is alerted, or what became of it is known."""
         state: Any = None
         for known in self._log.stream(recorded.stream):
@@ -216,6 +276,19 @@ class Alerts:
             self._rules(),
             self._channels.console_url,
         )
+
+    def _still_overdue(self, recorded: Recorded, fact: SecondmentOverdue) -> Message | None:
+        """What to send; nothing once the person is back, or it is known what became of the alert."""
+        state: Any = None
+        newest = 0
+        for known in self._log.stream(recorded.stream):
+            state = people.evolve(state, known.fact)  # type: ignore[arg-type]  # a person's stream holds their facts
+            newest = known.version if isinstance(known.fact, SecondmentOverdue) else newest
+        lent = state.secondment
+        if lent is None or lent.stage != "overdue" or lent.told or newest != recorded.version:
+            return None
+        at = recorded.meta.recorded_at
+        return overdue_return(recorded.position, fact, at, self._rules(), self._channels.console_url)
 
     def _visibility(self, case: str) -> Visibility:
         """As it was classified last; of what is not known nothing is told."""

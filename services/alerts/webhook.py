@@ -6,16 +6,17 @@ Source: Standard Webhooks 1.0.0, https://www.standardwebhooks.com.
 import asyncio
 import base64
 import hmac
+from collections.abc import Mapping
 from http import HTTPStatus
 
 import httpx
 import msgspec
 
-from services.alerts.alert import Alert
+from services.alerts.alert import Alert, Message, Overdue
 from services.alerts.notifier import TIMEOUT_S, Delivered, Outcome, Refused, TryLater
 from services.runtime.clock import Clock
 
-TYPE = "call.alerted.v1"
+TYPES: Mapping[type[Message], str] = {Alert: "call.alerted.v1", Overdue: "person.secondment-overdue.v1"}
 PASSING = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS)
 """Answers of the 4xx that say nothing against the alert itself."""
 
@@ -29,9 +30,9 @@ def signature(secret: bytes, id_: str, timestamp: str, body: bytes) -> str:
     return f"v1,{base64.b64encode(hmac.digest(secret, signed, 'sha256')).decode()}"
 
 
-def body_of(alert: Alert) -> bytes:
+def body_of(alert: Message) -> bytes:
     """The JSON of an alert, the same however often it is sent."""
-    return msgspec.json.encode({"type": TYPE, "timestamp": alert.alerted_at, "data": alert})
+    return msgspec.json.encode({"type": TYPES[type(alert)], "timestamp": alert.alerted_at, "data": alert})
 
 
 class Webhook:
@@ -43,7 +44,7 @@ class Webhook:
         self._url, self._secret, self._client, self._clock = url, secret, client, clock
         self._timeout_s = timeout_s
 
-    async def deliver(self, alert: Alert) -> Outcome:
+    async def deliver(self, alert: Message) -> Outcome:
         """Delivered with any 2xx; refused with any 4xx but 408 and 429; whatever else happens may pass."""
         body, timestamp = body_of(alert), str(int(self._clock.now().timestamp()))
         headers = {

@@ -83,7 +83,6 @@ class Mobilisation(Struct, frozen=True):
     ordered: MobilisationOrdered
     phase: Phase = "confirming"
     people: dict[str, Called] = {}
-    reached: bool = False
     review_by: datetime | None = None
     recused: tuple[str, ...] = ()
 
@@ -123,7 +122,7 @@ def evolve(state: Mobilisation | None, fact: Facts) -> Mobilisation:
         case RespondersMustered():
             return _now(state, fact.numbers, "present")
         case MusterReached():
-            return structs.replace(state, phase="mustered", reached=True)
+            return structs.replace(state, phase="mustered")
         case MusterShort():
             return structs.replace(state, phase="short")
         case StoodDown():
@@ -180,6 +179,7 @@ def decide(
     about, stream = _about(state), request.mobilisation
     match request:
         case ConfirmResponders():
+            _under_way(state)
             _of_department(state, request.numbers, request.department)
             numbers = tuple(dict.fromkeys(request.numbers))
             gone = [number for number in numbers if state.people[number].presence == "declined"]
@@ -201,8 +201,9 @@ def decide(
                 return ()
             leaving = [responder for responder in state.held() if responder.department == request.department]
             numbers = tuple(responder.number for responder in leaving)
-            count = _now(state, numbers, "dropped").present
-            recused = RespondersRecused(**about, department=request.department, numbers=numbers, count=count)
+            recused = RespondersRecused(
+                **about, department=request.department, numbers=numbers, **_without(state, numbers)
+            )
             return (stream, recused), *_on_rosters(PeopleFreed, stream, leaving)
         case Muster():
             return _muster(state, request, rosters, now)
@@ -224,8 +225,9 @@ def decide_alone(state: Mobilisation | None, request: Alone, now: datetime, rule
     match request:
         case DropResponder():
             known = state.people.get(request.number)
-            gone = known is None or known.presence in ("declined", "dropped") or state.over
-            return () if gone else (ResponderDropped(**about, number=request.number),)
+            if known is None or known.presence in ("declined", "dropped") or state.over:
+                return ()
+            return (ResponderDropped(**about, number=request.number, **_without(state, (request.number,))),)
         case ReviewMobilisation():
             if not state.over:
                 raise Rejected("expected a turn-out that was stood down, found people still at it")
@@ -283,8 +285,7 @@ def _call(mobilisation: str, called: RespondersCalled) -> tuple[Append, ...]:
 def _muster(
     state: Mobilisation, request: Muster, rosters: Sequence[Roster | None], now: datetime
 ) -> tuple[Append, ...]:
-    if state.over:
-        raise Rejected("expected a turn-out that is under way, found it stood down")
+    _under_way(state)
     known = state.people
     new = [n for n in dict.fromkeys(request.numbers) if n not in known or known[n].presence != "present"]
     came = tuple(_responder(number, request, rosters, now) for number in new)
@@ -301,7 +302,7 @@ def _muster(
     late = now > state.ordered.muster.by
     joined = tuple(responder for responder in came if responder not in state.held())
     facts: list[Fact] = [RespondersMustered(**about, numbers=tuple(new), by=request.by, count=count, late=late)]
-    if count >= state.ordered.min_people and not state.reached:
+    if count >= state.ordered.min_people and state.phase != "mustered":
         facts.append(MusterReached(**about, count=count, min_people=state.ordered.min_people, late=late))
     uncalled = RespondersCalled(**about, responders=joined, pools=())
     return (
@@ -327,8 +328,8 @@ def _responder(number: str, request: Muster, rosters: Sequence[Roster | None], n
 def _miss(
     state: Mobilisation, request: MissMuster, rosters: Sequence[Roster | None], now: datetime, rules: RuleBook
 ) -> tuple[Append, ...]:
-    """Too few have come by the due time: call more, and give them a due time of their own."""
-    if state.over or state.reached:
+    """Too few are there: call more, and give them a due time of their own."""
+    if state.over or state.present >= state.ordered.min_people:
         return ()
     called = _call_up(state, request, rosters, now, rules)
     some = bool(called.responders)
@@ -359,10 +360,21 @@ def _of_department(state: Mobilisation, numbers: Iterable[str], department: str)
             raise Rejected(f"number: expected somebody of {department} who is called, found {number}")
 
 
+def _without(state: Mobilisation, numbers: Iterable[str]) -> dict[str, Any]:
+    """How many are on the spot without these, and whether there were enough until now."""
+    count, least = _now(state, numbers, "dropped").present, state.ordered.min_people
+    return {"count": count, "short": state.phase == "mustered" and count < least <= state.present}
+
+
 def _known(state: object) -> Mobilisation:
     if not isinstance(state, Mobilisation):
         raise Rejected("expected a turn-out that was ordered, found none with this id")
     return state
+
+
+def _under_way(state: Mobilisation) -> None:
+    if state.over:
+        raise Rejected("expected a turn-out that is under way, found it stood down")
 
 
 def _about(state: Mobilisation) -> dict[str, Any]:

@@ -56,6 +56,8 @@ from events.mobilisation import (
     Muster,
     OrderMobilisation,
     RecuseResponders,
+    ResponderDropped,
+    RespondersRecused,
     ReviewMobilisation,
     StandDown,
 )
@@ -172,6 +174,13 @@ def _order_mobilisation(fact: CallIssued, rules: RuleBook) -> tuple[OrderMobilis
         by=mobilisation.CLOCK,
     )
     return (ordered,)
+
+
+def call_more(recorded: Recorded, fact: ResponderDropped | RespondersRecused, rules: RuleBook) -> tuple[Request, ...]:
+    """Where somebody is dropped and too few are left, others are called at once."""
+    if not fact.short:
+        return ()
+    return (MissMuster(mobilisation=recorded.stream, rosters=rosters_of(fact.town, rules)),)
 
 
 def _open_approval(fact: CallIssued, rules: RuleBook) -> tuple[OpenApproval, ...]:
@@ -343,5 +352,7 @@ SERVICE = Service(
         "call.acknowledged.v1": engage,
         "call.issued.v1": begin_with_the_call,
         "call.completed.v1": submit_result,
+        "mobilisation.responder-dropped.v1": call_more,
+        "mobilisation.department-recused.v1": call_more,
     },
 )

@@ -1,8 +1,9 @@
-"""The person stream: who serves where since when, and 借调, which four rules bound.
+"""The person stream: who serves where since when, and 借调, which five rules bound.
 
 Source of the rules: the reform of Yun'an, which lets nobody be lent who has served under two years in the town, then
 wants the town Party committee's consent and after it the approval of the district's personnel department, for at most
-six months. How long the pause between two secondments is, is our configurable default.
+six months. How long the pause between two secondments is, is our configurable default; that whoever asks neither
+consents nor approves is our own rule.
 """
 
 from datetime import UTC, date, datetime, time, timedelta
@@ -18,6 +19,8 @@ from events.person import (
     EndSecondment,
     MissReturn,
     MovePerson,
+    NoteOverdueTold,
+    OverdueTold,
     PartyRelation,
     PartyRelationTransferred,
     PersonMoved,
@@ -50,9 +53,18 @@ Facts = (
     | SecondmentRefused
     | SecondmentStarted
     | SecondmentOverdue
+    | OverdueTold
     | SecondmentEnded
 )
-Steps = ConsentToSecondment | ApproveSecondment | RefuseSecondment | StartSecondment | MissReturn | EndSecondment
+Steps = (
+    ConsentToSecondment
+    | ApproveSecondment
+    | RefuseSecondment
+    | StartSecondment
+    | MissReturn
+    | NoteOverdueTold
+    | EndSecondment
+)
 Requests = RegisterPerson | MovePerson | TransferPartyRelation | RequestSecondment | Steps
 
 Stage = Literal["requested", "consented", "approved", "away", "overdue"]
@@ -62,12 +74,17 @@ TIMER = "secondment"
 
 
 class Secondment(Struct, frozen=True):
-    """One that is under way: ``to`` whom, and from which day until which day, on which the person is back."""
+    """One that is under way: ``to`` whom, and from which day until which day, on which the person is back.
+
+    ``asked_by`` is who requested it, ``told`` whether it is known what became of the alert that they are overdue.
+    """
 
     to: str
     start: date
     back: date
+    asked_by: str
     stage: Stage = "requested"
+    told: bool = False
 
 
 class Employee(Struct, frozen=True):
@@ -106,7 +123,7 @@ def evolve(state: Employee | None, fact: Facts) -> Employee:
         case PartyRelationTransferred():
             return structs.replace(state, party_relation=fact.to)
         case SecondmentRequested():
-            return structs.replace(state, secondment=Secondment(fact.to, fact.start, fact.back))
+            return structs.replace(state, secondment=Secondment(fact.to, fact.start, fact.back, fact.by))
         case SecondmentConsented():
             return _stage(state, "consented")
         case SecondmentApproved():
@@ -117,6 +134,8 @@ def evolve(state: Employee | None, fact: Facts) -> Employee:
             return _stage(state, "away")
         case SecondmentOverdue():
             return _stage(state, "overdue")
+        case OverdueTold():
+            return _change(state, told=True)
         case SecondmentEnded():
             return structs.replace(state, secondment=None, last_back=fact.on)
         case _:
@@ -204,11 +223,10 @@ def _request(
     state: Employee, request: RequestSecondment, now: datetime, rules: RuleBook
 ) -> tuple[SecondmentRequested, ...]:
     if state.secondment is not None:
-        if state.secondment == Secondment(request.to, request.start, request.back, state.secondment.stage):
+        known = state.secondment
+        if (known.to, known.start, known.back) == (request.to, request.start, request.back):
             return ()
-        raise Rejected(
-            f"expected a person who is not lent, found a secondment to {state.secondment.to} {state.secondment.stage}"
-        )
+        raise Rejected(f"expected a person who is not lent, found a secondment to {known.to} {known.stage}")
     bounds = rules.district.secondment
     if request.start < _today(now):
         raise Rejected(f"start: expected today or a later day, found {request.start}")
@@ -246,14 +264,16 @@ def _request(
 def _go_on(state: Employee, request: Steps, now: datetime) -> tuple[Fact, ...]:
     secondment = state.secondment
     if secondment is None:
-        if isinstance(request, StartSecondment | MissReturn):
+        if isinstance(request, StartSecondment | MissReturn | NoteOverdueTold):
             return ()
         raise Rejected("expected a secondment under way, found none: it is requested first")
     about = {"number": state.number, "town": state.town}
     match request:
         case ConsentToSecondment():
+            _another(secondment, request.by)
             return _step(secondment, "requested", SecondmentConsented(**about, by=request.by), "R-SEC-2")
         case ApproveSecondment():
+            _another(secondment, request.by)
             approved = SecondmentApproved(**about, by=request.by, start=secondment.start)
             if secondment.start < _today(now):
                 raise Rejected(f"start: expected today or a later day, found {secondment.start}: request it anew")
@@ -272,6 +292,10 @@ def _go_on(state: Employee, request: Steps, now: datetime) -> tuple[Fact, ...]:
             if secondment.stage != "away":
                 return ()
             return (SecondmentOverdue(**about, to=secondment.to, back=secondment.back),)
+        case NoteOverdueTold():
+            if secondment.stage != "overdue" or secondment.told:
+                return ()
+            return (OverdueTold(**about, channel=request.channel or ""),)
         case EndSecondment():
             if not state.away:
                 raise Rejected(f"expected a person who is away, found the secondment {secondment.stage}")
@@ -297,9 +321,18 @@ def _step(secondment: Secondment, after: Stage, fact: Fact, rule: str) -> tuple[
     return (fact,) if behind == 0 else ()
 
 
+def _another(secondment: Secondment, by: str) -> None:
+    if by == secondment.asked_by:
+        raise Rejected(f"R-SEC-5: expected another person than the one who requested it, found {by}")
+
+
 def _stage(state: Employee, stage: Stage) -> Employee:
+    return _change(state, stage=stage)
+
+
+def _change(state: Employee, **changes: object) -> Employee:
     assert state.secondment is not None, "a secondment begins with its request"
-    return structs.replace(state, secondment=structs.replace(state.secondment, stage=stage))
+    return structs.replace(state, secondment=structs.replace(state.secondment, **changes))
 
 
 def _check_place(town: str, department: str, rules: RuleBook) -> None:

@@ -16,10 +16,12 @@ from events.envelope import Fact
 from events.ids import PREFIX, child_id
 from events.person import PartyRelation
 from events.roster import (
+    BeginLeave,
     CheckCover,
     CoverChecked,
     Gap,
     JoinRoster,
+    LeaveBegun,
     LeaveEnded,
     LeaveGranted,
     MemberLent,
@@ -53,6 +55,7 @@ Facts = (
     | ShiftPassed
     | ShiftRemoved
     | LeaveGranted
+    | LeaveBegun
     | LeaveEnded
     | PeopleTaken
     | PeopleFreed
@@ -227,6 +230,8 @@ def evolve(state: Roster | None, fact: Facts) -> Roster:
         case LeaveGranted():
             leaves = (*state.members[fact.number].leaves, Leave(fact.start, fact.end))
             return _change(state, (fact.number,), leaves=leaves)
+        case LeaveBegun():
+            return _change(state, (fact.number,), taken_by="")
         case LeaveEnded():
             leaves = tuple(_cut(leave, fact.at) for leave in state.members[fact.number].leaves)
             return _change(state, (fact.number,), leaves=leaves)
@@ -293,12 +298,14 @@ def answers(state: Roster | None, post: Post, town: str, platform: str, at: date
 
 
 def timers(stream: str, fact: Facts) -> tuple[SetTimer | ClearTimer, ...]:
-    """What changes who is there has the days looked at that it touches; whoever is deployed is free when it is over."""
+    """What changes who is there has the days looked at that it touches; leave and deployments begin and end by them."""
     match fact:
         case ShiftSet():
             return tuple(_check(stream, fact.town, at) for at in (fact.start, fact.end))
         case LeaveGranted():
-            return (_check(stream, fact.town, fact.start),)
+            begins = BeginLeave(roster=stream, number=fact.number)
+            name = f"leave.{fact.number}.{fact.start:%Y-%m-%dT%H:%M:%S}"
+            return _check(stream, fact.town, fact.start), SetTimer(name, fact.start, begins)
         case PersonDeployed():
             over = ReleasePerson(roster=stream, town=fact.town, number=fact.number, by="clock")
             return (SetTimer(f"deployed.{fact.number}", fact.until, over),)

@@ -8,12 +8,14 @@ from msgspec import structs
 from events.district import Post
 from events.envelope import Fact
 from events.roster import (
+    BeginLeave,
     CheckCover,
     CoverChecked,
     DeployPerson,
     EndLeave,
     FillPost,
     GrantLeave,
+    LeaveBegun,
     LeaveEnded,
     LeaveGranted,
     PassShift,
@@ -40,6 +42,7 @@ Requests = (
     | PassShift
     | RemoveShift
     | GrantLeave
+    | BeginLeave
     | EndLeave
     | DeployPerson
     | ReleasePerson
@@ -71,6 +74,11 @@ def decide(state: Roster | None, request: Requests, now: datetime, rules: RuleBo
             return (ShiftRemoved(shift=request.shift),)
         case GrantLeave():
             return _grant_leave(state, request, now)
+        case BeginLeave():
+            member = state.members.get(request.number)
+            if member is None or member.there(now) or not member.taken_by:
+                return ()
+            return (LeaveBegun(number=member.number, taken_by=member.taken_by),)
         case EndLeave():
             on_leave = any(leave.start <= now < leave.end for leave in _member(state, request.number).leaves)
             return (LeaveEnded(number=request.number, at=now),) if on_leave else ()
@@ -175,7 +183,10 @@ def _grant_leave(state: Roster, request: GrantLeave, now: datetime) -> tuple[Fac
     if any(_overlap(leave, wanted) for leave in member.leaves):
         raise Rejected(f"start: expected a time without leave, found {request.number} on leave then")
     if member.taken_by and request.start <= now:
-        raise Rejected(f"number: expected one who is on no scene, found {request.number} with a turn-out")
+        raise Rejected(
+            f"number: expected one who is on no scene, or leave that begins later, found {request.number} with the"
+            f" turn-out {member.taken_by}"
+        )
     start, end = request.start.astimezone(UTC), request.end.astimezone(UTC)
     return (LeaveGranted(town=request.town, number=request.number, start=start, end=end),)
 

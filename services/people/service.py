@@ -10,6 +10,7 @@ from events.person import (
     EndSecondment,
     MissReturn,
     MovePerson,
+    NoteOverdueTold,
     PartyRelationTransferred,
     PersonMoved,
     PersonRegistered,
@@ -21,12 +22,14 @@ from events.person import (
     TransferPartyRelation,
 )
 from events.roster import (
+    BeginLeave,
     CheckCover,
     DeployPerson,
     EndLeave,
     FillPost,
     GrantLeave,
     JoinRoster,
+    LeaveBegun,
     LeaveRoster,
     MemberLent,
     PassShift,
@@ -52,6 +55,7 @@ _ABOUT_PEOPLE = (
     ApproveSecondment,
     RefuseSecondment,
     MissReturn,
+    NoteOverdueTold,
     EndSecondment,
 )
 _ABOUT_ROSTERS = (
@@ -61,6 +65,7 @@ _ABOUT_ROSTERS = (
     PassShift,
     RemoveShift,
     GrantLeave,
+    BeginLeave,
     EndLeave,
     DeployPerson,
     ReleasePerson,
@@ -83,8 +88,10 @@ def change_roster(recorded: Recorded, fact: PersonMoved, rules: RuleBook) -> tup
     return LeaveRoster(roster=roster_of(fact.from_town), person=recorded.stream), joins
 
 
-def drop_responder(recorded: Recorded, fact: MemberLent | RosterLeft, rules: RuleBook) -> tuple[Request, ...]:
-    """Nobody is lent, or serves in another town, and is on a scene here."""
+def drop_responder(
+    recorded: Recorded, fact: LeaveBegun | MemberLent | RosterLeft, rules: RuleBook
+) -> tuple[Request, ...]:
+    """Nobody is lent, on leave, or serves in another town, and is on a scene here."""
     if not fact.taken_by:
         return ()
     return (DropResponder(mobilisation=fact.taken_by, number=fact.number),)
@@ -137,6 +144,7 @@ SERVICE = Service(
         "person.moved.v1": change_roster,
         "person.party-relation-transferred.v1": join_roster,
         "person.secondment-ended.v1": join_roster,
+        "roster.leave-begun.v1": drop_responder,
         "roster.left.v1": drop_responder,
         "roster.member-lent.v1": drop_responder,
     },

@@ -38,6 +38,7 @@ def play(stage: Stage) -> Lent:
     """A land officer of 23 months is refused; one of 25 months is lent for half a year and comes back late."""
     town = stage.town(TOWN)
     committee, personnel = stage.seat("town_committee", town=town), stage.seat("personnel")
+    approver = stage.seat("personnel", colleague="approver")
     start = stage.now.date() + timedelta(days=7)
 
     def register(number: str, name: str, months: int) -> None:
@@ -57,10 +58,10 @@ def play(stage: Stage) -> Lent:
     refused_long = request(GOES, 7)
     stage.tell(f"It asks for the second for seven months: {refused_long}")
     request(GOES, 6)
-    too_early = stage.attempt(personnel, "person.approve-secondment", number=GOES).reason
+    too_early = stage.attempt(approver, "person.approve-secondment", number=GOES).reason
     stage.tell(f"For six months it may ask. Personnel would approve at once: {too_early}")
     stage.act(committee, "person.consent-to-secondment", number=GOES)
-    stage.act(personnel, "person.approve-secondment", number=GOES)
+    stage.act(approver, "person.approve-secondment", number=GOES)
     stage.tell("The town's Party committee consents (镇党委同意), then district personnel approve (区人事部门批准)")
     stage.wait_until(midnight(start))
     accepted = bool(stage.happened("person.secondment-started"))

@@ -99,9 +99,17 @@ class Stage:
         self._clock.move(moment)
         self.house.settle()
 
-    def seat(self, role: UserRole, town: str = "", department: str = "", village: str = "", platform: str = "") -> User:
-        """Somebody in this role of this unit; the same seat is always the same user."""
-        parts = (role.replace("_", "-"), town, village, platform, department)
+    def seat(
+        self,
+        role: UserRole,
+        town: str = "",
+        department: str = "",
+        village: str = "",
+        platform: str = "",
+        colleague: str = "",
+    ) -> User:
+        """Somebody in this role of this unit; the same seat is always the same user, a ``colleague`` another one."""
+        parts = (role.replace("_", "-"), town, village, platform, department, colleague)
         name = ".".join(part for part in parts if part).lower()
         known = self.house.user(name)
         if known is not None:

@@ -21,7 +21,7 @@ from cryptography.x509.oid import NameOID
 from msgspec import structs
 
 from deploy.servers import free_ports
-from services.alerts.alert import CONFIDENTIAL_ZH, Alert
+from services.alerts.alert import CONFIDENTIAL_ZH, Alert, Overdue
 from services.alerts.mail import Mail, Server
 from services.alerts.notifier import TIMEOUT_S, Delivered, Notifier, Refused, TryLater
 from services.alerts.webhook import Webhook, body_of, signature
@@ -125,6 +125,16 @@ async def test_of_a_confidential_matter_nothing_is_named(rig: Rig) -> None:
     assert CONFIDENTIAL_ZH in said
     assert "非法采矿" not in said
     assert "401" not in said
+
+
+async def test_of_an_overdue_return_the_town_and_where_to_look_are_told_and_nothing_else(rig: Rig) -> None:
+    known = {"id": "overdue:7", "alerted_at": ALERT.alerted_at, "town": ALERT.town, "town_zh": ALERT.town_zh}
+
+    assert await rig.notifier.deliver(Overdue(**known, link="https://hujiao.test/console/")) == Delivered()
+
+    ((_, said),) = rig.reached()
+    for wanted in ("六都镇", "445303100", "https://hujiao.test/console/"):
+        assert wanted in said
 
 
 async def test_what_is_put_off_arrives_later_under_the_same_id(rig: Rig) -> None:

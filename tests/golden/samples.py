@@ -490,6 +490,7 @@ FACTS: Mapping[str, Fact] = {
     "person.secondment-refused.v1": person.SecondmentRefused(**LENT, at="consent", ground="needed_here", by="镇党委"),
     "person.secondment-started.v1": person.SecondmentStarted(**LENT, to="区城管局", start=START, back=BACK),
     "person.secondment-overdue.v1": person.SecondmentOverdue(**LENT, to="区城管局", back=BACK),
+    "person.overdue-told.v1": person.OverdueTold(number="LD-0042", town="445303100", channel="duty-mail"),
     "person.secondment-ended.v1": person.SecondmentEnded(**LENT, on=BACK, by="李敏", late=True),
     "roster.joined.v1": roster.RosterJoined(
         town="445303100", number="LD-0042", name="李敏", department="D15", party_relation="town_committee"
@@ -513,6 +514,7 @@ FACTS: Mapping[str, Fact] = {
     "roster.shift-passed.v1": roster.ShiftPassed(shift="2026-11-23-night", to="LD-0043", at=SOON),
     "roster.shift-removed.v1": roster.ShiftRemoved(shift="2026-11-23-night"),
     "roster.leave-granted.v1": roster.LeaveGranted(town="445303100", number="LD-0042", start=SOON, end=LATER),
+    "roster.leave-begun.v1": roster.LeaveBegun(number="LD-0042", taken_by=MOBILISATION),
     "roster.leave-ended.v1": roster.LeaveEnded(number="LD-0042", at=LATER),
     "roster.people-taken.v1": roster.PeopleTaken(mobilisation=MOBILISATION, numbers=("LD-0042", "LD-0043")),
     "roster.people-freed.v1": roster.PeopleFreed(mobilisation=MOBILISATION, numbers=("LD-0042",)),
@@ -549,9 +551,11 @@ FACTS: Mapping[str, Fact] = {
     "mobilisation.responder-declined.v1": mobilisation.ResponderDeclined(
         **TURN_OUT, number="LD-0042", ground="ill", by="李敏"
     ),
-    "mobilisation.responder-dropped.v1": mobilisation.ResponderDropped(**TURN_OUT, number="LD-0042"),
+    "mobilisation.responder-dropped.v1": mobilisation.ResponderDropped(
+        **TURN_OUT, number="LD-0042", count=19, short=True
+    ),
     "mobilisation.department-recused.v1": mobilisation.RespondersRecused(
-        **TURN_OUT, department="D15", numbers=("LD-0042",), count=19
+        **TURN_OUT, department="D15", numbers=("LD-0042",), count=19, short=True
     ),
     "mobilisation.mustered.v1": mobilisation.RespondersMustered(
         **TURN_OUT, numbers=("LD-0042",), by="李敏", count=20, late=True
@@ -752,6 +756,7 @@ REQUESTS: Mapping[str, Request] = {
     "person.refuse-secondment.v1": person.RefuseSecondment(person=PERSON, ground="needed_here", by="镇党委"),
     "person.start-secondment.v1": person.StartSecondment(person=PERSON, town="445303100"),
     "person.miss-return.v1": person.MissReturn(person=PERSON),
+    "person.note-overdue-told.v1": person.NoteOverdueTold(person=PERSON, channel="duty-mail"),
     "person.end-secondment.v1": person.EndSecondment(person=PERSON, by="李敏"),
     "roster.join.v1": roster.JoinRoster(roster=ROSTER, town="445303100", person=PERSON),
     "roster.leave.v1": roster.LeaveRoster(roster=ROSTER, person=PERSON),
@@ -773,6 +778,7 @@ REQUESTS: Mapping[str, Request] = {
     "roster.pass-shift.v1": roster.PassShift(**ON_ROSTER, shift="2026-11-23-night", to="LD-0043"),
     "roster.remove-shift.v1": roster.RemoveShift(**ON_ROSTER, shift="2026-11-23-night"),
     "roster.grant-leave.v1": roster.GrantLeave(**ON_ROSTER, number="LD-0042", start=SOON, end=LATER),
+    "roster.begin-leave.v1": roster.BeginLeave(roster=ROSTER, number="LD-0042"),
     "roster.end-leave.v1": roster.EndLeave(**ON_ROSTER, number="LD-0042"),
     "roster.deploy.v1": roster.DeployPerson(**ON_ROSTER, number="LD-0042", department="D16", until=LATER),
     "roster.release.v1": roster.ReleasePerson(**ON_ROSTER, number="LD-0042"),

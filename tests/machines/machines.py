@@ -24,7 +24,7 @@ _LEVELS = (
     "case.hand-down",
     "case.department-recused",
 )
-_WHEREABOUTS = ("roster.joined", "roster.left", "roster.member", "roster.people", "roster.person")
+_WHEREABOUTS = ("roster.joined", "roster.leave-begun", "roster.left", "roster.member", "roster.people", "roster.person")
 
 
 def legs(call: Call) -> dict[str, str]:

@@ -6,7 +6,7 @@ Requests are those of the sample district; their moments are those at which the 
 from tests.machines.explore import Scene
 from tests.machines.scenes_of_approvals import APPROVALS, JOINED
 from tests.machines.scenes_of_cases import ALERTS, CASES, CLOCKS, LEGS, LEVELS, OUTCOMES, RECUSALS, REPORTS
-from tests.machines.scenes_of_people import PEOPLE, TURN_OUTS, USERS
+from tests.machines.scenes_of_people import LEAVES, PEOPLE, TURN_OUTS, USERS
 
 SCENES: tuple[Scene, ...] = (
     REPORTS,
@@ -20,6 +20,7 @@ SCENES: tuple[Scene, ...] = (
     OUTCOMES,
     APPROVALS,
     TURN_OUTS,
+    LEAVES,
     PEOPLE,
     USERS,
 )

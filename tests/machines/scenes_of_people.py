@@ -18,12 +18,13 @@ from events.person import (
     ConsentToSecondment,
     EndSecondment,
     MovePerson,
+    NoteOverdueTold,
     RefuseSecondment,
     RegisterPerson,
     RequestSecondment,
     TransferPartyRelation,
 )
-from events.roster import DeployPerson, ReleasePerson
+from events.roster import DeployPerson, GrantLeave, ReleasePerson
 from events.user import AddUser, DisableUser, Unit
 from services.people.person import person_id
 from services.people.roster import roster_of
@@ -76,6 +77,28 @@ TURN_OUTS = Scene(
     clocks=("mobilisation", "person"),
 )
 
+LEAVES = Scene(
+    "leave",
+    starts=(one(*(register(number) for number in (FIRST, SECOND, THIRD)), submit(REPORT, "406")),),
+    letters=(
+        one(OrderMobilisation(**SCENE, case=CASE, min_people=2)),
+        one(Muster(**SCENE, numbers=(FIRST, SECOND))),
+        one(Muster(**SCENE, numbers=(THIRD,))),
+        lambda played: (
+            GrantLeave(
+                roster=ROSTER,
+                town=LIUDU,
+                number=FIRST,
+                start=played.now + timedelta(minutes=1),
+                end=played.now + timedelta(days=1),
+                by="centre",
+            ),
+        ),
+    ),
+    deep=6,
+    clocks=("roster", "mobilisation"),
+)
+
 HER = person_id(FIRST)
 BACK = TODAY + timedelta(days=30)
 
@@ -89,6 +112,7 @@ PEOPLE = Scene(
         one(ConsentToSecondment(person=HER, by="committee")),
         one(ApproveSecondment(person=HER, by="personnel")),
         one(RefuseSecondment(person=HER, ground="needed_here", by="committee")),
+        one(NoteOverdueTold(person=HER, channel="mail")),
         one(EndSecondment(person=HER, by="centre")),
         one(
             DeployPerson(

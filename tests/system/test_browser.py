@@ -2,11 +2,17 @@
 
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from selenium.webdriver.common.keys import Keys
 
+from events.person import MissReturn
+from services.people.person import person_id
+from services.rules.calendar import SHANGHAI
+from services.runtime.batch import Submission
+from services.runtime.clock import SystemClock
 from tests.system.gated import DISTRICT, ROADS, VILLAGE, Gated, gated
 from tests.system.screens import DESKTOP, PHONE, Screen, someone
 from tests.unit.files import photo
@@ -15,6 +21,11 @@ TABS = ("board", "intake", "inbox", "triage", "review", "follow_up", "notices", 
 LOOKED_AT = (("zh", False, DESKTOP), ("en", True, PHONE))
 """Here it is also looked for what keeps people from using a page."""
 
+COUNT_RINGS = """(() => {
+  const start = OscillatorNode.prototype.start;
+  globalThis.rung = 0;
+  OscillatorNode.prototype.start = function (...at) { globalThis.rung += 1; return start.apply(this, at); };
+})()"""
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
 """The driver's own sockets are closed by its own time."""
@@ -381,3 +392,47 @@ def test_the_residents_page_keeps_nobody_out(house: Gated, screen: Screen) -> No
     screen.the("#report button")
 
     assert screen.barriers() == []
+
+
+@pytest.mark.parametrize(("language", "size"), [("zh", DESKTOP), ("en", PHONE)])
+def test_the_people_desk_rings_and_says_so_when_somebody_is_overdue(
+    house: Gated, screen: Screen, language: str, size: tuple[int, int]
+) -> None:
+    personnel, asking, committee = (
+        someone(house, role, town=town, village="")
+        for role, town in (("personnel", ""), ("personnel", ""), ("town_committee", VILLAGE.town))
+    )
+    number = f"LD-{language.upper()}-1"
+    employee = {
+        "name": "李敏",
+        "employer": "区自然资源局",
+        "town": VILLAGE.town,
+        "department": "D15",
+        "since": "2020-01-06",
+    }
+    house.act(personnel, "person.register.v1", number=number, **employee)
+    today = SystemClock().now().astimezone(SHANGHAI).date()
+    days = {"start": f"{today}", "back": f"{today + timedelta(days=30)}"}
+    house.act(asking, "person.request-secondment.v1", number=number, to="区城管局", **days)
+    house.act(committee, "person.consent-to-secondment.v1", number=number)
+    assert house.act(personnel, "person.approve-secondment.v1", number=number).status_code == 200
+    screen.size(*size)
+    screen.log_in(personnel)
+    screen.speak(language)
+    screen.tap("#screen .ring")
+    screen.value(COUNT_RINGS)
+    before = screen.all("#screen [role=alert]")
+
+    missed = MissReturn(person=person_id(number))
+    house.window.house.ledger.decide(Submission(f"test/{number}", missed, "clock", remembered=False))
+    house.settled()
+    screen.sleep(asleep=False)
+
+    screen.until(lambda: screen.value("globalThis.rung") == 1, "a ring")
+    assert before == []
+    said = {"zh": "1 人借调逾期未归", "en": "1 lent and not back"}
+    assert screen.text("#screen [role=alert]") == said[language]
+    assert not screen.scrolls_sideways()
+    assert screen.barriers() == []
+    house.act(committee, "person.end-secondment.v1", number=number)
+    assert screen.complaints() == []

@@ -57,13 +57,17 @@ def offered(served: Gated, name: str, number: str) -> list[str]:
 
 def test_somebody_is_lent_by_two_bodies_in_order_and_comes_back(served: Gated, personnel: str, committee: str) -> None:
     register(served, personnel, "LD-0001")
-    assert request(served, personnel, "LD-0001").status_code == 200
+    asking = served.user("personnel", town="", village="")
+    assert request(served, asking, "LD-0001").status_code == 200
     early = served.act(personnel, "person.approve-secondment.v1", number="LD-0001")
     assert (early.status_code, offered(served, committee, "LD-0001")) == (422, ["person.consent-to-secondment.v1"])
     assert early.json()["detail"].startswith("R-SEC-3: expected a secondment that is consented first")
 
     assert served.act(committee, "person.consent-to-secondment.v1", number="LD-0001").status_code == 200
     assert offered(served, personnel, "LD-0001") == ["person.approve-secondment.v1"]
+    assert offered(served, asking, "LD-0001") == []
+    own = served.act(asking, "person.approve-secondment.v1", number="LD-0001")
+    assert (own.status_code, own.json()["detail"].partition(":")[0]) == (422, "R-SEC-5")
     assert served.act(personnel, "person.approve-secondment.v1", number="LD-0001").status_code == 200
 
     served.until(lambda: shown(served, committee, "LD-0001")["secondment"] == "away")
@@ -106,7 +110,7 @@ def test_of_somebody_unknown_nothing_can_be_asked(served: Gated, committee: str,
 
 
 def test_the_command_line_lends_and_lists_as_the_api_does(served: Gated, hujiao: Hujiao, tmp_path: Any) -> None:
-    data = ("--by", "王强", "--data", tmp_path)
+    data, asking = ("--by", "王强", "--data", tmp_path), ("--by", "张三", "--data", tmp_path)
     assert hujiao("district", "load", "--data", tmp_path).status == 0
     about = ("--employer", "区自然资源局", "--town", "LD", "--department", "D15")
     since = add_months(TODAY, -25).isoformat()
@@ -114,7 +118,7 @@ def test_the_command_line_lends_and_lists_as_the_api_does(served: Gated, hujiao:
 
     said = [
         hujiao("person", "register", "LD-0001", "李敏", *about, "--since", since, *data),
-        hujiao("person", "secondment", "request", "LD-0001", "区城管局", *days, *data),
+        hujiao("person", "secondment", "request", "LD-0001", "区城管局", *days, *asking),
         hujiao("person", "secondment", "approve", "LD-0001", *data),
         hujiao("person", "secondment", "consent", "LD-0001", *data),
         hujiao("person", "secondment", "approve", "LD-0001", *data),

@@ -84,6 +84,13 @@ FAULTS = [
     (ROUTE, ROUTE + 'town = "XX"', "route 1: town: expected one of the district, found 'XX'"),
     (ROUTE, ROUTE + 'department = "D99"', "route 1: department: expected one of the district, found 'D99'"),
     (ROUTE, ROUTE + 'platform = "P9"', "route 1: platform: expected one of the district, found 'P9'"),
+    (ROUTE, ROUTE + 'about = "weather"', "Invalid enum value 'weather'"),
+    (ROUTE, ROUTE + 'about = "secondments"\ndepartment = "D15"', "route 1: about: expected calls where there is a"),
+    (
+        ROUTE,
+        2 * f'{ROUTE}about = "secondments"\n',
+        "route of secondments: expected once, found 2 times",
+    ),
     (ROUTE, ROUTE + 'village = "x"', "unknown field `village`"),
     ("[[route]]", "[[route]", "expected TOML in UTF-8, found"),
 ]
@@ -161,6 +168,19 @@ def test_a_town_is_named_by_its_code_too() -> None:
 
     assert channels.of("445303100", "LD", "P4", "D15") == ("town",)
     assert channels.of("445303101", "GC", "P4", "D15") == ()
+
+
+def test_of_overdue_returns_those_are_told_whose_route_is_about_them_and_of_calls_nobody_else() -> None:
+    about = (
+        Route(channels=("personnel",), about="secondments"),
+        Route(channels=("committee",), about="secondments", town="LD"),
+    )
+    channels = Channels(console_url="", route=(*ROUTES, *about))
+
+    assert channels.of_secondments("445303101", "GC") == ("personnel",)
+    assert channels.of_secondments("445303100", "LD") == ("committee",)
+    assert channels.of("445303101", "GC", "P1", "D01") == ("all",)
+    assert Channels(console_url="", route=ROUTES).of_secondments("445303100", "LD") == ()
 
 
 # --- rests

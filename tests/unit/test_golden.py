@@ -11,6 +11,7 @@ from events.case import CaseClassified, CaseClosed
 from events.catalog import CATALOG, FACTS, REQUESTS, Catalog, UnknownFact
 from events.district import DistrictConfigured
 from events.envelope import Fact, Meta, Request
+from events.mobilisation import ResponderDropped
 from events.report import ReportAccepted
 from tests.golden import samples
 
@@ -178,6 +179,15 @@ def test_a_case_and_a_call_from_before_there_were_levels_are_read_as_ones_of_the
     assert case.village == ""
     assert isinstance(call, CallIssued)
     assert (call.acknowledge, call.arrive) == ("", "")
+
+
+def test_who_was_dropped_before_the_rest_was_counted_is_read_without_a_count() -> None:
+    dropped = {"case": "c", "town": "445303100", "platform": "P4", "number": "LD-0042"}
+
+    fact = CATALOG.decode("mobilisation.responder-dropped.v1", old_bytes(dropped))[2]
+
+    assert isinstance(fact, ResponderDropped)
+    assert (fact.count, fact.short) == (None, False)
 
 
 def test_a_field_added_later_by_a_newer_program_is_read_over() -> None:

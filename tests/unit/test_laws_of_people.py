@@ -120,11 +120,11 @@ class Staff(RuleBasedStateMachine):
         back = add_months(self.today, months) + timedelta(days=days)
         self.play(RequestSecondment(person=person, to="区里", start=self.today, back=back, by="区"))
         self.play(ConsentToSecondment(person=person, by="镇"))
-        self.play(ApproveSecondment(person=person, by="区"))
+        self.play(ApproveSecondment(person=person, by="区人事"))
 
-    @rule(number=ONE, step=STEPS)
-    def go_on_with_a_secondment(self, number: str, step: type[Any]) -> None:
-        self.play(step(person=person_id(number), by="镇"))
+    @rule(number=ONE, step=STEPS, by=st.sampled_from(["镇", "区"]))
+    def go_on_with_a_secondment(self, number: str, step: type[Any], by: str) -> None:
+        self.play(step(person=person_id(number), by=by))
 
     @rule(number=ONE)
     def refuse_a_secondment(self, number: str) -> None:
@@ -215,7 +215,7 @@ class Staff(RuleBasedStateMachine):
         for number in held:
             (member,) = [roster.members[number] for roster in self.rosters() if number in roster.members]
             assert member.taken_by in TURN_OUTS.values()
-            assert not member.lent
+            assert member.there(self.now)
             assert not member.deployed_to
             assert not self.past.states[person_id(number)].away
 
@@ -244,7 +244,10 @@ class Staff(RuleBasedStateMachine):
             ended: date | None = None
             asked: SecondmentRequested | None = None
             for fact, before in zip(steps[1:], steps, strict=False):
-                if isinstance(fact, SecondmentRequested):
+                if isinstance(fact, SecondmentConsented | SecondmentApproved):
+                    assert asked is not None
+                    assert fact.by != asked.by
+                elif isinstance(fact, SecondmentRequested):
                     asked = fact
                     rested = add_months(ended, self.rules.district.secondment.pause_months) if ended else fact.start
                     assert rested <= fact.start

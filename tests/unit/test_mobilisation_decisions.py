@@ -22,6 +22,7 @@ from events.mobilisation import (
     MusterReached,
     MusterShort,
     OrderMobilisation,
+    ResponderDropped,
     RespondersCalled,
     RespondersConfirmed,
     RespondersMustered,
@@ -30,7 +31,7 @@ from events.mobilisation import (
     StoodDown,
 )
 from events.person import MovePerson, RegisterPerson
-from events.roster import DeployPerson, GrantLeave, MemberLent, PeopleFreed, PeopleTaken
+from events.roster import DeployPerson, EndLeave, GrantLeave, LeaveBegun, MemberLent, PeopleFreed, PeopleTaken
 from services.command_centre.mobilisation import Mobilisation
 from services.decisions import Rejected
 from services.people.person import person_id
@@ -44,6 +45,7 @@ DISTRICT = "445303"
 ROSTER, RESERVE = roster_of(LIUDU), roster_of(DISTRICT)
 TURN_OUT = mobilisation_of(CASE)
 ASKED: dict[str, Any] = {"mobilisation": TURN_OUT, "rosters": (ROSTER, RESERVE), "by": "值班长"}
+ABOUT: dict[str, Any] = {"case": CASE, "town": LIUDU, "platform": "P4"}
 MUSTER_DUE = at("2026-11-23 09:30")
 SINCE = date(2020, 1, 6)
 
@@ -277,6 +279,96 @@ def test_who_is_lent_while_on_the_scene_counts_no_longer(ordered: Past) -> None:
     assert state(ordered).present == 1
 
 
+def leave(past: Past, number: str, start: datetime, hours: int = 8) -> None:
+    """Leave that has begun by its timer."""
+    here: dict[str, Any] = {"roster": ROSTER, "town": LIUDU, "by": "值班长"}
+    past.play(GrantLeave(**here, number=number, start=start, end=start + timedelta(hours=hours)))
+    begin(past, number, start)
+
+
+def begin(past: Past, number: str, start: datetime) -> None:
+    """What the timer of a leave does in its first minute."""
+    (timer,) = [timer for (_, name), timer in past.timers.items() if name.startswith(f"leave.{number}.")]
+    assert timer.due == start
+    past.play(timer.request, start)
+
+
+def test_whose_leave_begins_on_the_scene_counts_no_longer_from_its_first_minute(ordered: Past) -> None:
+    ordered.do(muster("LD-D15-1", "LD-D15-2"))
+
+    leave(ordered, "LD-D15-1", MONDAY + timedelta(minutes=10))
+
+    assert ordered.facts[-2:] == [
+        (ROSTER, LeaveBegun(number="LD-D15-1", taken_by=TURN_OUT)),
+        (TURN_OUT, ResponderDropped(**ABOUT, number="LD-D15-1", count=1)),
+    ]
+    assert state(ordered).present == 1
+    assert ordered.refusal(muster("LD-D15-1"), MONDAY + timedelta(hours=1)).endswith("found LD-D15-1 on leave")
+    begin(ordered, "LD-D15-1", MONDAY + timedelta(minutes=10))
+    assert len([fact for _, fact in ordered.facts if isinstance(fact, LeaveBegun)]) == 1
+
+
+def test_leave_off_the_scene_drops_nobody_and_who_is_back_early_may_come_again(ordered: Past) -> None:
+    leave(ordered, "LD-D20-1", MONDAY + timedelta(minutes=10))
+    here: dict[str, Any] = {"roster": ROSTER, "town": LIUDU, "by": "值班长"}
+    soon = MONDAY + timedelta(minutes=20)
+    ordered.do(muster("LD-D15-1"))
+    ordered.play(GrantLeave(**here, number="LD-D15-1", start=soon, end=soon + timedelta(hours=1)))
+
+    begin(ordered, "LD-D15-1", soon)
+    ordered.play(EndLeave(**here, number="LD-D15-1"), soon)
+    ordered.do(muster("LD-D15-1"), soon)
+
+    assert state(ordered).present == 1
+    assert [fact.number for _, fact in ordered.facts if isinstance(fact, LeaveBegun)] == ["LD-D15-1"]
+
+
+def test_leave_that_has_begun_is_not_granted_to_somebody_on_a_scene(ordered: Past) -> None:
+    ordered.do(muster("LD-D15-1"))
+    about: dict[str, Any] = {"roster": ROSTER, "town": LIUDU, "by": "值班长", "end": MONDAY + timedelta(hours=4)}
+
+    refusal = ordered.refusal(GrantLeave(**about, number="LD-D15-1", start=MONDAY))
+
+    assert refusal.startswith("number: expected one who is on no scene, or leave that begins later, found LD-D15-1")
+    assert refusal.endswith(TURN_OUT)
+
+
+@pytest.mark.parametrize("how", ["on leave", "lent"])
+def test_where_enough_had_come_and_somebody_is_dropped_others_are_called_at_once(ordered: Past, how: str) -> None:
+    ordered.do(muster("LD-D15-1", "LD-D15-2", "LD-D16-1", "LD-D16-2"))
+    gone = MONDAY + timedelta(minutes=10)
+
+    if how == "on leave":
+        leave(ordered, "LD-D15-1", gone)
+    else:
+        lent = MemberLent(number="LD-D15-1", taken_by=TURN_OUT)
+        ordered.happened(ROSTER, lent)
+        ordered.settle(((ROSTER, lent),), gone)
+
+    short = next(fact for _, fact in ordered.facts if isinstance(fact, MusterShort))
+    assert (short.count, short.min_people) == (3, 4)
+    assert called([fact for _, fact in ordered.facts])[6:] == ["LD-D06-1"], "as many as are lacking"
+    assert state(ordered).phase == "short"
+    assert ordered.timers[TURN_OUT, "muster"].due == (gone + timedelta(minutes=30)).astimezone(UTC)
+    again = ordered.facts_of(muster("LD-D06-1"), gone)
+    assert [type(fact) for fact in again] == [RespondersMustered, MusterReached]
+
+
+def test_where_more_had_come_than_are_needed_a_dropped_one_calls_nobody(ordered: Past) -> None:
+    ordered.do(muster("LD-D15-1", "LD-D15-2", "LD-D16-1", "LD-D16-2", "LD-D15-3"))
+
+    leave(ordered, "LD-D15-1", MONDAY + timedelta(minutes=10))
+
+    assert (state(ordered).phase, state(ordered).present) == ("mustered", 4)
+
+
+def test_before_the_due_time_a_dropped_one_calls_nobody_yet(ordered: Past) -> None:
+    leave(ordered, "LD-D15-1", MONDAY + timedelta(minutes=10))
+
+    assert state(ordered).phase == "confirming"
+    assert ordered.timers[TURN_OUT, "muster"].due == MUSTER_DUE.astimezone(UTC)
+
+
 def test_a_muster_after_the_due_time_is_marked_late(ordered: Past) -> None:
     (late, *_) = ordered.facts_of(muster("LD-D15-1"), MUSTER_DUE + timedelta(minutes=1))
 
@@ -338,7 +430,8 @@ def test_with_the_leads_result_everybody_may_go(ordered: Past) -> None:
     assert state(ordered).phase == "stood_down"
     assert len(free(ordered)) == len(ordered.states[ROSTER].members)
     assert (TURN_OUT, "muster") not in ordered.timers
-    assert ordered.refusal(muster("LD-D15-2")).startswith("expected a turn-out that is under way")
+    for late in (muster("LD-D15-2"), ConfirmResponders(**ASKED, department="D15", numbers=("LD-D15-2",))):
+        assert ordered.refusal(late) == "expected a turn-out that is under way, found it stood down"
 
 
 def test_whoever_is_told_to_stand_down_without_a_turn_out_is_told_in_vain(past: Past) -> None:

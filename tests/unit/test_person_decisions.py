@@ -1,4 +1,4 @@
-"""借调: nobody is lent against one of the four rules, and who is away is so from the first minute to the last."""
+"""借调: nobody is lent against one of the five rules, and who is away is so from the first minute to the last."""
 
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -13,6 +13,8 @@ from events.person import (
     EndSecondment,
     MissReturn,
     MovePerson,
+    NoteOverdueTold,
+    OverdueTold,
     PartyRelationTransferred,
     PersonMoved,
     PersonRegistered,
@@ -186,6 +188,24 @@ def test_district_personnel_cannot_approve_before_the_town_committee_consents(se
     assert served.refusal(APPROVE) == "R-SEC-3: expected a secondment that is consented first, found it requested"
 
 
+@pytest.mark.parametrize("step", [ConsentToSecondment, ApproveSecondment])
+def test_who_requested_it_neither_consents_nor_approves(served: Past, step: type[Any]) -> None:
+    served.do(ask())
+    if step is ApproveSecondment:
+        served.do(CONSENT)
+
+    refusal = served.refusal(step(person=LI, by="张三"))
+
+    assert refusal == "R-SEC-5: expected another person than the one who requested it, found 张三"
+    assert served.decide(step(person=LI, by="李四")) != ()
+
+
+def test_who_requested_it_may_take_it_back(served: Past) -> None:
+    served.do(ask())
+
+    assert served.decide(RefuseSecondment(person=LI, ground="withdrawn", by="张三")) != ()
+
+
 @pytest.mark.parametrize(
     ("start", "back", "refused"),
     [
@@ -308,6 +328,18 @@ def test_who_is_not_back_when_the_day_of_return_is_over_is_overdue_and_still_awa
     assert overdue == ((LI, SecondmentOverdue(**LENT, to=TO, back=BACK)),)
     assert li(away).away
     assert away.decide(MISSES, timer.due) == ()
+
+
+def test_what_became_of_the_alert_that_somebody_is_overdue_is_noted_once(away: Past) -> None:
+    told = NoteOverdueTold(person=LI, channel="mail")
+    assert away.decide(told) == ()
+    away.do(MISSES, away.timers[LI, "secondment"].due)
+
+    assert away.do(told) == ((LI, OverdueTold(**LENT, channel="mail")),)
+
+    assert away.decide(NoteOverdueTold(person=LI)) == ()
+    away.do(ENDS, at("2027-06-03 09:00"))
+    assert away.decide(told) == ()
 
 
 @pytest.mark.parametrize(

@@ -285,6 +285,20 @@ def test_those_on_the_scene_leave_are_free_and_do_not_count(past: Past) -> None:
     assert len(later) == 1
 
 
+def test_where_too_few_are_left_others_are_called_at_once(past: Past) -> None:
+    staffed(past)
+    register(past, "D06", 8)
+    opened(past, MINING)
+    came = tuple(sorted(past.states[TURN_OUT].people))[:20]
+    past.play(Muster(**on_scene(past), numbers=came, by="centre"))
+    assert past.states[TURN_OUT].phase == "mustered"
+    past.play(recuse("D16"))
+
+    turn_out = past.states[TURN_OUT]
+    assert turn_out.phase == "short"
+    assert {called.responder.department for called in turn_out.people.values()} > {"D06"}
+
+
 def test_where_nobody_turned_out_nobody_leaves(past: Past) -> None:
     opened(past, SEWAGE)
 

@@ -118,7 +118,7 @@ def lend(past: Past, number: str) -> None:
     """Lent from the next midnight on, in the right order."""
     start = MONDAY.date() + timedelta(days=1)
     back, person = start + timedelta(days=60), person_id(number)
-    past.play(RequestSecondment(person=person, to="区自然资源局", start=start, back=back, by="区人事"))
+    past.play(RequestSecondment(person=person, to="区自然资源局", start=start, back=back, by="区自然资源局"))
     past.play(ConsentToSecondment(person=person, by="镇党委"))
     past.play(ApproveSecondment(person=person, by="区人事"))
     past.play(past.timers[person, "secondment"].request, midnight(start))

@@ -341,7 +341,7 @@ async function start() {
     if (caseId && !typing && !event.ctrlKey && !event.metaKey && !event.altKey && pressed(byId("acts"), event.key)) event.preventDefault();
   });
   document.addEventListener("visibilitychange", () => { if (!document.hidden) refresh(); });
-  setInterval(() => { if (!document.hidden) refresh(); }, SLOWLY);
+  setInterval(() => { if (!document.hidden || isRinging()) refresh(); }, SLOWLY);
   addEventListener("hashchange", followAddress);
   addEventListener("popstate", followAddress);
   setInterval(() => { if (!document.hidden) tick(); }, 200);

@@ -11,13 +11,13 @@ export const DESKS = {
 const byId = (id) => document.getElementById(id);
 let clock = () => Date.now();
 let rows = [];
-let known = null; // the rows seen so far, to ring for new ones
+let known = null; // what was seen so far, to ring for what is new
 const lines = new Map(); // id -> { same, element, time, due }: a line stays what it is until its row changes
 
 export function startDesk(now) {
   clock = now;
   byId("desk-rows").addEventListener("keydown", keys);
-  byId("desk-ring").addEventListener("click", ring);
+  byId("desk-ring").addEventListener("click", (event) => ring(event.currentTarget));
 }
 
 /** Another desk is open now. */
@@ -31,7 +31,8 @@ export function clearDesk() {
 export function updateDesk(desk, answer) {
   rows = answer.rows.map((row) => (desk === "triage" ? { ...row, owner: "command_centre", owes: "classify", matter: row.best, since: row.queued_at, due: null } : row));
   const first = known === null;
-  announce(rows);
+  announce(rows.map(idOf), (fresh) => [t("new_call", { n: fresh.length }), about(rows.find((row) => idOf(row) === fresh[0]))]);
+  byId("desk-ring").setAttribute("aria-pressed", String(rings));
   say(byId("desk-sum"), t("desk_sum", { n: rows.length, m: rows.filter(isLate).length }));
   const focused = document.activeElement?.closest?.("#desk-rows li")?.dataset.id;
   const wanted = rows.map(lineOf);
@@ -113,22 +114,27 @@ let rings = false;
 
 export const isRinging = () => rings;
 
-async function ring() {
+/** Whether this browser rings, as a button that changes it. */
+export const ringButton = () => h("button", { type: "button", class: "quiet ring", "aria-pressed": String(rings), onclick: (event) => ring(event.currentTarget), text: t("ring") });
+
+async function ring(button) {
   rings = !rings;
-  byId("desk-ring").setAttribute("aria-pressed", String(rings));
+  button.setAttribute("aria-pressed", String(rings));
   if (rings) sound();
   if (rings && globalThis.Notification?.permission === "default") await Notification.requestPermission().catch(() => {});
 }
 
-function announce(next) {
-  const ids = new Set(next.map(idOf));
-  const fresh = known ? next.filter((row) => !known.has(idOf(row))) : [];
-  known = ids;
+const about = (row) => `${name("matter", row.matter)} · ${owner(row.owner)}`;
+
+/** Ring for those of `ids` that were not there before; `words` gives a notification's title, and more of it. */
+export function announce(ids, words) {
+  const fresh = known ? ids.filter((id) => !known.has(id)) : [];
+  known = new Set(ids);
   if (!rings || !fresh.length) return;
   sound();
   if (document.hidden && globalThis.Notification?.permission === "granted") {
-    const [row] = fresh;
-    new Notification(t("new_call", { n: fresh.length }), { body: `${name("matter", row.matter)} · ${owner(row.owner)}`, tag: "hujiao" });
+    const [title, body = ""] = words(fresh);
+    new Notification(title, { body, tag: "hujiao" });
   }
 }
 

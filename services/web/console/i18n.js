@@ -109,6 +109,7 @@ const WORDS = {
   desks: ["工作台", "Desks"],
   desk_sum: ["{n} 项待办，{m} 项逾期", "{n} waiting, {m} late"],
   ring: ["提醒", "Ring"],
+  overdue_returns: ["{n} 人借调逾期未归", "{n} lent and not back"],
   new_call: ["新到 {n} 件", "{n} new"],
   waits_since: ["{d} 起等待", "waits since {d}"],
   as_it_was: ["看当时", "As it was"],

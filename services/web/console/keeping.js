@@ -1,6 +1,7 @@
 // The screens of those who keep the whole: the administrator's users, the register of people, and the record of openings.
 
 import { ask, newKey, Refused } from "./api.js";
+import { announce, ringButton } from "./desk.js";
 import { catalogue, code, h, name, shortTime, t } from "./i18n.js";
 
 const ROLES = ["intake_clerk", "village_clerk", "command_centre", "platform_head", "department_officer", "reviewer", "follow_up_clerk", "district_command", "district_leader", "town_committee", "personnel", "analyst", "privacy_officer", "administrator"];
@@ -80,11 +81,14 @@ function addForm(trouble, place) {
 export async function showPeople(place, still = () => true) {
   const { rows } = await ask("/api/people");
   if (!still()) return;
+  const overdue = rows.filter((one) => one.secondment === "overdue");
+  announce(overdue.map((one) => one.number), (fresh) => [t("overdue_returns", { n: fresh.length })]);
   unlessShown(rows, () => {
     const trouble = h("div", { "aria-live": "polite" });
     const lent = (one) => (one.secondment ? [code("secondment", one.secondment), one.lent_to, `${one.lent_from} – ${one.back}`].join(" · ") : "");
     const buttons = (one) => one.acts.map((found) => h("button", { type: "button", onclick: () => act(found, trouble, place, showPeople), text: code("act", found.request) }));
-    place.replaceChildren(rows.length ? table(["person", "lent", "what", "seat_town", "seat_department", "served_since", "employer", "staff_number"], rows.map((one) => h("tr", { class: one.secondment === "overdue" ? "late" : "" },
+    const alarm = overdue.length ? h("p", { class: "error", role: "alert", text: t("overdue_returns", { n: overdue.length }) }) : "";
+    place.replaceChildren(h("div", { class: "filters" }, h("h2", { text: code("desk", "people") }), ringButton()), alarm, rows.length ? table(["person", "lent", "what", "seat_town", "seat_department", "served_since", "employer", "staff_number"], rows.map((one) => h("tr", { class: one.secondment === "overdue" ? "late" : "" },
       h("td", { text: one.name }), h("td", { text: lent(one) }), h("td", {}, buttons(one)), h("td", { text: name("town", one.town) }), h("td", { text: name("department", one.department) }),
       h("td", { text: one.since }), h("td", { text: one.employer }), h("td", { class: "id", text: one.number })))) : h("p", { class: "empty", text: t("nothing") }), trouble);
   });

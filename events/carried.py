@@ -109,7 +109,7 @@ def edge_event(
 
 
 def edge_of(event: CloudEvent, accepted: Mapping[str, type[S]]) -> S:
-    """The message that an event carries, which must be one of ``accepted`` (`RECEIVED`, `ACTS`, `SENT`, `EDGE`).
+    """The message that an event carries, which must be one of ``accepted`` (`RECEIVED`, `DONE`, `SENT`, `EDGE`).
 
     Raises:
         BadEvent: for another type, or data that is not of its form.

@@ -15,7 +15,9 @@ from msgspec import Meta, Struct
 from events.call import People, Solved
 from events.case import Due, Level, Role
 from events.district import HandlingClass
+from events.mobilisation import Declined, Numbers
 from events.patterns import END
+from events.person import StaffNumber
 from events.report import (
     MAX_ATTACHMENTS,
     Appeal,
@@ -161,6 +163,39 @@ class LegCalled(Struct, frozen=True, kw_only=True):
     link: str = ""
 
 
+class TurnOutCalled(Struct, frozen=True, kw_only=True):
+    """联合出动点名: whom of its own people a department is to send, by staff number (``numbers``), sent to it alone.
+
+    ``min_people`` are wanted on the spot from all together. They are to be there by ``muster``; ``called_at`` is UTC,
+    ``link`` leads to the case in the window, empty without one.
+    """
+
+    mobilisation: str
+    case: str
+    town: str
+    village: str
+    platform: str
+    department: str
+    matter: str
+    matter_zh: str
+    numbers: tuple[str, ...]
+    min_people: int
+    called_at: datetime
+    muster: Due
+    link: str = ""
+
+
+class TurnOutReleased(Struct, frozen=True, kw_only=True):
+    """收队: these of a department's people may go, as the turn-out is over or the department recused from the case."""
+
+    mobilisation: str
+    case: str
+    town: str
+    department: str
+    numbers: tuple[str, ...]
+    why: Literal["stood_down", "recused"]
+
+
 class Act(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """What a department does about a call that it got.
 
@@ -199,6 +234,33 @@ class Result(Act, frozen=True, kw_only=True):
     solved: Solved
     account: Text
     reply: Text | None = None
+
+
+class TurnOutAct(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """What a department does about a turn-out to which its people are called. ``by`` and ``department`` as of `Act`."""
+
+    mobilisation: StreamId
+    by: Person
+    department: Code = ""
+
+
+class Confirm(TurnOutAct, frozen=True, kw_only=True):
+    """应召: these of its people are on their way."""
+
+    numbers: Numbers
+
+
+class Decline(TurnOutAct, frozen=True, kw_only=True):
+    """不能到: one of its people cannot come."""
+
+    number: StaffNumber
+    ground: Declined
+
+
+class MusteredIn(TurnOutAct, frozen=True, kw_only=True):
+    """到场: these of its people are on the spot, also such as were not called."""
+
+    numbers: Numbers
 
 
 class OpenWords(Act, frozen=True, kw_only=True):
@@ -261,9 +323,19 @@ ACTS: Mapping[str, type[Act]] = {
     "call.note.v1": Note,
     "call.file-result.v1": Result,
 }
-"""What a department may do, by wire name."""
+"""What a department may do about a call, by wire name."""
 
-RECEIVED: Mapping[str, type[Struct]] = {"report.submit.v1": ReportLine, **ACTS, "words.open.v1": OpenWords}
+TURN_OUT_ACTS: Mapping[str, type[TurnOutAct]] = {
+    "mobilisation.confirm.v1": Confirm,
+    "mobilisation.decline.v1": Decline,
+    "mobilisation.muster.v1": MusteredIn,
+}
+"""What a department may do about a turn-out, by wire name."""
+
+DONE: Mapping[str, type[Act | TurnOutAct]] = {**ACTS, **TURN_OUT_ACTS, "words.open.v1": OpenWords}
+"""Everything that a department may ask for, by wire name."""
+
+RECEIVED: Mapping[str, type[Struct]] = {"report.submit.v1": ReportLine, **DONE}
 """What we take at our doors, by wire name."""
 
 SENT: Mapping[str, type[Struct]] = {
@@ -271,6 +343,8 @@ SENT: Mapping[str, type[Struct]] = {
     "request.not-taken.v1": RequestNotTaken,
     "act.decided.v1": ActDecided,
     "leg.called.v1": LegCalled,
+    "responders.called.v1": TurnOutCalled,
+    "responders.released.v1": TurnOutReleased,
     "words.opened.v1": WordsOpened,
     "case.news.v1": CaseNews,
 }

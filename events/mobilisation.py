@@ -52,11 +52,15 @@ class MobilisationOrdered(MobilisationFact, frozen=True, kw_only=True):
 
 
 class RespondersCalled(MobilisationFact, frozen=True, kw_only=True):
-    """已点名: these people of these pools are called. ``lacking`` is how many fewer that are than are needed."""
+    """已点名: these people of these pools are called, to be there by ``muster``.
+
+    ``lacking`` is how many fewer that are than are needed. Without pools they came of themselves.
+    """
 
     responders: tuple[Responder, ...]
     pools: tuple[Pool, ...]
     lacking: int = 0
+    muster: Due | None = None
 
 
 class RespondersConfirmed(MobilisationFact, frozen=True, kw_only=True):
@@ -124,11 +128,15 @@ class MusterShort(MobilisationFact, frozen=True, kw_only=True):
 
 
 class StoodDown(MobilisationFact, frozen=True, kw_only=True):
-    """已收队: everybody may go. ``count`` people were there; the turn-out is written up by ``review`` (补录)."""
+    """已收队: everybody may go. ``count`` people were there; the turn-out is written up by ``review`` (补录).
+
+    ``freed`` are all that the turn-out still had.
+    """
 
     by: str
     count: int
     review: Due
+    freed: tuple[Responder, ...] = ()
 
 
 class MobilisationReviewed(MobilisationFact, frozen=True, kw_only=True):

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from events.catalog import FACTS, REQUESTS
-from events.edge import ACTS, EDGE
+from events.edge import DONE, EDGE
 from events.envelope import Meta, kind_of
 
 Document = dict[str, Any]
@@ -46,7 +46,9 @@ _PARAMETERS = {
 }
 
 RECEIPTS = ("report.received.v1", "request.not-taken.v1")
-ACTED = (*ACTS, "words.open.v1")
+ACTED = tuple(DONE)
+OF_ITS_OWN = ("leg.called.v1", "responders.called.v1", "responders.released.v1")
+"""What is written to one department alone, beside the facts of its part."""
 DECISIONS = ("act.decided.v1", "words.opened.v1", "request.not-taken.v1")
 
 
@@ -129,13 +131,14 @@ def _channels() -> Document:
         "from-department": _exchange("from.{user}", "fanout", ACTED, "A department acts, or asks for words."),
         "department": _queue(
             "department.{town}.{department}",
-            ("leg.called.v1", *facts_of_parts(), *DECISIONS),
-            "A department hears of its parts of calls and the opinions it owes, and finds the answers to its acts.",
+            (*OF_ITS_OWN, *facts_of_parts(), *DECISIONS),
+            "A department hears of its parts of calls, of its people who are called to turn out and of the opinions it "
+            "owes, and finds the answers to its acts.",
         ),
         "facts": _exchange(
             "{town}.{platform}.{department}.{stream}.{fact}",
             "topic",
-            (*told_facts(), "leg.called.v1"),
+            (*told_facts(), *OF_ITS_OWN),
             "Every fact, under a key that says where it belongs. What concerns one department's part of a call comes "
             "once more under that department's key; call.departments-called comes there as leg.called.v1.",
             name="facts",
@@ -189,8 +192,8 @@ def _operations() -> Document:
             **_operation("receive", "reports", ("report.submit.v1",), mqtt),
             "reply": _on("receipts", RECEIPTS),
         },
-        "publish-facts": _operation("send", "facts", (*told_facts(), "leg.called.v1"), amqp_out),
-        "tell-departments": _operation("send", "department", ("leg.called.v1", *facts_of_parts()), amqp_out),
+        "publish-facts": _operation("send", "facts", (*told_facts(), *OF_ITS_OWN), amqp_out),
+        "tell-departments": _operation("send", "department", (*OF_ITS_OWN, *facts_of_parts()), amqp_out),
         "tell-terminals": _operation("send", "news", ("case.news.v1",), mqtt),
     }
 

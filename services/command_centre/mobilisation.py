@@ -212,8 +212,9 @@ def decide(
         case StandDown():
             if state.over:
                 return ()
-            stood_down = StoodDown(**about, by=request.by, count=state.present, review=rules.turn_out_review_due(now))
-            return (stream, stood_down), *_on_rosters(PeopleFreed, stream, state.held())
+            freed, review = state.held(), rules.turn_out_review_due(now)
+            stood_down = StoodDown(**about, by=request.by, count=state.present, review=review, freed=tuple(freed))
+            return (stream, stood_down), *_on_rosters(PeopleFreed, stream, freed)
         case _:
             assert_never(request)
 
@@ -274,6 +275,7 @@ def _call_up(
         responders=tuple(responder for _, responder in found),
         pools=tuple(dict.fromkeys(pool for pool, _ in found)),
         lacking=max(0, lacking - len(found)),
+        muster=state.ordered.muster if isinstance(request, OrderMobilisation) else rules.muster_again_due(now),
     )
 
 
@@ -338,7 +340,7 @@ def _miss(
         count=state.present,
         min_people=state.ordered.min_people,
         rosters=request.rosters,
-        again=rules.muster_again_due(now) if some else None,
+        again=called.muster if some else None,
     )
     return (request.mobilisation, short), *(_call(request.mobilisation, called) if some else ())
 

@@ -1,4 +1,4 @@
-"""The clerk who serves departments: what they do about their calls, and the residents' words on request.
+"""The clerk who serves departments: what they do about calls and turn-outs, and the residents' words on request.
 
 A department is known by the exchange that it writes to. It acts for itself, in its own town, and for nobody else.
 """
@@ -21,22 +21,28 @@ from events.call import (
 from events.carried import edge_of
 from events.cloudevents import CloudEvent
 from events.edge import (
-    ACTS,
+    DONE,
     Acknowledge,
     Act,
     ActDecided,
+    Confirm,
     Contacted,
+    Decline,
+    MusteredIn,
     Note,
     OpenWords,
     ReportedIn,
     Result,
+    TurnOutAct,
     WordsOpened,
 )
 from events.envelope import Request
+from events.mobilisation import ConfirmResponders, DeclineResponder, MobilisationOrdered, Muster
 from services.decisions import Rejected
 from services.intake.words import open_case
 from services.messaging.counter import Asked, Unwelcome
 from services.messaging.topology import LocalDepartment, senders_of
+from services.people.roster import rosters_of
 from services.platforms import call as calls
 from services.platforms.words import may_open
 from services.rules.book import RuleBook
@@ -47,8 +53,6 @@ from services.runtime.tracing import span, trace_of
 from services.runtime.vault import Vault
 
 logger = structlog.get_logger()
-
-ACCEPTED: dict[str, type[Act]] = {**ACTS, "words.open.v1": OpenWords}
 
 
 class Acts:
@@ -65,21 +69,22 @@ class Acts:
             BadEvent: when the event holds no act.
         """
         local = self._who(user)
-        if event.type not in ACCEPTED:
-            raise Unwelcome("not_allowed", f"type: expected one of {', '.join(sorted(ACCEPTED))}, found {event.type!r}")
-        act = edge_of(event, ACCEPTED)
+        if event.type not in DONE:
+            raise Unwelcome("not_allowed", f"type: expected one of {', '.join(sorted(DONE))}, found {event.type!r}")
+        act = edge_of(event, DONE)
         department = local.department.code
         if act.department not in ("", department):
             raise Unwelcome("not_allowed", f"department: expected {department}, who sent it, found {act.department}")
-        issued = self._issued(act.call)
-        if issued is None or issued.town != local.town.code:
-            raise Unwelcome("not_allowed", f"call: expected one of {local.town.alias}, found none with id {act.call}")
-        if isinstance(act, OpenWords):
-            return Asked(None, lambda _: self._open(user, department, act, issued, event.id))
-        with span("take act", trace_of(event), SpanKind.SERVER, sender=user, act=event.type) as trace:
+        if isinstance(act, TurnOutAct):
+            request = self._about_turn_out(act, local)
+        else:
+            issued = self._issued(act.call, local)
+            if isinstance(act, OpenWords):
+                return Asked(None, lambda _: self._open(user, department, act, issued, event.id))
             request = _request(act, department, issued.case)
+        with span("take act", trace_of(event), SpanKind.SERVER, sender=user, act=event.type) as trace:
             submission = Submission(f"{user}/{event.id}", request, act.by, trace=trace)
-        return Asked(submission, lambda answer: _decided(answer, user, act.call, event.id))
+        return Asked(submission, lambda answer: _decided(answer, user, event))
 
     def _who(self, user: str) -> LocalDepartment:
         local = senders_of(self._rules()).who(user)
@@ -87,9 +92,30 @@ class Acts:
             raise Unwelcome("not_allowed", f"expected a department of the district, found {user!r}")
         return local
 
-    def _issued(self, call: str) -> CallIssued | None:
+    def _issued(self, call: str, local: LocalDepartment) -> CallIssued:
         first = self._log.first(call)
-        return first.fact if first is not None and isinstance(first.fact, CallIssued) else None
+        if first is None or not isinstance(first.fact, CallIssued) or first.fact.town != local.town.code:
+            raise Unwelcome("not_allowed", f"call: expected one of {local.town.alias}, found none with id {call}")
+        return first.fact
+
+    def _about_turn_out(self, act: TurnOutAct, local: LocalDepartment) -> Request:
+        """Bureaus of the district send people to the turn-outs of any town."""
+        first, rules = self._log.first(act.mobilisation), self._rules()
+        ordered = first.fact if first is not None else None
+        if not isinstance(ordered, MobilisationOrdered) or local.town.code not in (ordered.town, rules.district.code):
+            found = f"found none with id {act.mobilisation}"
+            raise Unwelcome("not_allowed", f"mobilisation: expected one of {local.town.alias}, {found}")
+        who: dict[str, Any] = {"mobilisation": act.mobilisation, "rosters": rosters_of(ordered.town, rules)}
+        who |= {"department": local.department.code, "by": act.by}
+        match act:
+            case Confirm():
+                return ConfirmResponders(**who, numbers=act.numbers)
+            case Decline():
+                return DeclineResponder(**who, number=act.number, ground=act.ground)
+            case MusteredIn():
+                return Muster(**who, numbers=act.numbers)
+            case _:
+                raise TypeError(f"expected an act about a turn-out, found {type(act).__name__}")
 
     def _open(self, user: str, department: str, act: OpenWords, issued: CallIssued, event: str) -> Struct:
         state: Any = None
@@ -122,10 +148,10 @@ def _request(act: Act, department: str, case: str) -> Request:
             raise TypeError(f"expected an act of a department, found {type(act).__name__}")
 
 
-def _decided(answer: Answer | None, user: str, call: str, event: str) -> Struct:
+def _decided(answer: Answer | None, user: str, event: CloudEvent) -> Struct:
     assert answer is not None, "the ledger has answered"
     if answer.status == "rejected":
-        logger.warning("act_rejected", user=user, call=call, reason=answer.reason)
+        logger.warning("act_rejected", user=user, act=event.type, reason=answer.reason)
     return ActDecided(
-        status=answer.status, reason=answer.reason, facts=answer.facts, repeated=answer.repeated, event=event
+        status=answer.status, reason=answer.reason, facts=answer.facts, repeated=answer.repeated, event=event.id
     )

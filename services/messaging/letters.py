@@ -1,10 +1,11 @@
 """What is sent to whom of a fact: its routing keys, and each called department's own part of it. Pure.
 
-A platform hears of a call's facts under its own key; a department hears of what concerns its own part and of nothing
-else. Nobody outside hears which reports belong to one pseudonym.
+A platform hears of a call's facts under its own key; a department hears of what concerns its own part or its own people
+and of nothing else. Nobody outside hears which reports belong to one pseudonym.
 """
 
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 from msgspec import Struct, structs
 
@@ -18,8 +19,9 @@ from events.approval import (
 from events.call import CallCompleted, CallIssued, CallReleased, DepartmentsCalled, Leg
 from events.carried import edge_event, fact_event
 from events.cloudevents import CloudEvent
-from events.edge import LegCalled
+from events.edge import NAMES, LegCalled, TurnOutCalled, TurnOutReleased
 from events.envelope import Fact, Recorded, kind_of
+from events.mobilisation import MobilisationOrdered, Responder, RespondersCalled, RespondersRecused, StoodDown
 from events.report import ReportAccepted, ReportSubmitted
 from events.schema import NEVER_TOLD
 from services.messaging.topology import fact_key
@@ -48,6 +50,8 @@ class Addresses:
 
     def letters(self, recorded: Recorded, first: Recorded) -> Iterator[Letter]:
         """The letters of a fact; ``first`` is the fact with which its stream begins, which names the town."""
+        if isinstance(first.fact, MobilisationOrdered):
+            yield from self._to_those_who_turn_out(recorded, first.fact)
         if kind_of(recorded.name) in NEVER_TOLD:
             return
         town = self._town(first)
@@ -95,7 +99,52 @@ class Addresses:
                 if named is not None:
                     yield named, whole
 
-    def _part(self, recorded: Recorded, department: str, message: LegCalled, whole: CloudEvent) -> CloudEvent:
+    def _to_those_who_turn_out(self, recorded: Recorded, ordered: MobilisationOrdered) -> Iterator[Letter]:
+        """A department hears which of its own people are called, and may go; of the others nobody hears."""
+        about: dict[str, Any] = {"mobilisation": recorded.stream, "case": ordered.case, "town": ordered.town}
+        match recorded.fact:
+            case RespondersCalled(responders=responders, muster=muster) if muster is not None:
+                matter = self._rules.matter(ordered.matter)
+                called = TurnOutCalled(
+                    **about,
+                    village=ordered.village,
+                    platform=ordered.platform,
+                    department="",
+                    matter=matter.code,
+                    matter_zh=matter.zh,
+                    numbers=(),
+                    min_people=ordered.min_people,
+                    called_at=recorded.meta.recorded_at,
+                    muster=muster,
+                    link=f"{self._link}#case={ordered.case}" if self._link else "",
+                )
+                yield from self._to_each(recorded, ordered, called, responders)
+            case StoodDown(freed=freed):
+                over = TurnOutReleased(**about, department="", numbers=(), why="stood_down")
+                yield from self._to_each(recorded, ordered, over, freed)
+            case RespondersRecused(department=department, numbers=numbers) if numbers:
+                gone = TurnOutReleased(**about, department="", numbers=(), why="recused")
+                yield from self._to_each(recorded, ordered, gone, [Responder(n, department, "") for n in numbers])
+
+    def _to_each(
+        self,
+        recorded: Recorded,
+        ordered: MobilisationOrdered,
+        message: TurnOutCalled | TurnOutReleased,
+        people: Iterable[Responder],
+    ) -> Iterator[Letter]:
+        """A message to the department of each of these, with its own people alone."""
+        whole = fact_event(recorded, self._source)
+        own: dict[str, list[str]] = {}
+        for responder in people:
+            own.setdefault(responder.department, []).append(responder.number)
+        for department, numbers in own.items():
+            town = self._rules.district.alias if self._rules.bureau(department) else self._alias(ordered.town)
+            part = structs.replace(message, department=department, numbers=tuple(numbers))
+            key = fact_key(town, ordered.platform, department, NAMES[type(message)])
+            yield Letter(key, f"{recorded.id}.{department}", self._part(recorded, department, part, whole), owed=True)
+
+    def _part(self, recorded: Recorded, department: str, message: Struct, whole: CloudEvent) -> CloudEvent:
         """What is written to one department alone, in an event of its own."""
         name, at = f"{recorded.id}.{department}", recorded.meta.recorded_at
         return edge_event(message, name, self._source, at, subject=recorded.stream, extensions=_kept(whole))
@@ -130,7 +179,10 @@ class Addresses:
         )
 
     def _town(self, first: Recorded) -> str:
-        town = self._rules.units.get(getattr(first.fact, "town", ""))
+        return self._alias(getattr(first.fact, "town", ""))
+
+    def _alias(self, code: str) -> str:
+        town = self._rules.units.get(code)
         return town.alias if town else self._rules.district.alias
 
 

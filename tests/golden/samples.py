@@ -544,6 +544,7 @@ FACTS: Mapping[str, Fact] = {
         responders=(mobilisation.Responder("LD-0042", "D15", ROSTER),),
         pools=("called", "platform"),
         lacking=19,
+        muster=AGAIN,
     ),
     "mobilisation.responders-confirmed.v1": mobilisation.RespondersConfirmed(
         **TURN_OUT, numbers=("LD-0042",), by="李敏"
@@ -565,7 +566,11 @@ FACTS: Mapping[str, Fact] = {
         **TURN_OUT, count=19, min_people=20, rosters=ROSTERS, again=AGAIN
     ),
     "mobilisation.stood-down.v1": mobilisation.StoodDown(
-        **TURN_OUT, by="李敏", count=21, review=case.Due(by=LATER, rule="turn-out review 2wd")
+        **TURN_OUT,
+        by="李敏",
+        count=21,
+        review=case.Due(by=LATER, rule="turn-out review 2wd"),
+        freed=(mobilisation.Responder("LD-0042", "D15", ROSTER),),
     ),
     "mobilisation.reviewed.v1": mobilisation.MobilisationReviewed(**TURN_OUT, by="李敏", note=WORDS, late=True),
     "mobilisation.review-missed.v1": mobilisation.MobilisationReviewMissed(**TURN_OUT),
@@ -920,6 +925,38 @@ EDGE: Mapping[str, Struct] = {
             ),
         ),
         event="A-3",
+    ),
+    "responders.called.v1": edge.TurnOutCalled(
+        mobilisation=MOBILISATION,
+        case=CASE,
+        town="445303100",
+        village="445303100201",
+        platform="P4",
+        department="D15",
+        matter="401",
+        matter_zh="非法采矿",
+        numbers=("LD-0042",),
+        min_people=20,
+        called_at=CALLED,
+        muster=AGAIN,
+        link="http://127.0.0.1:8765/console/#case=" + CASE,
+    ),
+    "responders.released.v1": edge.TurnOutReleased(
+        mobilisation=MOBILISATION,
+        case=CASE,
+        town="445303100",
+        department="D15",
+        numbers=("LD-0042",),
+        why="recused",
+    ),
+    "mobilisation.confirm.v1": edge.Confirm(
+        mobilisation=MOBILISATION, by="李敏", department="D15", numbers=("LD-0042",)
+    ),
+    "mobilisation.decline.v1": edge.Decline(
+        mobilisation=MOBILISATION, by="李敏", department="D15", number="LD-0042", ground="ill"
+    ),
+    "mobilisation.muster.v1": edge.MusteredIn(
+        mobilisation=MOBILISATION, by="李敏", department="D15", numbers=("LD-0042",)
     ),
     "case.news.v1": edge.CaseNews(
         receipt="LD4K7M2XQ9TRA", record="2026-000417", stage="published", at=LATER, note="已查处，现场已恢复。"

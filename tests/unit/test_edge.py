@@ -12,13 +12,14 @@ from msgspec import Struct
 from events.carried import edge_event, edge_of
 from events.catalog import REQUESTS
 from events.cloudevents import AMQP, BadEvent, from_headers, to_headers
-from events.edge import ACTS, EDGE, NAMES, RECEIVED, SENT, ReportLine
+from events.edge import ACTS, EDGE, NAMES, RECEIVED, SENT, TURN_OUT_ACTS, ReportLine
 from events.patterns import END
 from tests.golden import samples
 from tests.unit.drawn import any_of
 
 CALL = samples.CALL
 ACT = {"call": CALL, "by": "officer-D15"}
+TURN_OUT_ACT = {"mobilisation": samples.MOBILISATION, "by": "officer-D15"}
 WHOLE: dict[str, dict[str, Any]] = {
     "report.submit.v1": {"id": "1", "time": "2026-11-23T09:10:00+08:00", "title": "路灯坏了", "text": ""},
     "call.acknowledge.v1": ACT,
@@ -26,6 +27,9 @@ WHOLE: dict[str, dict[str, Any]] = {
     "call.contact-reporter.v1": ACT,
     "call.note.v1": {**ACT, "note": "已到现场。"},
     "call.file-result.v1": {**ACT, "solved": "partly", "account": "查获挖机一台。"},
+    "mobilisation.confirm.v1": {**TURN_OUT_ACT, "numbers": ("LD-0042",)},
+    "mobilisation.decline.v1": {**TURN_OUT_ACT, "number": "LD-0042", "ground": "ill"},
+    "mobilisation.muster.v1": {**TURN_OUT_ACT, "numbers": ("LD-0042",)},
     "words.open.v1": ACT,
 }
 
@@ -158,8 +162,9 @@ def test_what_an_act_says_is_bounded_and_in_clear(name: str, field: str, value: 
 
 def test_an_act_is_the_request_without_what_identity_and_the_call_say() -> None:
     requests = {str(request.__struct_config__.tag): request for request in REQUESTS}
-    for name, act in ACTS.items():
-        assert set(act.__struct_fields__) | {"case"} == set(requests[name].__struct_fields__) | {"case"}
+    for name, act in {**ACTS, **TURN_OUT_ACTS}.items():
+        ours = {"case", "rosters"}
+        assert set(act.__struct_fields__) | ours == set(requests[name].__struct_fields__) | ours
 
 
 def test_a_field_of_a_report_that_nobody_knows_is_left_out_and_never_refused() -> None:

@@ -18,7 +18,7 @@ TAGS = [str(request.__struct_config__.tag) for request in REQUESTS]
 REQUEST_NAMES = [f"{tag}.request" for tag in TAGS]
 REQUEST_SAMPLES = {f"{tag}.request": request for tag, request in samples.REQUESTS.items()}
 SAMPLES = {**samples.FACTS, **samples.EDGE, **REQUEST_SAMPLES}
-TOLD = {name: sample for name, sample in {**samples.FACTS, **samples.EDGE}.items() if kind_of(name) not in NEVER_TOLD}
+TOLD = {name: sample for name, sample in samples.FACTS.items() if kind_of(name) not in NEVER_TOLD} | {**samples.EDGE}
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,7 @@ from services.alerts.service import NAME as ALERTS
 from services.command_centre.service import SERVICE as COMMAND_CENTRE
 from services.disclosure.service import SERVICE as DISCLOSURE
 from services.messaging.retry import keep
+from services.people.service import SERVICE as PEOPLE
 from services.processes.process import Process, configured, for_ever
 from services.runtime.pulse import Figure
 from services.runtime.threads import in_thread
@@ -16,8 +17,8 @@ VIEWS_WAIT_S = 0.5
 
 
 async def command_centre(process: Process) -> None:
-    """Open cases, call platforms, review."""
-    async with process.deciding(COMMAND_CENTRE):
+    """Open cases, call platforms, review; keep the rosters of those who can be sent."""
+    async with process.deciding(COMMAND_CENTRE, PEOPLE):
         await for_ever()
 
 

@@ -4,7 +4,7 @@ import asyncio
 import base64
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from hashlib import sha256
 from typing import Any, NamedTuple
 
@@ -14,6 +14,10 @@ from events.call import CallAcknowledged, CallNoted, CallResultFiled
 from events.case import CallDistrict, CaseReportLinked, CaseResultSubmitted, HandDown, RecuseDepartment
 from events.envelope import Recorded, Request
 from events.ids import case_of
+from events.mobilisation import StandDown
+from events.person import RegisterPerson
+from services.people.person import person_id
+from services.people.roster import roster_of
 from services.provisioning import roles
 from services.runtime.batch import Submission
 from services.runtime.clock import SystemClock
@@ -60,6 +64,13 @@ ENFORCEMENT, LAND_BUREAU, MINING = "dept.ld.d15", "dept.ya.b07", "401"
 
 ENVIRONMENT, SEWAGE = "dept.ld.d17", "402"
 """Lead of a matter that `DISCIPLINE` leads in its place, and that `ENFORCEMENT` assists in."""
+
+FORESTRY, LOGGING = "dept.ld.d18", "405"
+"""Lead of a matter that has many people turn out."""
+
+STAFF = [f"LD-{department}-{n}" for department in ("D18", "D08") for n in (1, 2, 3)]
+LIUDU = "445303100"
+ROSTERS = (roster_of(LIUDU), roster_of("445303"))
 
 ELSEWHERE = "dept.gc.d21"
 """The same department in another town."""
@@ -789,3 +800,49 @@ async def test_a_department_that_is_complained_of_hears_that_its_part_is_over_an
     assert words.type == "request.not-taken.v1"
     assert meanwhile.case != case.case, "its queue is read up to here"
     assert [came.type for came in heard] == ["leg.called.v1", "call.released.v1"]
+
+
+async def test_departments_hear_which_of_their_own_people_turn_out_and_report_them_in_over_their_queues(
+    edges: Edges,
+) -> None:
+    before = edges.head()
+    for number in STAFF:
+        about: dict[str, Any] = {
+            "employer": "单位",
+            "town": LIUDU,
+            "department": number[3:6],
+            "since": date(2020, 1, 6),
+        }
+        register = RegisterPerson(person=person_id(number), number=number, name=number, by="区人事部门", **about)
+        await asyncio.to_thread(decided, edges, register)
+    joined = "roster.joined.v1"
+    await until(lambda: sum(one.name == joined for one in edges.since(before)) == len(STAFF), "all on the roster")
+    async with at_work(edges, FORESTRY, POLICE, ELSEWHERE) as (forestry, police, elsewhere):
+        case = await called(edges, [forestry], matter=LOGGING)
+        mine = await forestry.hear(lambda came: came.type == "responders.called.v1" and about_case(came, case))
+        theirs = await police.hear(lambda came: came.type == "responders.called.v1" and about_case(came, case))
+        turn_out = {"mobilisation": mine.data["mobilisation"], "by": "周七"}
+        coming = await forestry.ask(binary(event("mobilisation.confirm.v1", {**turn_out, "numbers": ["LD-D18-1"]})))
+        ill = {**turn_out, "number": "LD-D18-2", "ground": "ill"}
+        cannot = await forestry.ask(binary(event("mobilisation.decline.v1", ill)))
+        there = await forestry.ask(binary(event("mobilisation.muster.v1", {**turn_out, "numbers": ["LD-D18-1"]})))
+        others = {**turn_out, "numbers": ["LD-D08-1"]}
+        refused = await forestry.ask(binary(event("mobilisation.muster.v1", others)))
+        foreign = await elsewhere.ask(binary(event("mobilisation.muster.v1", others)))
+        over = StandDown(mobilisation=mine.data["mobilisation"], rosters=ROSTERS, by="镇指挥中心")
+        await asyncio.to_thread(decided, edges, over)
+        go = await forestry.hear(lambda came: came.type == "responders.released.v1" and about_case(came, case))
+        await police.hear(lambda came: came.type == "responders.released.v1" and about_case(came, case))
+
+    assert (mine.data["numbers"], mine.data["department"]) == ([f"LD-D18-{n}" for n in range(1, 4)], "D18")
+    assert theirs.data["numbers"] == [f"LD-D08-{n}" for n in range(1, 4)]
+    assert mine.routing_key == "LD.P4.D18.responders.called"
+    assert [outcome(answer) for answer in (coming, cannot, there)] == [("accepted", "")] * 3
+    assert outcome(refused) == ("rejected", "numbers: expected people of D18, found LD-D08-1 of another department")
+    assert foreign.type == "request.not-taken.v1"
+    assert foreign.data["reason"].startswith("mobilisation: expected one of GC")
+    assert (go.data["numbers"], go.data["why"]) == (["LD-D18-1", "LD-D18-3"], "stood_down")
+
+
+def about_case(came: Letter, case: Called) -> bool:
+    return bool(came.data["case"] == case.case)

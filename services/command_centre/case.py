@@ -14,6 +14,7 @@ from events.case import (
     CaseClosed,
     CaseDistrictCalled,
     CaseDistrictCallRefused,
+    CaseDueExtended,
     CaseEngaged,
     CaseEscalated,
     CaseFollowedUp,
@@ -89,6 +90,7 @@ Facts = (
     | CaseReviewReopened
     | CaseClosed
     | CaseReopened
+    | CaseDueExtended
 )
 
 Requests = ClassifyCase | IssueCalls | EngageCase | SubmitResult | CloseCase
@@ -125,9 +127,9 @@ class Case(Struct, frozen=True):
     """What the command centre needs to know of a case to decide about it.
 
     ``result`` is what was promised for the next calling; without it the time begins anew with the calling.
-    ``village_due`` is until when the village has it. ``refused`` are the attempts to call the district, each as
-    list version, ground and condition, that wait for a waiver; ``consented`` that the town agrees to be handed it down
-    once more.
+    ``village_due`` is until when the village has it, ``due`` until when review or follow-up is owed. ``refused`` are
+    the attempts to call the district, each as list version, ground and condition, that wait for a waiver;
+    ``consented`` that the town agrees to be handed it down once more.
     """
 
     phase: Phase
@@ -149,7 +151,8 @@ class Case(Struct, frozen=True):
     reopenings: int = 0
     close_reason: CloseReason | None = None
     level: CaseLevel = "town"
-    village_due: datetime | None = None
+    village_due: Due | None = None
+    due: Due | None = None
     district_calls: int = 0
     refused: frozenset[tuple[int, RefusedGround, str]] = frozenset()
     waiver: Waiver | None = None
@@ -183,7 +186,7 @@ def evolve(state: Case | None, fact: Facts) -> Case:
                 result=fact.result,
             )
         case CaseVillageHandlingStarted():
-            return structs.replace(state, phase="village_handling", level="village", village_due=fact.due.by)
+            return structs.replace(state, phase="village_handling", level="village", village_due=fact.due)
         case CaseVillageResolved():
             return structs.replace(state, handlers=(fact.by,), solved=fact.solved, reply=fact.reply)
         case CaseEscalated():
@@ -228,18 +231,18 @@ def evolve(state: Case | None, fact: Facts) -> Case:
                 reply=fact.reply or state.reply,
             )
         case CaseResultSubmitted():
-            return structs.replace(state, phase="in_review")
+            return structs.replace(state, phase="in_review", due=fact.review)
         case CaseResultSentBack():
             return structs.replace(state, phase="rework", result=None)
         case CaseResolved():
-            return structs.replace(state, phase="resolved")
+            return structs.replace(state, phase="resolved", due=fact.follow_up)
         case CaseFollowedUp():
             return structs.replace(state, reports=tuple(_asked(known, fact) for known in state.reports))
         case CaseReworkOrdered():
             again = _ask_again(state.reports)
             return structs.replace(state, phase="rework", reworked=True, result=None, reports=again)
         case CaseReviewReopened():
-            return structs.replace(state, phase="in_review", reports=_ask_again(state.reports))
+            return structs.replace(state, phase="in_review", due=fact.review, reports=_ask_again(state.reports))
         case CaseClosed():
             return structs.replace(state, phase="closed", close_reason=fact.reason)
         case CaseReopened():
@@ -252,6 +255,9 @@ def evolve(state: Case | None, fact: Facts) -> Case:
                 result=fact.result,
                 reports=_ask_again(state.reports),
             )
+        case CaseDueExtended():
+            names = {"result": "result", "village": "village_due"}
+            return structs.replace(state, **{names.get(fact.owes, "due"): fact.due})
         case _:
             assert_never(fact)
 
@@ -356,7 +362,7 @@ def timers(stream: str, fact: Facts) -> tuple[SetTimer | ClearTimer, ...]:
     match fact:
         case CaseResolved() if fact.closes_at is not None:
             return (SetTimer("close", fact.closes_at, CloseCase(case=stream, attempt=fact.attempt)),)
-        case CaseVillageHandlingStarted():
+        case CaseVillageHandlingStarted() | CaseDueExtended(owes="village"):
             overdue = EscalateCase(case=stream, reason="village_overdue", by="clock")
             return (SetTimer("village", fact.due.by, overdue),)
         case CaseVillageResolved() | CaseEscalated():

@@ -32,6 +32,9 @@ RecusalGround = Literal["complained_of", "interested"]
 REPORTER = "reporter"
 """Who acts by a receipt: a report's own reporter (上报人), of whom facts hold no name."""
 
+Owed = Literal["result", "village", "review", "follow_up"]
+"""What a case owes beside its calls: 办结、村级办理、审核、回访."""
+
 CloseReason = Literal["solved", "explained", "refused", "merged"]
 """How a case ended: 解决, 解释说明, 不予受理, 已并案."""
 
@@ -368,6 +371,17 @@ class CaseReopened(Fact, frozen=True, kw_only=True):
     recused: tuple[str, ...] = ()
 
 
+class CaseDueExtended(Fact, frozen=True, kw_only=True):
+    """期限顺延: by the calendar now in force there is longer than was told for what the case owes; never shorter.
+
+    The same rule counted anew from the same moment gives ``due`` instead of ``was``.
+    """
+
+    owes: Owed
+    was: Due
+    due: Due
+
+
 class OpenCase(Request, frozen=True, kw_only=True, tag="case.open.v1"):
     """Open a case for an accepted report and classify it if the words or the sender are certain enough."""
 
@@ -549,6 +563,19 @@ class CloseCase(Request, frozen=True, kw_only=True, tag="case.close.v1"):
 
     case: str
     attempt: int
+
+
+class RecountCaseDues(Request, frozen=True, kw_only=True, tag="case.recount-dues.v1"):
+    """Count anew what a case owes beside its calls; sent when another working calendar is in force."""
+
+    case: str
+
+
+class ExtendPromise(Request, frozen=True, kw_only=True, tag="case.extend-promise.v1"):
+    """Sent when a department has until ``due`` for the result: what the case promised is the same promise."""
+
+    case: str
+    due: Due
 
 
 class ReopenCase(Request, frozen=True, kw_only=True, tag="case.reopen.v1"):

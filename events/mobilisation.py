@@ -147,6 +147,13 @@ class MobilisationReviewed(MobilisationFact, frozen=True, kw_only=True):
     late: bool = False
 
 
+class MobilisationReviewExtended(MobilisationFact, frozen=True, kw_only=True):
+    """期限顺延: by the calendar now in force it may be written up until ``due`` instead of ``was``; never earlier."""
+
+    was: Due
+    due: Due
+
+
 class MobilisationReviewMissed(MobilisationFact, frozen=True, kw_only=True):
     """复盘逾期: nobody has written it up by its due time."""
 
@@ -226,6 +233,12 @@ class ReviewMobilisation(Request, frozen=True, kw_only=True, tag="mobilisation.r
     case: str
     by: Person
     note: Words
+
+
+class RecountMobilisationReview(Request, frozen=True, kw_only=True, tag="mobilisation.recount-review.v1"):
+    """Count anew until when a turn-out is written up; sent when another working calendar is in force."""
+
+    mobilisation: str
 
 
 class MissMobilisationReview(Request, frozen=True, kw_only=True, tag="mobilisation.miss-review.v1"):

@@ -110,6 +110,14 @@ def extended(rows: Rows, recorded: Recorded, fact: k.CallDueExtended) -> None:
         rows.change(fact.case, CENTRE, due=fact.due.by, overdue=False)
 
 
+def case_extended(rows: Rows, recorded: Recorded, fact: c.CaseDueExtended) -> None:
+    """The centre, or the village, has longer."""
+    owner = VILLAGE if fact.owes == "village" else CENTRE
+    row = rows.get(recorded.stream, owner)
+    if row is not None and row["owes"] == fact.owes:
+        rows.change(recorded.stream, owner, due=fact.due.by, overdue=False)
+
+
 def escalated(rows: Rows, recorded: Recorded, fact: k.CallEscalated) -> None:
     """Somebody higher knows."""
     row = rows.get(fact.case, fact.department)
@@ -257,6 +265,7 @@ BOARD = View(
         "call.reported-in.v1": reported_in,
         "call.clock-missed.v1": missed,
         "call.due-extended.v1": extended,
+        "case.due-extended.v1": case_extended,
         "call.escalated.v1": escalated,
         "call.result-filed.v1": filed,
         "call.completed.v1": completed,

@@ -182,6 +182,12 @@ def extended(rows: Rows, recorded: Recorded, fact: k.CallDueExtended) -> None:
         rows.change(fact.case, result_due=fact.due.by, position=recorded.position)
 
 
+def promise_extended(rows: Rows, recorded: Recorded, fact: c.CaseDueExtended) -> None:
+    """What was promised is due later."""
+    if fact.owes == "result":
+        _change(rows, recorded, result_due=fact.due.by)
+
+
 def closed(rows: Rows, recorded: Recorded, fact: c.CaseClosed) -> None:
     """The end."""
     _change(rows, recorded, phase="closed", closed_at=recorded.meta.recorded_at, close_reason=fact.reason)
@@ -273,6 +279,7 @@ CASES = View(
         "case.resolved.v1": resolved,
         "case.followed-up.v1": followed_up,
         "call.due-extended.v1": extended,
+        "case.due-extended.v1": promise_extended,
         "case.closed.v1": closed,
         "case.reopened.v1": reopened,
     },

@@ -58,6 +58,11 @@ def stood_down(rows: Rows, recorded: Recorded, fact: m.StoodDown) -> None:
     _change(rows, recorded, phase="stood_down", stood_down_at=recorded.meta.recorded_at, review_due=fact.review.by)
 
 
+def review_extended(rows: Rows, recorded: Recorded, fact: m.MobilisationReviewExtended) -> None:
+    """期限顺延."""
+    _change(rows, recorded, review_due=fact.due.by)
+
+
 def reviewed(rows: Rows, recorded: Recorded, fact: m.MobilisationReviewed) -> None:
     """已复盘."""
     _change(rows, recorded, phase="reviewed", reviewed_at=recorded.meta.recorded_at)
@@ -159,6 +164,7 @@ MOBILISATIONS = View(
         "mobilisation.reached.v1": reached,
         "mobilisation.short.v1": short,
         "mobilisation.stood-down.v1": stood_down,
+        "mobilisation.review-extended.v1": review_extended,
         "mobilisation.reviewed.v1": reviewed,
     },
 )

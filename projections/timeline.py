@@ -64,6 +64,8 @@ def of_case(rows: Rows, recorded: Recorded, fact: Any) -> None:
             entry(rows, recorded, recorded.stream, who=fact.by, attempt=fact.attempt, detail=answer)
         case c.CaseReopened():
             entry(rows, recorded, recorded.stream, who=fact.by, attempt=fact.attempt, detail=str(fact.reopening))
+        case c.CaseDueExtended():
+            entry(rows, recorded, recorded.stream, detail=f"{fact.owes} {fact.due.by:%Y-%m-%dT%H:%MZ}")
         case c.CaseResolved() | c.CaseResultSentBack():
             entry(rows, recorded, recorded.stream, who=fact.by, attempt=fact.attempt)
         case _:
@@ -126,6 +128,8 @@ def of_mobilisation(rows: Rows, recorded: Recorded, fact: Any) -> None:
             entry(rows, recorded, fact.case, who=fact.by, detail=str(fact.count))
         case m.MobilisationReviewed():
             entry(rows, recorded, fact.case, who=fact.by, late=fact.late)
+        case m.MobilisationReviewExtended():
+            entry(rows, recorded, fact.case, detail=f"{fact.due.by:%Y-%m-%dT%H:%MZ}")
         case m.MobilisationReviewMissed():
             entry(rows, recorded, fact.case, late=True)
 
@@ -178,13 +182,13 @@ _OF_CASE = (
     "opened report-linked triage-queued classified village-handling-started village-resolved escalated calls-issued "
     "district-called district-call-refused launch-waiver-granted handed-down hand-down-consented department-recused "
     "engaged call-completed result-submitted "
-    "result-sent-back resolved followed-up rework-ordered review-reopened closed reopened"
+    "result-sent-back resolved followed-up rework-ordered review-reopened closed reopened due-extended"
 )
 _OF_CALL = (
     "issued departments-called acknowledged reported-in reporter-contacted noted proof-attached result-filed "
     "clock-missed due-extended escalated completed released alerted delivered delivery-failed"
 )
-_OF_MOBILISATION = "ordered responders-called mustered reached short stood-down reviewed review-missed"
+_OF_MOBILISATION = "ordered responders-called mustered reached short stood-down reviewed review-extended review-missed"
 _OF_OUTCOME = "drafted published withheld"
 _OF_APPROVAL = (
     "round-opened opinion-filed material-requested material-supplied opinion-missed round-closed decided "

@@ -13,6 +13,7 @@ from events.case import (
     CaseDepartmentRecused,
     CaseDistrictCalled,
     CaseDistrictCallRefused,
+    CaseDueExtended,
     CaseEscalated,
     CaseReopened,
     CaseResolved,
@@ -86,6 +87,8 @@ def _dues(fact: Any) -> Iterator[tuple[bool, str, str, Due]]:
             yield False, "command_centre", "review", fact.review
         case CaseResolved():
             yield False, "command_centre", "follow_up", fact.follow_up
+        case CaseDueExtended():
+            yield False, "village" if fact.owes == "village" else "command_centre", fact.owes, fact.due
         case OutcomeDrafted():
             yield False, "disclosure", "disclose", fact.disclose
 
@@ -173,6 +176,14 @@ def _because(recorded: Recorded, fact: Any, rules: RuleBook) -> list[Sentence]:
             ]
         case DepartmentsCalled():
             return _because_due(fact, rules)
+        case CaseDueExtended():
+            was, due = _local(fact.was.by), _local(fact.due.by)
+            return [
+                _say(
+                    f"放假安排有调整，{_OWES[fact.owes]}期限由 {was} 顺延至 {due}（{fact.due.rule}）。",
+                    f"Another working calendar is in force: until {due} instead of {was} ({fact.due.rule}).",
+                )
+            ]
         case CallDueExtended():
             name = rules.departments[fact.department]
             was, due = _local(fact.was.by), _local(fact.due.by)
@@ -287,6 +298,7 @@ _GROUND = {
 _RECUSED = {"complained_of": "被举报", "interested": "有利害关系"}
 _WENT_UP = {"village_overdue": "村级逾期", "beyond_village": "超出村级能力", "asked": "群众要求"}
 _ROLE = {"lead": "主办", "assist": "协办", "consult": "会商"}
+_OWES = {"result": "办结", "village": "村级办理", "review": "审核", "follow_up": "回访"}
 _CLOCK = {"acknowledge": "签收", "arrive": "报到", "contact": "首联", "result": "办结"}
 
 

@@ -9,8 +9,10 @@ from typing import Any, Self
 import structlog
 
 from events.call import MissClock, RecountDues
-from events.district import ConfigureDistrict, District
-from events.envelope import Recorded, kind_of
+from events.case import RecountCaseDues
+from events.district import Calendar, ConfigureDistrict, District, DistrictConfigured
+from events.envelope import Recorded, Request, kind_of
+from events.mobilisation import MissMobilisationReview, RecountMobilisationReview
 from events.report import EraseReport, ErasureReason
 from events.user import UserAdded, UserDisabled
 from projections.all_views import VIEWS
@@ -47,6 +49,9 @@ logger = structlog.get_logger()
 
 CONFIGURATION = "configuration"
 """Who asks for what follows from a configuration."""
+
+RECOUNTED = "recounted"
+"""Up to which version of the configuration every due time that was told has been counted anew."""
 
 RUNS, TOGETHER, APART = "runs", "together", "apart"
 """How a township's services run: all with one place in the log, or each with its own. It cannot be both."""
@@ -178,26 +183,35 @@ class House:
         """Put a configuration into force; the same content again changes nothing.
 
         With another working calendar every due time that was told is counted anew, and is extended where that is later.
-        What a crash leaves undone of it, each clock does by itself when its time has come.
+        What a crash leaves undone of it is done when the house is configured again, and each clock does it by itself
+        when its time has come.
         """
         request = ConfigureDistrict(stream=configuration.STREAM, hash=configuration_hash(district), district=district)
         with self.ledger.batch() as batch:
-            before = batch.rules.district.calendar if self.ledger.configured else district.calendar
             batch.decide(Submission(CONFIGURATION, request, CONFIGURATION, remembered=False))
-        if before != district.calendar:
+        configured = self.log.stream(configuration.STREAM)
+        counted = int(self.setting(RECOUNTED) or 1)
+        if any(_calendar(one) != _calendar(configured[-1]) for one in configured if one.version >= counted):
             self._recount_dues()
+        self._note(RECOUNTED, f"{configured[-1].version}")
         if day := self.ledger.rules.unannounced_from(self.clock.now()):
             logger.warning("calendar_ends", provisional_from=f"{day}")
 
     def _recount_dues(self) -> None:
         with self.log.reading() as cursor:
             waiting = cursor.execute("SELECT request FROM timers").fetchall()
-        clocks = (self.log.catalog.decode_request(row[0]) for row in waiting)
+        clocks = [self.log.catalog.decode_request(row[0]) for row in waiting]
         calls = sorted({clock.call for clock in clocks if isinstance(clock, MissClock)})
-        for start in range(0, len(calls), BATCH_FACTS):
+        turn_outs = sorted({clock.mobilisation for clock in clocks if isinstance(clock, MissMobilisationReview)})
+        recounts: list[Request] = [
+            *(RecountDues(call=call) for call in calls),
+            *(RecountMobilisationReview(mobilisation=turn_out) for turn_out in turn_outs),
+            *(RecountCaseDues(case=case) for case in self.log.open_cases()),
+        ]
+        for start in range(0, len(recounts), BATCH_FACTS):
             with self.ledger.batch() as batch:
-                for call in calls[start : start + BATCH_FACTS]:
-                    batch.decide(Submission(CONFIGURATION, RecountDues(call=call), CONFIGURATION, remembered=False))
+                for recount in recounts[start : start + BATCH_FACTS]:
+                    batch.decide(Submission(CONFIGURATION, recount, CONFIGURATION, remembered=False))
 
     def use_clock(self, clock: Clock) -> None:
         """Go on with another clock; time still never runs backwards."""
@@ -238,6 +252,12 @@ class House:
             row = cursor.execute("SELECT value FROM settings WHERE name=?", (name,)).fetchone()
             return row[0] if row else None
 
+    def _note(self, name: str, value: str) -> None:
+        """Have the data directory remember ``value`` instead of what it remembered."""
+        sql = "INSERT INTO settings VALUES (?,?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
+        with self.log.store.writing() as cursor:
+            cursor.execute(sql, (name, value))
+
     def remember(self, name: str, value: str) -> None:
         """Have the data directory remember ``value``.
 
@@ -260,3 +280,8 @@ class House:
         if answer.status == "accepted":
             self.vault.erase(doomed(self.log, report), self.ledger.recorded_at)
         return answer
+
+
+def _calendar(recorded: Recorded) -> Calendar:
+    assert isinstance(recorded.fact, DistrictConfigured), "the stream of the configuration holds nothing else"
+    return recorded.fact.district.calendar

@@ -15,6 +15,7 @@ from events.case import (
     CaseDepartmentRecused,
     CaseDistrictCalled,
     CaseDistrictCallRefused,
+    CaseDueExtended,
     CaseEngaged,
     CaseEscalated,
     CaseFollowedUp,
@@ -92,6 +93,7 @@ Facts = (
     | CaseReviewReopened
     | CaseClosed
     | CaseReopened
+    | CaseDueExtended
 )
 
 Requests = ClassifyCase | IssueCalls | EngageCase | SubmitResult | CloseCase
@@ -128,9 +130,10 @@ class Case(Struct, frozen=True):
     """What the command centre needs to know of a case to decide about it.
 
     ``result`` is what was promised for the next calling; without it the time begins anew with the calling.
-    ``village_due`` is until when the village has it. ``refused`` are the attempts to call the district, each as
-    list version, ground and condition, that wait for a waiver; ``consented`` that the town agrees to be handed it down
-    once more. ``recused`` are the departments that may have no part in it.
+    ``village_due`` is until when the village has it, ``due`` until when review or follow-up is owed. ``refused`` are
+    the attempts to call the district, each as list version, ground and condition, that wait for a waiver;
+    ``consented`` that the town agrees to be handed it down once more. ``recused`` are the departments that may have no
+    part in it.
     """
 
     phase: Phase
@@ -152,7 +155,8 @@ class Case(Struct, frozen=True):
     reopenings: int = 0
     close_reason: CloseReason | None = None
     level: CaseLevel = "town"
-    village_due: datetime | None = None
+    village_due: Due | None = None
+    due: Due | None = None
     district_calls: int = 0
     refused: frozenset[tuple[int, RefusedGround, str]] = frozenset()
     waiver: Waiver | None = None
@@ -190,7 +194,7 @@ def evolve(state: Case | None, fact: Facts) -> Case:
             known = structs.replace(state, recused=fact.recused)
             return structs.replace(known, phase="registered", level="town", calls=()) if fact.released else known
         case CaseVillageHandlingStarted():
-            return structs.replace(state, phase="village_handling", level="village", village_due=fact.due.by)
+            return structs.replace(state, phase="village_handling", level="village", village_due=fact.due)
         case CaseVillageResolved():
             return structs.replace(state, handlers=(fact.by,), solved=fact.solved, reply=fact.reply)
         case CaseEscalated():
@@ -235,18 +239,18 @@ def evolve(state: Case | None, fact: Facts) -> Case:
                 reply=fact.reply or state.reply,
             )
         case CaseResultSubmitted():
-            return structs.replace(state, phase="in_review")
+            return structs.replace(state, phase="in_review", due=fact.review)
         case CaseResultSentBack():
             return structs.replace(state, phase="rework", result=None)
         case CaseResolved():
-            return structs.replace(state, phase="resolved")
+            return structs.replace(state, phase="resolved", due=fact.follow_up)
         case CaseFollowedUp():
             return structs.replace(state, reports=tuple(_asked(known, fact) for known in state.reports))
         case CaseReworkOrdered():
             again = _ask_again(state.reports)
             return structs.replace(state, phase="rework", reworked=True, result=None, reports=again)
         case CaseReviewReopened():
-            return structs.replace(state, phase="in_review", reports=_ask_again(state.reports))
+            return structs.replace(state, phase="in_review", due=fact.review, reports=_ask_again(state.reports))
         case CaseClosed():
             return structs.replace(state, phase="closed", close_reason=fact.reason)
         case CaseReopened():
@@ -259,6 +263,9 @@ def evolve(state: Case | None, fact: Facts) -> Case:
                 result=fact.result,
                 reports=_ask_again(state.reports),
             )
+        case CaseDueExtended():
+            names = {"result": "result", "village": "village_due"}
+            return structs.replace(state, **{names.get(fact.owes, "due"): fact.due})
         case _:
             assert_never(fact)
 
@@ -367,7 +374,7 @@ def timers(stream: str, fact: Facts) -> tuple[SetTimer | ClearTimer, ...]:
     match fact:
         case CaseResolved() if fact.closes_at is not None:
             return (SetTimer("close", fact.closes_at, CloseCase(case=stream, attempt=fact.attempt)),)
-        case CaseVillageHandlingStarted():
+        case CaseVillageHandlingStarted() | CaseDueExtended(owes="village"):
             overdue = EscalateCase(case=stream, reason="village_overdue", by="clock")
             return (SetTimer("village", fact.due.by, overdue),)
         case CaseVillageResolved() | CaseEscalated():

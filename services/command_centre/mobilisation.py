@@ -9,6 +9,7 @@ from typing import Any, Literal, assert_never
 
 from msgspec import Struct, structs
 
+from events.case import Due
 from events.envelope import Fact
 from events.mobilisation import (
     ConfirmResponders,
@@ -18,11 +19,13 @@ from events.mobilisation import (
     MissMuster,
     MobilisationOrdered,
     MobilisationReviewed,
+    MobilisationReviewExtended,
     MobilisationReviewMissed,
     Muster,
     MusterReached,
     MusterShort,
     OrderMobilisation,
+    RecountMobilisationReview,
     RecuseResponders,
     Responder,
     ResponderDeclined,
@@ -55,10 +58,11 @@ Facts = (
     | MusterShort
     | StoodDown
     | MobilisationReviewed
+    | MobilisationReviewExtended
     | MobilisationReviewMissed
 )
 OnScene = ConfirmResponders | DeclineResponder | RecuseResponders | Muster | MissMuster | StandDown
-Alone = DropResponder | ReviewMobilisation | MissMobilisationReview
+Alone = DropResponder | ReviewMobilisation | RecountMobilisationReview | MissMobilisationReview
 
 CLOCK = "clock"
 """Who asks when nobody does."""
@@ -78,12 +82,13 @@ class Called(Struct, frozen=True):
 
 
 class Mobilisation(Struct, frozen=True):
-    """A turn-out as it stands, with everybody by staff number."""
+    """A turn-out as it stands, with everybody by staff number, and until when it is written up."""
 
     ordered: MobilisationOrdered
     phase: Phase = "confirming"
     people: dict[str, Called] = {}
-    review_by: datetime | None = None
+    review: Due | None = None
+    review_missed: bool = False
     recused: tuple[str, ...] = ()
 
     @property
@@ -126,11 +131,13 @@ def evolve(state: Mobilisation | None, fact: Facts) -> Mobilisation:
         case MusterShort():
             return structs.replace(state, phase="short")
         case StoodDown():
-            return structs.replace(state, phase="stood_down", review_by=fact.review.by)
+            return structs.replace(state, phase="stood_down", review=fact.review)
         case MobilisationReviewed():
             return structs.replace(state, phase="reviewed")
+        case MobilisationReviewExtended():
+            return structs.replace(state, review=fact.due)
         case MobilisationReviewMissed():
-            return state
+            return structs.replace(state, review_missed=True)
         case _:
             assert_never(fact)
 
@@ -232,11 +239,17 @@ def decide_alone(state: Mobilisation | None, request: Alone, now: datetime, rule
         case ReviewMobilisation():
             if not state.over:
                 raise Rejected("expected a turn-out that was stood down, found people still at it")
-            late = state.review_by is not None and now > state.review_by
+            late = state.review is not None and now > state.review.by
             reviewed = MobilisationReviewed(**about, by=request.by, note=sealed(request.note), late=late)
             return () if state.phase == "reviewed" else (reviewed,)
+        case RecountMobilisationReview():
+            return _extend_review(state, rules)
         case MissMobilisationReview():
-            return (MobilisationReviewMissed(**about),) if state.phase == "stood_down" else ()
+            if longer := _extend_review(state, rules):
+                return longer
+            waits = state.phase == "stood_down" and not state.review_missed
+            over = state.review is not None and now >= state.review.by
+            return (MobilisationReviewMissed(**about),) if waits and over else ()
         case _:
             assert_never(request)
 
@@ -254,6 +267,8 @@ def timers(stream: str, fact: Facts) -> tuple[SetTimer | ClearTimer, ...]:
         case StoodDown():
             missed = MissMobilisationReview(mobilisation=stream)
             return ClearTimer("muster"), SetTimer("review", fact.review.by, missed)
+        case MobilisationReviewExtended():
+            return (SetTimer("review", fact.due.by, MissMobilisationReview(mobilisation=stream)),)
         case MobilisationReviewed():
             return (ClearTimer("review"),)
         case _:
@@ -343,6 +358,15 @@ def _miss(
         again=called.muster if some else None,
     )
     return (request.mobilisation, short), *(_call(request.mobilisation, called) if some else ())
+
+
+def _extend_review(state: Mobilisation, rules: RuleBook) -> tuple[MobilisationReviewExtended, ...]:
+    """What a changed calendar makes of the write-up's due time, until it is written up or missed."""
+    was = state.review
+    if was is None or state.phase != "stood_down" or state.review_missed:
+        return ()
+    due = rules.recounted(None, was)
+    return () if due == was else (MobilisationReviewExtended(**_about(state), was=was, due=due),)
 
 
 def _on_rosters(

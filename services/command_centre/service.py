@@ -13,7 +13,7 @@ from events.approval import (
     RequestMaterial,
     SupplyMaterial,
 )
-from events.call import CallAcknowledged, CallCompleted, CallIssued
+from events.call import CallAcknowledged, CallCompleted, CallDueExtended, CallIssued
 from events.case import (
     ApproveResult,
     CallDistrict,
@@ -30,6 +30,7 @@ from events.case import (
     EngageCase,
     EscalateCase,
     ExplainCase,
+    ExtendPromise,
     FollowUp,
     GrantLaunchWaiver,
     HandDown,
@@ -38,6 +39,7 @@ from events.case import (
     JoinReport,
     LinkReport,
     OpenCase,
+    RecountCaseDues,
     RecuseDepartment,
     ReopenCase,
     ResolveInVillage,
@@ -55,6 +57,7 @@ from events.mobilisation import (
     MissMuster,
     Muster,
     OrderMobilisation,
+    RecountMobilisationReview,
     RecuseResponders,
     ResponderDropped,
     RespondersRecused,
@@ -67,6 +70,7 @@ from services.command_centre import (
     approval,
     case,
     district,
+    dues,
     joining,
     launch,
     mobilisation,
@@ -144,6 +148,11 @@ def submit_result(recorded: Recorded, fact: CallCompleted, rules: RuleBook) -> t
         reply=fact.reply,
     )
     return submitted, *_stand_down(fact, rules)
+
+
+def extend_promise(recorded: Recorded, fact: CallDueExtended, rules: RuleBook) -> tuple[Request, ...]:
+    """What a department promises is what its case promises."""
+    return (ExtendPromise(case=fact.case, due=fact.due),) if fact.clock == "result" else ()
 
 
 def begin_with_the_call(recorded: Recorded, fact: CallIssued, rules: RuleBook) -> tuple[Request, ...]:
@@ -320,7 +329,12 @@ SERVICE = Service(
         },
         **{
             request: on_one_stream("mobilisation", mobilisation.decide_alone)
-            for request in (DropResponder, ReviewMobilisation, MissMobilisationReview)
+            for request in (
+                DropResponder,
+                ReviewMobilisation,
+                RecountMobilisationReview,
+                MissMobilisationReview,
+            )
         },
         PublishLaunchList: on_one_stream("launch", launch.decide),
         CallDistrict: Handler(lambda r: (r.case, launch.STREAM, district_call_of(r.case, r.nth)), district.decide_call),
@@ -336,6 +350,7 @@ SERVICE = Service(
             request: on_one_stream("case", case.decide)
             for request in (ClassifyCase, EngageCase, SubmitResult, CloseCase)
         },
+        **{request: on_one_stream("case", dues.decide) for request in (RecountCaseDues, ExtendPromise)},
         **{
             request: on_one_stream("case", review.decide)
             for request in (ApproveResult, SendBackResult, ExplainCase, FollowUp)
@@ -352,6 +367,7 @@ SERVICE = Service(
         "call.acknowledged.v1": engage,
         "call.issued.v1": begin_with_the_call,
         "call.completed.v1": submit_result,
+        "call.due-extended.v1": extend_promise,
         "mobilisation.responder-dropped.v1": call_more,
         "mobilisation.department-recused.v1": call_more,
     },

@@ -19,6 +19,7 @@ from events.case import (
 from events.envelope import Fact
 from events.private import sealed
 from services.command_centre.case import Case
+from services.command_centre.dues import extended
 from services.decisions import Rejected
 from services.rules.book import RuleBook
 
@@ -35,7 +36,7 @@ def decide(state: Case | None, request: Requests, now: datetime, rules: RuleBook
         case ResolveInVillage():
             return _resolve(state, request, now, rules)
         case EscalateCase():
-            return _escalate(state, request, now)
+            return _escalate(state, request, now, rules)
         case _:
             assert_never(request)
 
@@ -76,12 +77,16 @@ def _resolve(state: Case, request: ResolveInVillage, now: datetime, rules: RuleB
     return resolved, submitted
 
 
-def _escalate(state: Case, request: EscalateCase, now: datetime) -> tuple[Fact, ...]:
+def _escalate(state: Case, request: EscalateCase, now: datetime, rules: RuleBook) -> tuple[Fact, ...]:
+    """Up to the town; the clock extends what has more time by the calendar in force instead."""
     if state.level == "town" and state.village_due is not None:
         return ()
     _expect_in_village(state)
-    if request.reason == "village_overdue" and state.village_due is not None and now < state.village_due:
-        raise Rejected(f"reason: expected one before {state.village_due}, when the village is late, found {now}")
+    if request.reason == "village_overdue" and state.village_due is not None:
+        if request.by == "clock" and (longer := extended("village", state.village_due, rules)):
+            return longer
+        if now < (by := state.village_due.by):
+            raise Rejected(f"reason: expected one before {by}, when the village is late, found {now}")
     escalated = CaseEscalated(
         town=state.town,
         matter=state.matter,

@@ -175,10 +175,8 @@ class RuleBook:
     def result_due(self, matter: Matter, now: datetime) -> Due:
         """When the case's result is promised: the matter's own promise, else its handling class's."""
         if matter.promised:
-            due = self._due(now, matter.promised, f"matter {matter.code} promised")
-        else:
-            due = self._due(now, self._limits[matter.handling_class].result, f"{matter.handling_class} result")
-        return structs.replace(due, since=now)
+            return self._since(now, matter.promised, f"matter {matter.code} promised")
+        return self._since(now, self._limits[matter.handling_class].result, f"{matter.handling_class} result")
 
     def turns_out(self, matter: Matter) -> bool:
         """Whether a matter wants so many people on the spot that they turn out jointly."""
@@ -195,7 +193,7 @@ class RuleBook:
 
     def turn_out_review_due(self, now: datetime) -> Due:
         """When a turn-out must be written up after it was stood down."""
-        return self._due(now, self.district.turn_out.review, "turn-out review")
+        return self._since(now, self.district.turn_out.review, "turn-out review")
 
     def reopened_due(self, matter: Matter, now: datetime) -> Due:
         """When the result of a reopened case is due: in half of what the matter promises."""
@@ -205,16 +203,16 @@ class RuleBook:
         """When a submitted result must be reviewed."""
         periods = self.district.periods
         if self._limits[handling_class].round_the_clock:
-            return self._due(now, periods.review_urgent, "urgent review")
-        return self._due(now, periods.review, "review")
+            return self._since(now, periods.review_urgent, "urgent review")
+        return self._since(now, periods.review, "review")
 
     def village_due(self, now: datetime) -> Due:
         """Until when a village may handle a case by itself."""
-        return self._due(now, self.district.periods.village, "village")
+        return self._since(now, self.district.periods.village, "village")
 
     def follow_up_due(self, now: datetime) -> Due:
         """When a reporter must have been asked after a case is resolved."""
-        return self._due(now, self.district.periods.follow_up, "follow-up")
+        return self._since(now, self.district.periods.follow_up, "follow-up")
 
     def anonymous_close(self, now: datetime) -> datetime:
         """When a resolved case closes that nobody can be asked about."""
@@ -266,9 +264,13 @@ class RuleBook:
         """The times of the ladder's steps after a missed due time."""
         return tuple(after_due(self.calendar, start, due, step.after) for step in self.district.ladder)
 
-    def recounted(self, called_at: datetime, due: Due) -> Due:
-        """A due time that was told at ``called_at``, by the calendar in force: the same or a later one."""
-        return recounted(self.calendar, due.since or called_at, due)
+    def recounted(self, told_at: datetime | None, due: Due) -> Due:
+        """A due time that was told at ``told_at``, by the calendar in force: the same or a later one.
+
+        It is the same one too where nobody knows any more since when it counts.
+        """
+        since = due.since or told_at
+        return due if since is None else recounted(self.calendar, since, due)
 
     def on_duty(self, post: str, town: str, platform: str) -> Duty | None:
         """Who answers for a post: the most exact entry wins; ``None`` when nobody does."""
@@ -278,6 +280,10 @@ class RuleBook:
             if duty.post == post and duty.town in (town, "*") and duty.platform in (platform, "*")
         ]
         return max(fitting, key=lambda duty: (duty.town != "*", duty.platform != "*"), default=None)
+
+    def _since(self, start: datetime, duration: str, label: str) -> Due:
+        """As `_due`, and says from when it counts, so that it can be counted anew."""
+        return structs.replace(self._due(start, duration, label), since=start)
 
     def _due(self, start: datetime, duration: str, label: str) -> Due:
         return due_by(self.calendar, start, duration, label)

@@ -108,6 +108,15 @@ class Log:
         """How many facts stand after the position of the newest seal; none, if nobody wrote past us."""
         return int(cursor.execute(self._unsealed, (after,)).fetchone()[0])
 
+    def open_cases(self) -> list[str]:
+        """The streams of all cases that are not closed, by id. Looks through the whole log."""
+        sql = (
+            "SELECT originator_id FROM stored_events"
+            " WHERE topic IN ('case.opened.v1', 'case.reopened.v1', 'case.closed.v1') GROUP BY originator_id"
+            " HAVING sum(CASE topic WHEN 'case.closed.v1' THEN -1 ELSE 1 END) > 0 ORDER BY originator_id"
+        )
+        return [row[0] for row in self.store.look(sql)]
+
     def erased(self) -> list[str]:
         """The streams of all reports whose person was erased."""
         sql = "SELECT originator_id FROM stored_events WHERE topic = 'report.erased.v1'"

@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +10,14 @@ import pytest
 import structlog
 from structlog.testing import capture_logs
 
-from events.call import CallClockMissed, CallDueExtended
+from events.call import AcknowledgeCall, CallClockMissed, CallDueExtended, ContactReporter, FileResult
+from events.case import CaseDueExtended
 from events.district import ConfigureDistrict, District
+from events.ids import mobilisation_of
+from events.mobilisation import OrderMobilisation, StandDown
+from events.person import RegisterPerson
+from services.people.person import person_id
+from services.people.roster import rosters_of
 from services.reasons import explain, reasons_of_dues
 from services.rules.book import configuration_hash
 from services.runtime import configuration
@@ -20,7 +26,7 @@ from services.runtime.clock import VirtualClock
 from services.runtime.district import find_district, load_district
 from services.wiring import House
 from tests.conftest import Places
-from tests.flow.township import all_facts, names, open_case, pass_time, row, rows, timers
+from tests.flow.township import act, all_facts, names, open_case, pass_time, react, row, rows, timers
 from tests.unit.moments import at
 
 pytestmark = pytest.mark.every_store
@@ -92,6 +98,79 @@ def test_loading_the_amended_files_extends_every_open_call_at_once(house: House,
         "acknowledge 2020-02-03T04:00Z",
         "result 2020-02-07T09:30Z",
     ]
+
+
+def test_what_cases_and_turn_outs_owe_is_extended_and_seen_too(
+    place: Places, first_announced: District, district: District
+) -> None:
+    with House(place("data"), VirtualClock(EVE)) as house:
+        house.configure(first_announced)
+        at_work = open_case(house, "1", matter="999")
+        at_village = open_case(house, "2", matter="101", reporter="resident-8")
+        reviewed = open_case(house, "3", matter="999", reporter="resident-9")
+        finish(house, reviewed)
+        turn_out = stand_down(house, open_case(house, "4", matter="401", reporter="resident-10"))
+        written_by = shown(house, "mobilisations", "review_due", mobilisation=turn_out)
+        owners = {at_village: "village", reviewed: "command_centre"}
+
+        def due(case: str) -> datetime:
+            return shown(house, "board", "due", case=case, owner=owners[case])
+
+        before = {case: due(case) for case in owners}
+
+        house.configure(district)
+        react(house)
+
+        rules = house.ledger.rules
+        assert due(at_village) == rules.village_due(EVE).by > before[at_village]
+        assert due(reviewed) == rules.review_due("U3", EVE).by > before[reviewed]
+        longer = shown(house, "mobilisations", "review_due", mobilisation=turn_out)
+        assert longer == rules.turn_out_review_due(EVE).by > written_by
+        (timer,) = [due for name, due in timers(house.log).items() if name.endswith(":village")]
+        assert timer == round(due(at_village).timestamp() * 1_000_000)
+        assert shown(house, "cases", "result_due", case=at_work) == RESULT_LATER
+        assert told_longer(house) == {
+            (at_work, "result"),
+            (at_village, "result"),
+            (at_village, "village"),
+            (reviewed, "review"),
+        }
+        newest = [reason for reason in reasons_of_dues(house.log.stream(reviewed)) if reason.owes == "review"][-1]
+        assert newest.by == due(reviewed)
+        assert "审核期限由" in explain(house.log, house.log.stream(reviewed))[-1]["zh"]
+        facts = len(all_facts(house.log))
+        house.configure(district)
+        react(house)
+        assert len(all_facts(house.log)) == facts
+
+
+def told_longer(house: House) -> set[tuple[str, str]]:
+    return {
+        (recorded.stream, recorded.fact.owes)
+        for recorded in all_facts(house.log)
+        if isinstance(recorded.fact, CaseDueExtended)
+    }
+
+
+def stand_down(house: House, case: str) -> str:
+    """A turn-out of one person for a case, over at once."""
+    town, number = row(house, "cases", case=case)["town"], "LD-D15-1"
+    about: dict[str, Any] = {"employer": "单位", "town": town, "department": "D15", "since": date(2018, 1, 8)}
+    act(house, RegisterPerson(person=person_id(number), number=number, name=number, by="区", **about))
+    turn_out = mobilisation_of(case)
+    scene: dict[str, Any] = {"mobilisation": turn_out, "rosters": rosters_of(town, house.ledger.rules), "by": "值班长"}
+    act(house, OrderMobilisation(**scene, case=case, min_people=1))
+    assert act(house, StandDown(**scene)).status == "accepted"
+    return turn_out
+
+
+def finish(house: House, case: str) -> None:
+    """Its one department does its part at once."""
+    leg = row(house, "legs", case=case)
+    about: dict[str, Any] = {"call": leg["call"], "department": leg["department"], "by": "officer"}
+    act(house, AcknowledgeCall(**about))
+    act(house, ContactReporter(**about))
+    assert act(house, FileResult(**about, case=case, solved="yes", account="x", reply="y")).status == "accepted"
 
 
 def test_the_clocks_run_out_at_their_new_times_and_not_before(house: House, district: District) -> None:

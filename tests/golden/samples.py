@@ -428,6 +428,11 @@ FACTS: Mapping[str, Fact] = {
     "call.clock-missed.v1": call.CallClockMissed(
         **_ABOUT_CALL, department="D15", clock="acknowledge", due=SOON, escalations=(SOON, LATER)
     ),
+    "case.due-extended.v1": case.CaseDueExtended(
+        owes="review",
+        was=case.Due(by=SOON, rule="review 1wd", provisional=True, since=REPORTED),
+        due=case.Due(by=LATER, rule="review 1wd", since=REPORTED),
+    ),
     "call.due-extended.v1": call.CallDueExtended(
         **_ABOUT_CALL,
         department="D15",
@@ -573,6 +578,11 @@ FACTS: Mapping[str, Fact] = {
         freed=(mobilisation.Responder("LD-0042", "D15", ROSTER),),
     ),
     "mobilisation.reviewed.v1": mobilisation.MobilisationReviewed(**TURN_OUT, by="李敏", note=WORDS, late=True),
+    "mobilisation.review-extended.v1": mobilisation.MobilisationReviewExtended(
+        **TURN_OUT,
+        was=case.Due(by=SOON, rule="turn-out review 2wd", provisional=True, since=REPORTED),
+        due=case.Due(by=LATER, rule="turn-out review 2wd", since=REPORTED),
+    ),
     "mobilisation.review-missed.v1": mobilisation.MobilisationReviewMissed(**TURN_OUT),
     "approval.round-opened.v1": approval.ApprovalRoundOpened(
         **PROJECT,
@@ -681,6 +691,10 @@ REQUESTS: Mapping[str, Request] = {
     ),
     "case.close.v1": case.CloseCase(case=CASE, attempt=1),
     "case.reopen.v1": case.ReopenCase(case=CASE, report=REPORT, by="reporter", reason=WORDS, closed_at=LATER),
+    "case.recount-dues.v1": case.RecountCaseDues(case=CASE),
+    "case.extend-promise.v1": case.ExtendPromise(
+        case=CASE, due=case.Due(by=LATER, rule="matter 401 promised 20wd", since=REPORTED)
+    ),
     "call.call-departments.v1": call.CallDepartments(call=CALL),
     "call.release.v1": call.ReleaseCall(call=CALL),
     "call.acknowledge.v1": call.AcknowledgeCall(call=CALL, department="D15", by="officer-D15"),
@@ -809,6 +823,7 @@ REQUESTS: Mapping[str, Request] = {
     "mobilisation.review.v1": mobilisation.ReviewMobilisation(
         mobilisation=MOBILISATION, case=CASE, by="李敏", note=WORDS
     ),
+    "mobilisation.recount-review.v1": mobilisation.RecountMobilisationReview(mobilisation=MOBILISATION),
     "mobilisation.miss-review.v1": mobilisation.MissMobilisationReview(mobilisation=MOBILISATION),
     "approval.open.v1": approval.OpenApproval(approval=APPROVAL, case=CASE),
     "approval.file-opinion.v1": approval.FileOpinion(

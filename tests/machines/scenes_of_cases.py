@@ -24,6 +24,7 @@ from events.case import (
     EscalateCase,
     GrantLaunchWaiver,
     HandDown,
+    RecountCaseDues,
     RecuseDepartment,
     ResolveInVillage,
 )
@@ -222,6 +223,19 @@ def recounts(played: Played) -> Iterable[Request]:
     return [RecountDues(call=call) for call in played.of("call")]
 
 
+def cases_recount(played: Played) -> Iterable[Request]:
+    """The calendar is amended, and the case is told of it."""
+    played.rules = amended(played.rules)
+    return (RecountCaseDues(case=CASE),)
+
+
+def village_recounts_by_itself(played: Played) -> Iterable[Request]:
+    """The same, and its own timer fires before anybody tells it."""
+    played.rules = amended(played.rules)
+    played.let_time_pass(("case",))
+    return ()
+
+
 CLOCKS = Scene(
     "clocks and the ladder",
     starts=(told(FOOD), told(SMALL)),
@@ -279,6 +293,8 @@ OUTCOMES = Scene(
         NOT_SOLVED,
         one(PublishOutcome(outcome=NOTICE, case=CASE, by="editor")),
         one(WithholdOutcome(outcome=NOTICE, case=CASE, by="editor", ground="secret")),
+        cases_recount,
+        village_recounts_by_itself,
     ),
     deep=9,
 )

@@ -1,15 +1,18 @@
 """What is played about people: turn-outs, secondments, rosters, users."""
 
+from collections.abc import Iterable
 from datetime import date, timedelta
 from typing import Any
 
 from events.case import RecuseDepartment
+from events.envelope import Request
 from events.ids import mobilisation_of
 from events.mobilisation import (
     ConfirmResponders,
     DeclineResponder,
     Muster,
     OrderMobilisation,
+    RecountMobilisationReview,
     ReviewMobilisation,
     StandDown,
 )
@@ -29,8 +32,9 @@ from events.user import AddUser, DisableUser, Unit
 from services.people.person import person_id
 from services.people.roster import roster_of
 from services.people.user import user_id
-from tests.machines.explore import Letter, Scene
+from tests.machines.explore import Letter, Played, Scene
 from tests.machines.letters import DISTRICT, one, submit
+from tests.machines.scenes_of_cases import amended
 from tests.unit.past import CASE, GAOCUN, LIUDU, MONDAY, REPORT, words
 
 TURN_OUT, ROSTER, RESERVE = mobilisation_of(CASE), roster_of(LIUDU), roster_of(DISTRICT)
@@ -59,6 +63,19 @@ def lent(number: str) -> Letter:
     )
 
 
+def recounts(played: Played) -> Iterable[Request]:
+    """The calendar is amended, and the turn-out is told of it."""
+    played.rules = amended(played.rules)
+    return (RecountMobilisationReview(mobilisation=TURN_OUT),)
+
+
+def recounts_by_itself(played: Played) -> Iterable[Request]:
+    """The same, and its own timer fires before anybody tells it."""
+    played.rules = amended(played.rules)
+    played.let_time_pass(("mobilisation",))
+    return ()
+
+
 TURN_OUTS = Scene(
     "turn-outs",
     starts=(one(*(register(number) for number in (FIRST, SECOND, THIRD)), submit(REPORT, "406")),),
@@ -72,6 +89,8 @@ TURN_OUTS = Scene(
         one(ReviewMobilisation(mobilisation=TURN_OUT, case=CASE, by="centre", note=words("x"))),
         lent(FIRST),
         one(RecuseDepartment(case=CASE, department="D20", by="centre")),
+        recounts,
+        recounts_by_itself,
     ),
     deep=7,
     clocks=("mobilisation", "person"),

@@ -123,7 +123,7 @@ SUBMITTED = CaseResultSubmitted(
     attempt=1,
     handlers=("officer-D15", "officer-D16", "officer-D08"),
     solved="partly",
-    review=Due(by=MONDAY + timedelta(hours=4), rule="urgent review 4h"),
+    review=Due(by=MONDAY + timedelta(hours=4), rule="urgent review 4h", since=MONDAY),
 )
 
 
@@ -141,7 +141,7 @@ def resolved(attempt: int = 1, **changes: Any) -> CaseResolved:
         matter="401",
         town=LIUDU,
         village=LIUDU_VILLAGE,
-        follow_up=Due(by=at("2026-11-26 17:30"), rule="follow-up 3wd"),
+        follow_up=Due(by=at("2026-11-26 17:30"), rule="follow-up 3wd", since=MONDAY),
         **fields,
     )
 
@@ -640,7 +640,7 @@ def test_the_second_not_solved_goes_back_to_the_reviewer(past: Past) -> None:
 
     assert followed_up == asked(attempt=2, solved=False)
     assert reopened == CaseReviewReopened(
-        attempt=2, report=REPORT, review=Due(by=MONDAY + timedelta(hours=4), rule="urgent review 4h")
+        attempt=2, report=REPORT, review=Due(by=MONDAY + timedelta(hours=4), rule="urgent review 4h", since=MONDAY)
     )
     assert past.reactions(CASE, reopened) == []
 

@@ -22,8 +22,26 @@ from events.call import (
     MissClock,
     RecountDues,
 )
-from events.case import ApproveResult, ClassifyCase, Due, FollowUp, ReopenCase
+from events.case import (
+    ApproveResult,
+    CaseDueExtended,
+    CaseEscalated,
+    ClassifyCase,
+    Due,
+    EscalateCase,
+    FollowUp,
+    RecountCaseDues,
+    ReopenCase,
+)
 from events.district import Calendar, District
+from events.ids import mobilisation_of
+from events.mobilisation import (
+    MobilisationOrdered,
+    MobilisationReviewExtended,
+    MobilisationReviewMissed,
+    RecountMobilisationReview,
+    StoodDown,
+)
 from events.report import SubmitReport, Suggestion
 from services.rules.book import RuleBook
 from services.rules.limits import due_by, half_of, recounted
@@ -234,6 +252,125 @@ def finish(past: Past, now: datetime) -> None:
     past.play(FileResult(**who(past), case=CASE, solved="yes", account=words("x"), reply=words("y")), now)
     past.play(ApproveResult(case=CASE, by="reviewer"), now)
     past.play(FollowUp(case=CASE, report=REPORT, by="clerk", contacted=True, solved=True), now)
+
+
+# --- what the case owes
+
+
+def owed(past: Past) -> list[CaseDueExtended]:
+    return [f for f in past.facts_of(RecountCaseDues(case=CASE), EVE) if isinstance(f, CaseDueExtended)]
+
+
+def test_what_a_department_is_given_its_case_promises(called: Past) -> None:
+    assert called.states[CASE].result.by == TOLD["result"]
+    assert owed(called) == [], "it moves with the departments'"
+
+    called.play(recount(called), EVE)
+
+    assert called.states[CASE].result.by == dues(called)["result"] == LATER["result"]
+    (fact,) = [fact for _, fact in called.facts if isinstance(fact, CaseDueExtended)]
+    assert (fact.owes, fact.was.by, fact.due.by) == ("result", TOLD["result"], LATER["result"])
+    assert fact.due == called.states[the_call(called)].parts["D01"].leg.result
+
+
+def test_where_a_department_has_missed_it_the_case_promised_no_longer_either(called: Past) -> None:
+    called.rules = with_district(called.rules, first_announced)
+    called.play(MissClock(call=the_call(called), department="D01", clock="result"), TOLD["result"])
+    called.rules = with_district(called.rules, lambda district: {"calendar": longer(district.calendar)})
+
+    called.play(recount(called), TOLD["result"])
+
+    assert called.states[CASE].result.by == dues(called)["result"] == TOLD["result"]
+
+
+@pytest.fixture
+def in_village(rules: RuleBook) -> Past:
+    """A village has it on the eve, and the amendment after it."""
+    past = Past(with_district(rules, first_announced))
+    past.play(report("101"), EVE)
+    assert past.states[CASE].phase == "village_handling"
+    past.rules = rules
+    return past
+
+
+def test_a_village_has_as_much_longer_and_its_timer_moves(in_village: Past) -> None:
+    told = in_village.states[CASE].village_due
+
+    in_village.play(RecountCaseDues(case=CASE), EVE)
+
+    due = in_village.states[CASE].village_due
+    assert due == in_village.rules.village_due(EVE)
+    assert due.by > told.by
+    assert in_village.states[CASE].result == in_village.rules.result_due(in_village.rules.matters["101"], EVE)
+    assert in_village.timers[CASE, "village"].due == due.by
+    assert in_village.decide(RecountCaseDues(case=CASE)) == ()
+
+
+def test_the_clock_of_a_village_that_was_not_told_finds_out_by_itself(in_village: Past) -> None:
+    timer = in_village.timers[CASE, "village"]
+
+    in_village.play(timer.request, timer.due)
+
+    moved = in_village.timers[CASE, "village"]
+    assert moved.due > timer.due
+    assert in_village.states[CASE].phase == "village_handling"
+    assert isinstance(in_village.facts_of(moved.request, moved.due)[0], CaseEscalated)
+    by_hand = EscalateCase(case=CASE, reason="beyond_village", by="村")
+    assert isinstance(in_village.facts_of(by_hand, timer.due)[0], CaseEscalated)
+
+
+def test_review_and_follow_up_are_extended_while_they_are_owed(called: Past) -> None:
+    later = called.rules
+    called.rules = with_district(later, first_announced)
+    called.play(AcknowledgeCall(**who(called)), EVE)
+    called.play(FileResult(**who(called), case=CASE, solved="yes", account=words("x"), reply=words("y")), EVE)
+
+    called.rules = later
+    (review,) = owed(called)
+    called.play(ApproveResult(case=CASE, by="reviewer"), EVE)
+
+    assert (review.owes, review.due) == ("review", later.review_due("U3", EVE))
+    assert review.due.by > review.was.by
+    assert owed(called) == [], "the follow-up was told by the newest calendar"
+    called.rules = with_district(called.rules, lambda district: {"calendar": longest(district.calendar)})
+    (follow_up,) = owed(called)
+    assert (follow_up.owes, follow_up.due) == ("follow_up", called.rules.follow_up_due(EVE))
+
+
+def test_a_turn_out_may_be_written_up_later_until_it_is_missed(called: Past) -> None:
+    mobilised: Any = {"case": CASE, "town": LIUDU, "platform": "P4"}
+    before = with_district(called.rules, first_announced)
+    turn_out = mobilisation_of(CASE)
+    ordered = MobilisationOrdered(
+        **mobilised,
+        matter="401",
+        village="",
+        min_people=1,
+        departments=("D15",),
+        rosters=(),
+        muster=Due(by=EVE, rule="U1 muster 30min"),
+        by="clock",
+    )
+    called.happened(
+        turn_out, ordered, StoodDown(**mobilised, by="clock", count=1, review=before.turn_out_review_due(EVE))
+    )
+    miss = called.timers[turn_out, "review"]
+
+    extended = called.do(miss.request, miss.due)
+
+    review = called.rules.turn_out_review_due(EVE)
+    assert extended == (
+        (turn_out, MobilisationReviewExtended(**mobilised, was=before.turn_out_review_due(EVE), due=review)),
+    )
+    assert called.timers[turn_out, "review"].due == review.by > miss.due
+    assert called.decide(miss.request, miss.due) == (), "taken in the instant of the extension"
+    assert [type(fact) for _, fact in called.do(miss.request, review.by)] == [MobilisationReviewMissed]
+    called.rules = with_district(called.rules, lambda district: {"calendar": longest(district.calendar)})
+    assert called.decide(RecountMobilisationReview(mobilisation=turn_out)) == ()
+
+
+def longest(calendar: Calendar) -> Calendar:
+    return structs.replace(calendar, rest=(*calendar.rest, *(date(2020, 2, day) for day in range(3, 15))))
 
 
 @given(

@@ -21,6 +21,7 @@ from events.case import (
     CaseVillageHandlingStarted,
     CaseVillageResolved,
     ConsentToHandDown,
+    Due,
     EscalateCase,
     GrantLaunchWaiver,
     HandDown,
@@ -465,7 +466,7 @@ def test_how_long_a_village_has_is_configured(past: Past) -> None:
 
     opened(past, CANAL)
 
-    assert state(past).village_due == MONDAY + timedelta(hours=4)
+    assert state(past).village_due == Due(by=MONDAY + timedelta(hours=4), rule="village 4h", since=MONDAY)
 
 
 @pytest.mark.parametrize(("matter", "village"), [(CANAL, ""), (SQUATTING, LIUDU_VILLAGE)])

@@ -196,8 +196,10 @@ def test_the_ladder_of_a_clock_in_working_time_goes_on_in_working_time(
 def test_an_urgent_case_is_reviewed_within_hours_and_any_other_within_a_working_day(rules: RuleBook) -> None:
     dues = {handling_class: rules.review_due(handling_class, SATURDAY) for handling_class in DUES}
 
-    assert dues["U1"] == dues["U2"] == Due(by=at("2026-11-28 13:00"), rule="urgent review 4h")
-    assert dues["U0"] == dues["U3"] == dues["U4"] == dues["U5"] == Due(by=at("2026-11-30 17:30"), rule="review 1wd")
+    urgent = Due(by=at("2026-11-28 13:00"), rule="urgent review 4h", since=SATURDAY)
+    other = Due(by=at("2026-11-30 17:30"), rule="review 1wd", since=SATURDAY)
+    assert dues["U1"] == dues["U2"] == urgent
+    assert dues["U0"] == dues["U3"] == dues["U4"] == dues["U5"] == other
 
 
 @pytest.mark.parametrize(

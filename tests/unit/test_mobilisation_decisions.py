@@ -442,10 +442,12 @@ def test_whoever_is_told_to_stand_down_without_a_turn_out_is_told_in_vain(past: 
 def test_a_turn_out_is_written_up_within_two_working_days(ordered: Past) -> None:
     (stood_down, *_) = [fact for _, fact in ordered.do(StandDown(**ASKED))]
     assert isinstance(stood_down, StoodDown)
-    assert stood_down.review == Due(by=at("2026-11-25 17:30").astimezone(UTC), rule="turn-out review 2wd")
+    due = at("2026-11-25 17:30").astimezone(UTC)
+    assert stood_down.review == Due(by=due, rule="turn-out review 2wd", since=MONDAY)
     timer = ordered.timers[TURN_OUT, "review"]
     assert timer.request == MissMobilisationReview(mobilisation=TURN_OUT)
     assert [type(fact) for _, fact in ordered.do(timer.request, timer.due)] == [MobilisationReviewMissed]
+    assert ordered.decide(timer.request, timer.due) == ()
     review = ReviewMobilisation(mobilisation=TURN_OUT, case=CASE, by="值班长", note=words("x"))
 
     written = ordered.do(review, timer.due + timedelta(hours=1))

@@ -345,7 +345,7 @@ const CODES = {
     "case.result-sent-back.v1": ["审核退回", "Sent back"], "case.resolved.v1": ["审核通过", "Review passed"],
     "case.followed-up.v1": ["群众回访", "Followed up"], "case.rework-ordered.v1": ["责令重办", "Rework ordered"],
     "case.review-reopened.v1": ["重新审核", "Review reopened"], "case.closed.v1": ["结案", "Case closed"],
-    "case.reopened.v1": ["重新办理", "Case reopened"],
+    "case.reopened.v1": ["重新办理", "Case reopened"], "case.due-extended.v1": ["期限顺延", "Due time extended"], "mobilisation.review-extended.v1": ["复盘期限顺延", "Write-up due later"],
     "case.village-handling-started.v1": ["村级办理", "Village handles it"], "case.village-resolved.v1": ["村级办结", "Done in the village"],
     "case.escalated.v1": ["上提到镇", "Up to the town"], "case.district-called.v1": ["向区呼叫", "District called"],
     "case.district-call-refused.v1": ["清单外呼叫被拒", "District call refused"], "case.launch-waiver-granted.v1": ["特批", "Waiver granted"],
@@ -469,10 +469,12 @@ export function detail(row) {
     case "case.engaged.v1": return (lang === "en" ? "waiting for " : "还待 ") + list(text, "department");
     case "call.clock-missed.v1":
     case "call.escalated.v1": return code("clock", text);
-    case "call.due-extended.v1": {
-      const [clock, until] = text.split(" ");
-      return `${code("clock", clock)} → ${shortTime(until)}`;
+    case "call.due-extended.v1":
+    case "case.due-extended.v1": {
+      const [what, until] = text.split(" ");
+      return `${code(row.what.startsWith("case.") ? "owes" : "clock", what)} → ${shortTime(until)}`;
     }
+    case "mobilisation.review-extended.v1": return `→ ${shortTime(text)}`;
     case "call.completed.v1": return code("solved", text);
     case "case.followed-up.v1": return code("answer", text);
     case "case.closed.v1": return code("reason", text);

@@ -12,6 +12,7 @@ from projections.notices import NOTICES
 from projections.people import PEOPLE
 from projections.reports import REPORTS
 from projections.roster import GAPS, ROSTER, SHIFTS
+from projections.secondments import SECONDMENTS
 from projections.timeline import TIMELINE
 from projections.triage import TRIAGE
 from projections.view import View
@@ -29,6 +30,7 @@ VIEWS: tuple[View, ...] = (
     WORKLOAD,
     NOTICES,
     PEOPLE,
+    SECONDMENTS,
     ROSTER,
     SHIFTS,
     GAPS,

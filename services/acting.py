@@ -34,6 +34,7 @@ from projections.queries import Questions
 from services.command_centre import launch
 from services.command_centre.approval import Approval
 from services.command_centre.case import Case
+from services.command_centre.launch import Lists
 from services.decisions import Rejected
 from services.disclosure.outcome import Outcome
 from services.history import facts_of_case
@@ -106,7 +107,12 @@ _ABOUT_APPROVALS: tuple[Asked, ...] = (
     {"request": "approval.decide.v1", "decision": "granted"},
     {"request": "approval.decide.v1", "decision": "refused", "reason": "-"},
 )
-_ABOUT_PEOPLE = ("person.consent-to-secondment.v1", "person.approve-secondment.v1", "person.end-secondment.v1")
+_ABOUT_PEOPLE: dict[str, Asked] = {
+    "person.consent-to-secondment.v1": {},
+    "person.approve-secondment.v1": {},
+    "person.end-secondment.v1": {},
+    "person.refuse-secondment.v1": {"ground": "other"},
+}
 _KNOWN = ("request", "case", "call", "department", "report", "number", "item", "decision", "milestone")
 _NOTHING = Sealed("", b"")
 _TWO_MONTHS = timedelta(days=31)
@@ -351,7 +357,13 @@ class Acting:
 
     def possible_of_person(self, user: User, number: str) -> list[Asked]:
         """What ``user`` could do now about the secondment of a person of the register."""
-        return self._those_possible(user, [{"request": tag, "number": number} for tag in _ABOUT_PEOPLE])
+        asked = [{"request": tag, "number": number, **filler} for tag, filler in _ABOUT_PEOPLE.items()]
+        return self._those_possible(user, asked)
+
+    def launch_lists(self) -> Lists | None:
+        """启动清单: every list that was published; ``None`` before the first."""
+        state: Lists | None = self._state(launch.STREAM)
+        return state
 
     def _those_possible(self, user: User, asked: list[Asked]) -> list[Asked]:
         state = cache(self._state)  # all of them look at the same few streams

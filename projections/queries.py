@@ -232,11 +232,8 @@ class Questions:
             return _rows(connection, sql, town=town, now=moment_text(now))
 
     def turn_out(self, case: str) -> Found | None:
-        """How many are needed, called and there for a case; ``None`` when nobody turned out or it may not be seen."""
-        seen, values = within(self._sights, "mobilisations")
-        sql = f'SELECT * FROM mobilisations WHERE "case" = :case AND {seen}'
-        with self._database.reading() as connection:
-            found = _rows(connection, sql, case=case, **values)
+        """The turn-out of a case, as in `turn_outs`; ``None`` when nobody turned out or it may not be seen."""
+        found = self._turn_outs('"case" = :case', case=case)
         return found[0] if found else None
 
     def turn_outs(self) -> list[Found]:
@@ -245,22 +242,24 @@ class Questions:
         Of a department are ``called`` all who ever were, ``coming`` those on the way, ``present`` those on the spot and
         ``gone`` those who cannot come or dropped out.
         """
-        seen, values = within(self._sights, "mobilisations")
-        under_way = f"phase IN ('confirming', 'short', 'mustered') AND {seen}"
+        return self._turn_outs("phase IN ('confirming', 'short', 'mustered')")
+
+    def _turn_outs(self, which: str, **values: str) -> list[Found]:
+        seen, mine = within(self._sights, "mobilisations")
+        chosen = f"FROM mobilisations WHERE {which} AND {seen}"
         presences = {"coming": "'confirmed'", "present": "'present'", "gone": "'declined', 'dropped'"}
         sums = ", ".join(
-            f"sum(CASE WHEN presence IN ({which}) THEN 1 ELSE 0 END) AS {name}" for name, which in presences.items()
+            f"sum(CASE WHEN presence IN ({those}) THEN 1 ELSE 0 END) AS {name}" for name, those in presences.items()
         )
         counted = (
-            f"SELECT mobilisation, department, count(*) AS called, {sums} FROM responders WHERE mobilisation IN"
-            f" (SELECT mobilisation FROM mobilisations WHERE {under_way})"
+            f"SELECT mobilisation, department, count(*) AS called, {sums} FROM responders"
+            f" WHERE mobilisation IN (SELECT mobilisation {chosen})"
             " GROUP BY mobilisation, department ORDER BY department"
         )
         waiting_first = "CASE WHEN phase = 'mustered' THEN 1 ELSE 0 END, muster_due, mobilisation"
         with self._database.reading() as connection:
-            sql = f"SELECT * FROM mobilisations WHERE {under_way} ORDER BY {waiting_first}"
-            rows = _rows(connection, sql, **values)
-            departments = _rows(connection, counted, **values)
+            rows = _rows(connection, f"SELECT * {chosen} ORDER BY {waiting_first}", **values, **mine)
+            departments = _rows(connection, counted, **values, **mine)
         return [
             {**row, "departments": [one for one in departments if one["mobilisation"] == row["mobilisation"]]}
             for row in rows

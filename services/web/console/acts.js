@@ -1,6 +1,6 @@
 // What the person who is logged in can do about a case: the acts that the server offers, each with its few fields.
 
-import { ask, newKey, Refused } from "./api.js";
+import { act as send, ask, Refused } from "./api.js";
 import { ACCEPTED, sendProofs } from "./files.js";
 import { catalogue, code, h, name, say, shortTime, t, who } from "./i18n.js";
 
@@ -53,7 +53,6 @@ const FORMS = {
 
 let done = () => {};
 let shownAs = "";
-const sent = new Map(); // what was done without an answer yet -> its key: the same again is the same act
 const busy = new Set();
 
 export function startActs(whenDone) {
@@ -79,14 +78,11 @@ export async function perform(act, fields, near) {
   busy.add(what);
   try {
     const { answer, ...rest } = fields;
-    if (!sent.has(what)) sent.set(what, newKey("act"));
-    const { send } = formOf(act);
-    await (send ? send(act, fields) : ask("/api/acts", { ...act, ...rest, ...answer }, { key: sent.get(what) }));
-    sent.delete(what);
+    const own = formOf(act).send;
+    await (own ? own(act, fields) : send({ ...act, ...rest, ...answer }));
     done(act);
     return true;
   } catch (error) {
-    if (error instanceof Refused && error.status < 500) sent.delete(what);
     const text = error instanceof Refused ? t("failed", { e: error.message }) : t("unreachable");
     near.replaceChildren(h("p", { class: "error", role: "alert", text }));
     return false;
@@ -115,11 +111,6 @@ export function drawActs(place, acts, row, mayOpen, suggested) {
   const read = mayOpen ? h("button", { type: "button", "data-key": "y", "aria-keyshortcuts": "y", onclick: () => openWords(row.case, texts, trouble) }, t("open_words"), h("kbd", { "aria-hidden": "true", text: "Y" })) : null;
   place.hidden = !buttons.length && !read;
   list.replaceChildren(...[...buttons, read].filter(Boolean));
-}
-
-/** Nobody goes on with what somebody else has begun. */
-export function forgetActs() {
-  sent.clear();
 }
 
 export function clearActs(place) {

@@ -2,7 +2,7 @@
 
 export const CODES = {
   desk: {
-    board: ["看板", "Board"], intake: ["话务登记", "Intake"], users: ["用户", "Users"], people: ["人员", "People"], roster: ["值班", "Roster"], openings: ["查阅记录", "Openings"], inbox: ["收件箱", "Inbox"], triage: ["分派台", "Triage"], review: ["审核", "Review"],
+    board: ["看板", "Board"], intake: ["话务登记", "Intake"], users: ["用户", "Users"], people: ["人员", "People"], roster: ["值班", "Roster"], muster: ["集结板", "Muster board"], launch: ["启动清单", "Launch list"], openings: ["查阅记录", "Openings"], inbox: ["收件箱", "Inbox"], triage: ["分派台", "Triage"], review: ["审核", "Review"],
     follow_up: ["回访", "Follow-up"], notices: ["公开", "Disclosure"], village: ["村级", "Village"], district: ["区级", "District"],
   },
   role_of: {
@@ -21,6 +21,7 @@ export const CODES = {
     "case.call-district.v1": ["向区呼叫", "Call the district"], "case.grant-launch-waiver.v1": ["特批", "Waive"],
     "case.hand-down.v1": ["交办下派", "Hand down"], "case.consent-to-hand-down.v1": ["同意下派", "Consent"],
     "person.consent-to-secondment.v1": ["同意借调", "Consent"], "person.approve-secondment.v1": ["批准借调", "Approve"], "person.end-secondment.v1": ["已归队", "Back"],
+    "person.request-secondment.v1": ["申请借调", "Request"], "person.refuse-secondment.v1": ["不予借调", "Refuse"],
     "approval.file-opinion.v1": ["出具意见", "File an opinion"], "approval.request-material.v1": ["一次性告知", "Say what is lacking"],
     "approval.supply-material.v1": ["补正材料", "Material supplied"], "approval.open-next-round.v1": ["再次征求意见", "Ask again"],
     "approval.decide.v1": ["决定", "Decide"], "approval.reach-milestone.v1": ["里程碑", "Milestone"],
@@ -72,6 +73,16 @@ export const CODES = {
   secondment: {
     requested: ["待镇党委同意", "awaits the town's consent"], consented: ["待区人事批准", "awaits approval"], approved: ["已批准", "approved"], away: ["借出", "away"], overdue: ["逾期未归", "not back in time"],
   },
+  refusal: { needed_here: ["工作需要", "needed here"], unsuitable: ["人选不合适", "not suitable"], withdrawn: ["申请撤回", "withdrawn"], other: ["其他", "other"] },
+  step_of: {
+    requested: ["提出申请", "Requested"], consented: ["镇党委同意", "Town Party committee consents"], approved: ["区人事批准", "District personnel approve"], refused: ["不予借调", "Refused"],
+    started: ["借出", "Begins"], overdue: ["逾期未归", "Not back in time"], ended: ["归队", "Back in the town"],
+  },
+  rule: {
+    "R-SEC-1": ["在镇服务须满年限", "long enough in the town's service"], "R-SEC-2": ["须先经镇党委同意", "the town Party committee consents first"],
+    "R-SEC-3": ["再由区人事部门批准", "then district personnel approve"], "R-SEC-4": ["不得超过最长期限，两次之间须有间隔", "no longer than allowed, and a pause before the next"],
+  },
+  launch_ground: { on_list: ["在清单", "on the list"], not_on_list: ["不在清单", "not on the list"], no_condition: ["未写明条件", "no condition given"], condition_not_listed: ["条件不符", "another condition"], no_evidence: ["没有依据材料", "no evidence"] },
   progress: {
     called: ["已呼叫", "called"], acknowledged: ["已签收", "acknowledged"], reported_in: ["已报到", "reported in"],
     filed: ["已反馈", "result filed"], released: ["已解除", "released"],
@@ -97,6 +108,7 @@ export const CODES = {
     "report.file-attached.v1": ["群众附件", "File attached"],
     "report.erased.v1": ["个人信息已删除", "Person erased"], "reporter.reported.v1": ["上报人登记", "Reporter noted"],
     "mobilisation.ordered.v1": ["下令联合出动", "Turn-out ordered"], "mobilisation.responders-called.v1": ["点名", "People called"],
+    "mobilisation.responders-confirmed.v1": ["应召", "People confirmed"], "mobilisation.responder-declined.v1": ["一人不能到", "One cannot come"], "mobilisation.responder-dropped.v1": ["一人退出", "One dropped out"],
     "mobilisation.mustered.v1": ["人员到场", "People on the spot"], "mobilisation.reached.v1": ["集结完毕", "Mustered"],
     "mobilisation.short.v1": ["集结不足", "Too few came"], "mobilisation.stood-down.v1": ["收队", "Stood down"],
     "mobilisation.reviewed.v1": ["出动复盘", "Turn-out written up"], "mobilisation.review-missed.v1": ["复盘逾期", "Write-up overdue"],

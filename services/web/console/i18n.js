@@ -87,7 +87,7 @@ export function who(key) {
   return role && CODES.who[role[1]] ? `${code("who", role[1])} ${role[2]}` : key;
 }
 
-const list = (detail, kind) => detail.split(" ").filter(Boolean).map((key) => name(kind, key)).join(lang === "en" ? ", " : "、");
+const list = (detail, kind) => detail.split(" ").filter(Boolean).map((key) => name(kind, key)).join(t("and"));
 
 /** What the `detail` column says of a fact, in words. */
 export function detail(row) {
@@ -112,6 +112,12 @@ export function detail(row) {
     case "case.followed-up.v1": return code("answer", text);
     case "case.closed.v1": return code("reason", text);
     case "case.village-handling-started.v1": return name("village", text);
+    case "case.district-called.v1":
+    case "case.district-call-refused.v1": {
+      const [version, ...rest] = text.split(" ");
+      const why = rest.join(" ");
+      return [t("list_version", { n: version.slice(1) }), CODES.condition[why] ? code("condition", why) : CODES.launch_ground[why] ? code("launch_ground", why) : `${code("act", "case.grant-launch-waiver.v1")} ${why}`].join(" · ");
+    }
     case "case.village-resolved.v1": return code("solved", text);
     case "case.escalated.v1": return code("went_up", text);
     case "case.reopened.v1": return lang === "en" ? `time ${text}` : `第${text}次`;
@@ -120,6 +126,7 @@ export function detail(row) {
     case "call.reported-in.v1": return t("people", { n: text });
     case "mobilisation.ordered.v1": return t("needed", { n: text });
     case "mobilisation.responders-called.v1": return t("called_n", { n: text.split(" ")[0] });
+    case "mobilisation.responders-confirmed.v1": return t("confirmed_n", { n: text });
     case "mobilisation.mustered.v1":
     case "mobilisation.stood-down.v1": return t("people", { n: text });
     case "approval.round-opened.v1": return list(text, "item");
@@ -179,6 +186,15 @@ export function clockTime(time) {
 export function longTime(time, seconds) {
   const p = parts("long", { year: "numeric", month: "2-digit", day: "2-digit", weekday: "short", hour: "2-digit", minute: "2-digit", second: "2-digit" }, time);
   return { date: `${p.year}-${p.month}-${p.day} ${p.weekday}`, time: `${p.hour}:${p.minute}${seconds ? `:${p.second}` : ""}` };
+}
+
+/** The day of a moment in Asia/Shanghai, as `2026-09-12`. */
+export const dayOf = (time) => longTime(time).date.split(" ")[0];
+
+/** A length as it is configured, such as `4wh`, in words. */
+export function lengthWords(length) {
+  const [, n, unit] = /^(\d+)(min|h|wh|wd|d)$/.exec(length) ?? [];
+  return n ? `${n} ${t(`unit_${unit}`)}` : length;
 }
 
 /** A length of time in its two greatest units. */

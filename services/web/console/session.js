@@ -49,7 +49,7 @@ function enter(found) {
 export function wordSession() {
   byId("seat-open").hidden = !here.demo;
   byId("leave").hidden = !here.user || (here.demo && here.user.roles[0] === WATCHER.role);
-  say(byId("who"), here.user ? [here.user.roles.map((role) => code("role_of", role)).join("、"), unit(here.user.unit)].filter(Boolean).join(" · ") : "");
+  say(byId("who"), here.user ? [here.user.roles.map((role) => code("role_of", role)).join(t("and")), unit(here.user.unit)].filter(Boolean).join(" · ") : "");
   byId("who").title = here.user?.person ?? "";
 }
 

@@ -23,7 +23,7 @@ from events.edge import OpenedReport, ReportLine
 from events.envelope import Request, kind_of
 from events.ids import approval_of, is_stream_id, mobilisation_of, outcome_of
 from events.launch import PublishLaunchList
-from events.mobilisation import MobilisationOrdered
+from events.mobilisation import MobilisationOrdered, StandDown
 from events.outcome import PublishOutcome
 from events.person import RegisterPerson
 from events.private import Sealed
@@ -322,7 +322,8 @@ class Acting:
     def possible(self, user: User, found: dict[str, Any]) -> list[Asked]:
         """What ``user`` could do now about a case as `Questions.case` found it: acts that are allowed and would matter.
 
-        Each has the fields that are known already, as `submission` wants them.
+        Each has the fields that are known already, as `submission` wants them. With a ``turn_out``, that of the case
+        or ``None``, also what could be done about it.
         """
         case = found["case"]["case"]
         of_case: list[Asked] = [{"request": tag, "case": case, **filler} for tag, filler in _ABOUT_CASES.items()]
@@ -333,6 +334,8 @@ class Acting:
         of_case += [waiver | {"bureau": bureaus[0]}] if bureaus else []
         if found.get("approval_rounds"):
             of_case += self._of_approval(found)
+        if "turn_out" in found:
+            of_case += _of_turn_out(user, case, found["turn_out"])
         mine = [leg["call"] for leg in found["legs"] if leg["department"] == user.unit.department]
         return self._those_possible(user, of_case) + [act for call in mine for act in self.possible_of_call(user, call)]
 
@@ -491,6 +494,27 @@ class Acting:
                 return
         about = Unit(case.town, case.village)
         may_read_words(user, case.phase, about, confidential=case.visibility == "confidential")
+
+
+def _of_turn_out(user: User, case: str, turn_out: dict[str, Any] | None) -> list[Asked]:
+    """What there is to do about a turn-out: order it, count people in, say who comes, let everybody go, write it up."""
+    about = {"case": case}
+    if turn_out is None:
+        return [{"request": "mobilisation.order.v1", **about, "min_people": 1}]
+    everywhere = bool(set(user.roles) & set(ACTS[StandDown]))
+    own = {**about, "department": user.unit.department}
+    asked: list[Asked] = [{"request": "mobilisation.stand-down.v1", **about}]
+    asked += [{"request": "mobilisation.review.v1", **about, "note": "-"}]
+    waiting = [one for one in turn_out.get("responders", ()) if one["presence"] in ("called", "confirmed")]
+    mine = [one for one in waiting if one["department"] == user.unit.department]
+    for one in (waiting if everywhere else mine)[:1]:
+        place = about if everywhere else own
+        asked.append({"request": "mobilisation.muster.v1", **place, "numbers": [one["number"]]})
+    for one in mine[:1]:
+        asked.append({"request": "mobilisation.decline.v1", **own, "number": one["number"], "ground": "other"})
+    for one in [one for one in mine if one["presence"] == "called"][:1]:
+        asked.append({"request": "mobilisation.confirm.v1", **own, "numbers": [one["number"]]})
+    return asked
 
 
 def _is(report: dict[str, Any], fact: ReporterReported) -> bool:

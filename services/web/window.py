@@ -126,12 +126,13 @@ class Window:
         facts = facts_of_case(log, case, position or log.head())
         if position:
             now, found, acts = facts[-1].meta.recorded_at if facts else None, _as_it_was(facts, case), []
+            turn_out = None
         else:
-            now, acts = self.house.clock.now(), self.acting.possible(user, found)
+            turn_out = self._turn_out(user, case)
+            now, acts = self.house.clock.now(), self.acting.possible(user, {**found, "turn_out": turn_out})
         if now is None or not found:
             raise HTTPException(f"position: expected one after the case began, found {position}", status_code=404)
         found = {**found, "reports": [_without_receipt(report) for report in found["reports"]]}
-        turn_out = None if position else self._turn_out(user, case)
         reasons = {"explain": explain(log, facts), "dues": msgspec.to_builtins(reasons_of_dues(facts))}
         return {"now": now.isoformat(), **found, **reasons, "turn_out": turn_out, "acts": acts}
 

@@ -155,6 +155,10 @@ def test_the_muster_board_climbs_by_itself_and_leads_to_the_case(house: Gated, s
     looked_over(screen)
     screen.tap(f"{card} a")
     screen.until(lambda: screen.text("#pane .muster strong") == "2", "the case with the same count")
+    screen.tap("#acts [data-key='4']")
+    assert [box.get_attribute("value") for box in screen.all("#act-numbers input")] == ["LD-D16-1"]
+    screen.tap(".act-form button.primary")
+    screen.until(lambda: screen.text(f"{card} .muster strong") == "3", "who was counted in here to count on the board")
     ok(house, centre, "mobilisation.stand-down.v1", case=case)
     screen.until(lambda: not screen.all(card), "the turn-out to leave the board")
 

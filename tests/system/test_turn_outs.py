@@ -178,6 +178,36 @@ def test_the_muster_board_counts_by_department_and_names_people_to_those_who_may
     assert board(served, centre, case) is None
 
 
+def offered(served: Gated, user: str, case: str) -> dict[str, dict[str, Any]]:
+    """What somebody could do now about a turn-out, by act."""
+    acts = served.get(user, f"/api/cases/{case}").json()["acts"]
+    return {act["request"]: act for act in acts if act["request"].startswith("mobilisation.")}
+
+
+def test_everybody_is_offered_what_is_theirs_to_do_about_a_turn_out(served: Gated, centre: str) -> None:
+    officer = served.user("department_officer", village="", department="D15")
+    reviewer = served.user("reviewer", village="")
+    case = illegal_mining(served)
+    mine = {"case": case, "department": "D15"}
+    of_centre = {"mobilisation.muster.v1", "mobilisation.stand-down.v1"}
+    of_officer = {"mobilisation.confirm.v1", "mobilisation.decline.v1", "mobilisation.muster.v1"}
+
+    assert set(offered(served, centre, case)) == of_centre
+    assert "department" not in offered(served, centre, case)["mobilisation.muster.v1"]
+    assert set(offered(served, officer, case)) == of_officer
+    assert offered(served, officer, case)["mobilisation.muster.v1"]["department"] == "D15"
+    assert offered(served, reviewer, case) == {}
+    everybody = [f"LD-D15-{n}" for n in range(1, STAFF["D15"] + 1)]
+    assert status(served, officer, "mobilisation.confirm.v1", **mine, numbers=everybody)[0] == 200
+    assert set(offered(served, officer, case)) == of_officer - {"mobilisation.confirm.v1"}
+    assert status(served, officer, "mobilisation.muster.v1", **mine, numbers=everybody)[0] == 200
+    assert offered(served, officer, case) == {}
+    assert status(served, centre, "mobilisation.stand-down.v1", case=case)[0] == 200
+    assert set(offered(served, centre, case)) == {"mobilisation.review.v1"}
+    quiet, _ = served.report()
+    assert set(offered(served, centre, quiet)) == {"mobilisation.order.v1"}
+
+
 def test_who_is_on_one_scene_counts_on_no_other(served: Gated, centre: str) -> None:
     one, other = illegal_mining(served), illegal_mining(served)
 

@@ -25,6 +25,8 @@ export const CODES = {
     "approval.file-opinion.v1": ["出具意见", "File an opinion"], "approval.request-material.v1": ["一次性告知", "Say what is lacking"],
     "approval.supply-material.v1": ["补正材料", "Material supplied"], "approval.open-next-round.v1": ["再次征求意见", "Ask again"],
     "approval.decide.v1": ["决定", "Decide"], "approval.reach-milestone.v1": ["里程碑", "Milestone"],
+    "mobilisation.order.v1": ["下令联合出动", "Order a turn-out"], "mobilisation.confirm.v1": ["应召", "They are coming"], "mobilisation.muster.v1": ["到场", "They are here"],
+    "mobilisation.decline.v1": ["不能到", "Cannot come"], "mobilisation.stand-down.v1": ["收队", "Stand down"], "mobilisation.review.v1": ["复盘", "Write up"],
     "outcome.publish.v1": ["公开", "Publish"], "outcome.withhold.v1": ["不公开", "Withhold"],
   },
   ground: {
@@ -73,6 +75,7 @@ export const CODES = {
   secondment: {
     requested: ["待镇党委同意", "awaits the town's consent"], consented: ["待区人事批准", "awaits approval"], approved: ["已批准", "approved"], away: ["借出", "away"], overdue: ["逾期未归", "not back in time"],
   },
+  declined: { ill: ["生病", "ill"], on_other_duty: ["另有任务", "on other duty"], unreachable: ["联系不上", "not reached"], other: ["其他", "other"] },
   refusal: { needed_here: ["工作需要", "needed here"], unsuitable: ["人选不合适", "not suitable"], withdrawn: ["申请撤回", "withdrawn"], other: ["其他", "other"] },
   step_of: {
     requested: ["提出申请", "Requested"], consented: ["镇党委同意", "Town Party committee consents"], approved: ["区人事批准", "District personnel approve"], refused: ["不予借调", "Refused"],

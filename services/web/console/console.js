@@ -140,8 +140,8 @@ async function readCase(id) {
     wordWhen(past, answer.timeline);
     showCase(answer);
     byId("slip").href = `slip.html?case=${encodeURIComponent(id)}`;
-    const suggested = answer.reports?.[0]?.suggested_matter;
-    drawActs(byId("acts"), answer.acts ?? [], answer.case, maySee("triage") || maySee("inbox") || maySee("review") || ["follow_up", "notices", "village", "district"].some(maySee), suggested);
+    const context = { suggested: answer.reports?.[0]?.suggested_matter, responders: answer.turn_out?.responders ?? [] };
+    drawActs(byId("acts"), answer.acts ?? [], answer.case, maySee("triage") || maySee("inbox") || maySee("review") || ["follow_up", "notices", "village", "district"].some(maySee), context);
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
     if (id === caseId) missingCase(error.status === 404 ? t("no_case") : error.message);

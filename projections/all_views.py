@@ -13,6 +13,7 @@ from projections.people import PEOPLE
 from projections.recusals import RECUSALS
 from projections.reports import REPORTS
 from projections.roster import GAPS, ROSTER, SHIFTS
+from projections.secondments import SECONDMENTS
 from projections.timeline import TIMELINE
 from projections.triage import TRIAGE
 from projections.view import View
@@ -30,6 +31,7 @@ VIEWS: tuple[View, ...] = (
     WORKLOAD,
     NOTICES,
     PEOPLE,
+    SECONDMENTS,
     ROSTER,
     SHIFTS,
     GAPS,

@@ -166,6 +166,12 @@ class Questions:
         with self._database.reading() as connection:
             return _rows(connection, sql, town=town)
 
+    def secondments(self, town: str = "") -> list[Found]:
+        """借调: every step of the secondments of a town's people, or of all, for each person in order."""
+        of_town = "WHERE person IN (SELECT person FROM people WHERE town = :town) " if town else ""
+        with self._database.reading() as connection:
+            return _rows(connection, f"SELECT * FROM secondments {of_town}ORDER BY person, version", town=town)
+
     def launch_attempts(self, town: str = "", limit: int = 1000) -> list[Found]:
         """Attempts of a town, or of all, to call the district: the newest first."""
         seen, values = within(self._sights, "launch_attempts")
@@ -173,6 +179,17 @@ class Questions:
         sql = f'SELECT * FROM launch_attempts WHERE {of_town}{seen} ORDER BY at DESC, "case", version LIMIT :limit'
         with self._database.reading() as connection:
             return _rows(connection, sql, town=town, limit=limit, **values)
+
+    def refused_launches(self) -> list[Found]:
+        """清单外呼叫: how often the list refused a matter to a town, and on which ground, the most often first."""
+        seen, values = within(self._sights, "launch_attempts")
+        sql = (
+            "SELECT matter, town, ground, count(*) AS times, max(at) AS last_at FROM launch_attempts"
+            f" WHERE outcome = 'refused' AND {seen} GROUP BY matter, town, ground"
+            " ORDER BY times DESC, last_at DESC, matter, town, ground"
+        )
+        with self._database.reading() as connection:
+            return _rows(connection, sql, **values)
 
     def at_district(self, limit: int = 200) -> dict[str, list[Found]]:
         """What waits at the district: under ``waiver`` cases whose town was refused, under ``district`` those there."""
@@ -216,12 +233,38 @@ class Questions:
             return _rows(connection, sql, town=town, now=moment_text(now))
 
     def turn_out(self, case: str) -> Found | None:
-        """How many are needed, called and there for a case; ``None`` when nobody turned out or it may not be seen."""
-        seen, values = within(self._sights, "mobilisations")
-        sql = f'SELECT * FROM mobilisations WHERE "case" = :case AND {seen}'
-        with self._database.reading() as connection:
-            found = _rows(connection, sql, case=case, **values)
+        """The turn-out of a case, as in `turn_outs`; ``None`` when nobody turned out or it may not be seen."""
+        found = self._turn_outs('"case" = :case', case=case)
         return found[0] if found else None
+
+    def turn_outs(self) -> list[Found]:
+        """联合出动 under way, those that wait for people first, each with its ``departments`` and how many came.
+
+        Of a department are ``called`` all who ever were, ``coming`` those on the way, ``present`` those on the spot and
+        ``gone`` those who cannot come or dropped out.
+        """
+        return self._turn_outs("phase IN ('confirming', 'short', 'mustered')")
+
+    def _turn_outs(self, which: str, **values: str) -> list[Found]:
+        seen, mine = within(self._sights, "mobilisations")
+        chosen = f"FROM mobilisations WHERE {which} AND {seen}"
+        presences = {"coming": "'confirmed'", "present": "'present'", "gone": "'declined', 'dropped'"}
+        sums = ", ".join(
+            f"sum(CASE WHEN presence IN ({those}) THEN 1 ELSE 0 END) AS {name}" for name, those in presences.items()
+        )
+        counted = (
+            f"SELECT mobilisation, department, count(*) AS called, {sums} FROM responders"
+            f" WHERE mobilisation IN (SELECT mobilisation {chosen})"
+            " GROUP BY mobilisation, department ORDER BY department"
+        )
+        waiting_first = "CASE WHEN phase = 'mustered' THEN 1 ELSE 0 END, muster_due, mobilisation"
+        with self._database.reading() as connection:
+            rows = _rows(connection, f"SELECT * {chosen} ORDER BY {waiting_first}", **values, **mine)
+            departments = _rows(connection, counted, **values, **mine)
+        return [
+            {**row, "departments": [one for one in departments if one["mobilisation"] == row["mobilisation"]]}
+            for row in rows
+        ]
 
     def responders(self, mobilisation: str) -> list[Found]:
         """Who was called to a turn-out, and who came."""

@@ -120,6 +120,12 @@ def of_mobilisation(rows: Rows, recorded: Recorded, fact: Any) -> None:
             entry(rows, recorded, fact.case, who=fact.by, platform=fact.platform, detail=str(fact.min_people))
         case m.RespondersCalled():
             entry(rows, recorded, fact.case, detail=f"{len(fact.responders)} {' '.join(fact.pools)}".strip())
+        case m.RespondersConfirmed():
+            entry(rows, recorded, fact.case, who=fact.by, detail=str(len(fact.numbers)))
+        case m.ResponderDeclined():
+            entry(rows, recorded, fact.case, who=fact.by)
+        case m.ResponderDropped():
+            entry(rows, recorded, fact.case)
         case m.RespondersMustered():
             entry(rows, recorded, fact.case, who=fact.by, late=fact.late, detail=str(fact.count))
         case m.MusterReached() | m.MusterShort():
@@ -188,7 +194,10 @@ _OF_CALL = (
     "issued departments-called acknowledged reported-in reporter-contacted noted proof-attached result-filed "
     "clock-missed due-extended escalated completed released alerted delivered delivery-failed"
 )
-_OF_MOBILISATION = "ordered responders-called mustered reached short stood-down reviewed review-extended review-missed"
+_OF_MOBILISATION = (
+    "ordered responders-called responders-confirmed responder-declined responder-dropped mustered reached short "
+    "stood-down reviewed review-extended review-missed"
+)
 _OF_OUTCOME = "drafted published withheld"
 _OF_APPROVAL = (
     "round-opened opinion-filed material-requested material-supplied opinion-missed round-closed decided "
@@ -197,7 +206,7 @@ _OF_APPROVAL = (
 
 TIMELINE = View(
     name="timeline",
-    version=5,
+    version=6,
     purpose="everything that happened to a case, in order 时间线",
     key=("case", "stream", "version"),
     columns={

@@ -7,9 +7,11 @@ from typing import Any
 from msgspec import structs
 
 from events.envelope import Request
+from events.mobilisation import StandDown
 from events.private import Sealed
 from services.acting import Acting, Asked, BadAct
 from services.decisions import Rejected
+from services.people.authority import ACTS
 from services.people.user import User
 from services.rules.book import CATCH_ALL, MILESTONES
 from services.rules.calendar import SHANGHAI
@@ -47,7 +49,12 @@ _ABOUT_APPROVALS: tuple[Asked, ...] = (
     {"request": "approval.decide.v1", "decision": "granted"},
     {"request": "approval.decide.v1", "decision": "refused", "reason": "-"},
 )
-_ABOUT_PEOPLE = ("person.consent-to-secondment.v1", "person.approve-secondment.v1", "person.end-secondment.v1")
+_ABOUT_PEOPLE: dict[str, Asked] = {
+    "person.consent-to-secondment.v1": {},
+    "person.approve-secondment.v1": {},
+    "person.end-secondment.v1": {},
+    "person.refuse-secondment.v1": {"ground": "other"},
+}
 _RECUSE = "case.recuse-department.v1"
 """Which department, is for whoever asks to say."""
 _KNOWN = ("request", "case", "call", "department", "report", "number", "item", "decision", "milestone")
@@ -64,7 +71,8 @@ class Offering:
     def possible(self, user: User, found: dict[str, Any]) -> list[Asked]:
         """What ``user`` could do now about a case as `Questions.case` found it: acts that are allowed and would matter.
 
-        Each has the fields that are known already, as `submission` wants them.
+        Each has the fields that are known already, as `Acting.submission` wants them. With a ``turn_out``, that of the
+        case or ``None``, also what could be done about it.
         """
         case = found["case"]["case"]
         of_case: list[Asked] = [{"request": tag, "case": case, **filler} for tag, filler in _ABOUT_CASES.items()]
@@ -77,6 +85,8 @@ class Offering:
         of_case += [waiver | {"bureau": bureaus[0]}] if bureaus else []
         if found.get("approval_rounds"):
             of_case += self._of_approval(found)
+        if "turn_out" in found:
+            of_case += _of_turn_out(user, case, found["turn_out"])
         mine = [leg["call"] for leg in found["legs"] if leg["department"] == user.unit.department]
         return self._those_possible(user, of_case) + [act for call in mine for act in self.possible_of_call(user, call)]
 
@@ -101,7 +111,8 @@ class Offering:
 
     def possible_of_person(self, user: User, number: str) -> list[Asked]:
         """What ``user`` could do now about the secondment of a person of the register."""
-        return self._those_possible(user, [{"request": tag, "number": number} for tag in _ABOUT_PEOPLE])
+        asked = [{"request": tag, "number": number, **filler} for tag, filler in _ABOUT_PEOPLE.items()]
+        return self._those_possible(user, asked)
 
     def _those_possible(self, user: User, asked: list[Asked]) -> list[Asked]:
         state = cache(self._house.state)  # all of them look at the same few streams
@@ -121,6 +132,27 @@ class Offering:
             return bool(rejected.record)
         except BadAct:
             return False
+
+
+def _of_turn_out(user: User, case: str, turn_out: dict[str, Any] | None) -> list[Asked]:
+    """What there is to do about a turn-out: order it, count people in, say who comes, let everybody go, write it up."""
+    about = {"case": case}
+    if turn_out is None:
+        return [{"request": "mobilisation.order.v1", **about, "min_people": 1}]
+    everywhere = bool(set(user.roles) & set(ACTS[StandDown]))
+    own = {**about, "department": user.unit.department}
+    asked: list[Asked] = [{"request": "mobilisation.stand-down.v1", **about}]
+    asked += [{"request": "mobilisation.review.v1", **about, "note": "-"}]
+    waiting = [one for one in turn_out.get("responders", ()) if one["presence"] in ("called", "confirmed")]
+    mine = [one for one in waiting if one["department"] == user.unit.department]
+    for one in (waiting if everywhere else mine)[:1]:
+        place = about if everywhere else own
+        asked.append({"request": "mobilisation.muster.v1", **place, "numbers": [one["number"]]})
+    for one in mine[:1]:
+        asked.append({"request": "mobilisation.decline.v1", **own, "number": one["number"], "ground": "other"})
+    for one in [one for one in mine if one["presence"] == "called"][:1]:
+        asked.append({"request": "mobilisation.confirm.v1", **own, "numbers": [one["number"]]})
+    return asked
 
 
 def _encrypted(request: Request) -> Request:

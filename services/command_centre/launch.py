@@ -64,6 +64,12 @@ def configured(rules: RuleBook) -> tuple[LaunchItem, ...]:
     )
 
 
+def earliest(state: Lists | None, now: datetime) -> date:
+    """The first day, in Asia/Shanghai, from which a new list may hold: today, and none before that of the newest."""
+    published = state.published if state else ()
+    return max([now.astimezone(SHANGHAI).date(), *(fact.effective_from for fact in published[-1:])])
+
+
 def decide(state: Lists | None, request: PublishLaunchList, now: datetime, rules: RuleBook) -> tuple[Fact, ...]:
     """Publish a list, to hold from a day that has not begun before the one of the list before it."""
     if request.launch != STREAM:
@@ -83,9 +89,9 @@ def decide(state: Lists | None, request: PublishLaunchList, now: datetime, rules
     faults += [f"items: expected matter {code} once, found it again" for code in sorted(_doubled(matters))]
     if faults:
         raise Rejected("; ".join(faults))
-    earliest = max([now.astimezone(SHANGHAI).date(), *(fact.effective_from for fact in published[-1:])])
-    if request.effective_from < earliest:
-        raise Rejected(f"effective_from: expected {earliest} or later, found {request.effective_from}")
+    first = earliest(state, now)
+    if request.effective_from < first:
+        raise Rejected(f"effective_from: expected {first} or later, found {request.effective_from}")
     return (new,)
 
 

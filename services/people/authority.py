@@ -77,17 +77,19 @@ Page = Literal[
     "inbox",
     "village",
     "district",
+    "launch",
     "review",
     "follow_up",
     "notices",
     "openings",
     "people",
     "roster",
+    "muster",
     "users",
     "figures",
     "clock",
 ]
-"""看板、登记、分派、收件、村级、区级、审核、回访、公开、查阅记录、人员、值班、用户、数字、演示时钟."""
+"""看板、登记、分派、收件、村级、区级、启动清单、审核、回访、公开、查阅记录、人员、值班、集结板、用户、数字、演示时钟."""
 
 
 class Forbidden(Rejected):
@@ -201,12 +203,14 @@ PAGES: Mapping[Page, tuple[UserRole, ...]] = {
     "inbox": _DEPARTMENT,
     "village": _VILLAGE,
     "district": _DISTRICT,
+    "launch": ACTS[PublishLaunchList],
     "review": _REVIEW,
     "follow_up": ("follow_up_clerk",),
     "notices": ("reviewer", "privacy_officer"),
     "openings": ("privacy_officer",),
     "people": (*_COMMITTEE, *_PERSONNEL),
     "roster": (*_COMMANDING, *_COMMITTEE),
+    "muster": (*_COMMANDING, *_DEPARTMENT, *_DISTRICT),
     "users": ("administrator",),
     "figures": ("command_centre", *_DISTRICT, "analyst", "administrator"),
     "clock": ("command_centre", "district_command", "administrator"),

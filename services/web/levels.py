@@ -1,4 +1,4 @@
-"""The desks above and below the town: 村级工作台, 区级工作台, and who tried to call the district."""
+"""The desks above and below the town: 村级工作台, 区级工作台, the launch list, and who tried to call the district."""
 
 from typing import Annotated, Any
 
@@ -27,6 +27,14 @@ def level_routes(window: Window) -> list[ControllerRouterHandler]:
         """区级工作台: calls that the launch list refused and that wait for a waiver, then the cases at the district."""
         return {"now": window.house.clock.now().isoformat(), "rows": window.at_district(request.user)}
 
+    @get("/api/launch-list", sync_to_thread=True, **page("launch"))
+    def launch_list(request: Asking) -> dict[str, Any]:
+        """启动清单: the list in force, the newest that waits for its day, and how often which matter was refused.
+
+        ``version`` is the newest, ``earliest`` the first day from which the next may hold.
+        """
+        return window.launch_list(request.user)
+
     @get("/api/launch-attempts", sync_to_thread=True, **page("figures"))
     def launch_attempts(
         request: Asking,
@@ -36,4 +44,4 @@ def level_routes(window: Window) -> list[ControllerRouterHandler]:
         """启动清单: who tried to call the district, and what the launch list said; the newest first."""
         return {"rows": window.seen_by(request.user).launch_attempts(town, at_most(limit))}
 
-    return [village, district, launch_attempts]
+    return [village, district, launch_list, launch_attempts]

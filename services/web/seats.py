@@ -12,6 +12,7 @@ from litestar.exceptions import HTTPException
 from litestar.types import ControllerRouterHandler
 from msgspec import Struct
 
+from events.person import RegisterPerson
 from events.user import AddUser, Unit
 from services.acting import Acting
 from services.people.authority import ABOUT
@@ -29,7 +30,16 @@ What it left to whoever sat there stays undone, and its clocks run out.
 """
 
 SeatRole = Literal[
-    "department_officer", "command_centre", "reviewer", "follow_up_clerk", "district_command", "district_leader"
+    "department_officer",
+    "command_centre",
+    "platform_head",
+    "village_clerk",
+    "reviewer",
+    "follow_up_clerk",
+    "district_command",
+    "district_leader",
+    "town_committee",
+    "personnel",
 ]
 """Which roles can be played: nobody who could lock the others out of the demo."""
 
@@ -57,8 +67,8 @@ class Seats:
 
     def plays(self, submission: Submission) -> bool:
         """Whether somebody who sits here could do what the simulation was about to do."""
-        if not submission.source_id.startswith(f"reaction:{NAME}:"):
-            return False
+        if not submission.source_id.startswith(f"reaction:{NAME}:") or isinstance(submission.request, RegisterPerson):
+            return False  # whoever sits for personnel finds the people that there are
         earliest = self._now() - EMPTY_AFTER
         with self._lock:
             seated = [user for user, at in self._seen.values() if at >= earliest]

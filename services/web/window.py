@@ -1,6 +1,7 @@
 """What the window shows of a house, without the web."""
 
 import re
+from collections import defaultdict
 from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
 from functools import cache
@@ -18,12 +19,14 @@ from events.private import Sealed
 from projections.queries import Found, Questions
 from projections.view import Row, moment_text
 from services.acting import Acting, Asked
+from services.command_centre import launch
 from services.history import case_as_of, facts_of_case
 from services.offering import Offering
 from services.opening import Opening
-from services.people.authority import SEES_RESPONDERS, sights_of
+from services.people.authority import PAGES, SEES_RESPONDERS, sights_of
 from services.people.user import User
 from services.reasons import explain, reasons_of_dues
+from services.rules.book import RuleBook
 from services.rules.calendar import SHANGHAI
 from services.runtime.clock import ScaledClock, SystemClock
 from services.runtime.errors import Erased
@@ -125,12 +128,13 @@ class Window:
         facts = facts_of_case(log, case, position or log.head())
         if position:
             now, found, acts = facts[-1].meta.recorded_at if facts else None, _as_it_was(facts, case), []
+            turn_out = None
         else:
-            now, acts = self.house.clock.now(), self.offering.possible(user, found)
+            turn_out = self._turn_out(user, case)
+            now, acts = self.house.clock.now(), self.offering.possible(user, {**found, "turn_out": turn_out})
         if now is None or not found:
             raise HTTPException(f"position: expected one after the case began, found {position}", status_code=404)
         found = {**found, "reports": [_without_receipt(report) for report in found["reports"]]}
-        turn_out = None if position else self._turn_out(user, case)
         reasons = {"explain": explain(log, facts), "dues": msgspec.to_builtins(reasons_of_dues(facts))}
         return {"now": now.isoformat(), **found, **reasons, "turn_out": turn_out, "acts": acts}
 
@@ -183,10 +187,38 @@ class Window:
         return self.offering.possible(user, {"case": {"case": case}, "reports": (), "legs": ()})
 
     def people(self, user: User) -> list[Found]:
-        """人员: the register of the user's town, or of all, each with what the user could do about a secondment."""
-        possible = self.offering.possible_of_person
+        """人员: the register of the user's town, or of all, each with steps of secondments and what could be done."""
+        possible, steps = self.offering.possible_of_person, defaultdict(list)
         rows = self.questions.people(user.unit.town)
-        return [row | {"acts": possible(user, row["number"]) if row["secondment"] else []} for row in rows]
+        for step in self.questions.secondments(user.unit.town):
+            steps[step["person"]].append(step)
+        return [
+            row | {"steps": steps[row["person"]], "acts": possible(user, row["number"]) if row["secondment"] else []}
+            for row in rows
+        ]
+
+    def turn_outs(self, user: User) -> dict[str, Any]:
+        """集结板: turn-outs under way in the user's sight, with the names and the roster that the user may see."""
+        rows, questions = self.seen_by(user).turn_outs(), self.questions
+        if set(user.roles) & SEES_RESPONDERS:
+            rows = [row | {"responders": questions.responders(row["mobilisation"])} for row in rows]
+        keeps = user.unit.town and set(user.roles) & set(PAGES["roster"])
+        return {"rows": rows, "people": questions.roster(user.unit.town) if keeps else None}
+
+    def launch_list(self, user: User) -> dict[str, Any]:
+        """启动清单: the list in force, the newest that waits, and the refusals that feed the next, with a bureau."""
+        rules, now, lists = self.house.ledger.rules, self.house.clock.now(), self.house.state(launch.STREAM)
+        in_force, newest = launch.in_force(lists, now, rules), lists.published[-1] if lists else None
+        waits = newest is not None and newest.version > in_force.version
+        refused = self.seen_by(user).refused_launches()
+        return {
+            "now": now.isoformat(),
+            "in_force": msgspec.to_builtins(in_force),
+            "waiting": msgspec.to_builtins(newest) if waits else None,
+            "version": newest.version if newest else 0,
+            "earliest": f"{launch.earliest(lists, now)}",
+            "refused": [row | {"bureau": _bureau_of(row["matter"], rules)} for row in refused],
+        }
 
     def roster(self, user: User, town: str) -> dict[str, Any]:
         """值班表: who of the user's own town, or of any, is there, on duty and free; and the hours without cover."""
@@ -235,6 +267,12 @@ class Window:
         Gauge("hujiao_view_lag", "Facts that the slowest view has not seen.", registry=registry).set(status["lag"])
         Gauge("hujiao_parked", "Facts and requests that wait for an operator.", registry=registry).set(status["parked"])
         return generate_latest(registry)
+
+
+def _bureau_of(matter: str, rules: RuleBook) -> str:
+    """The bureau that would lead at the district, as far as the configuration names one that there is."""
+    code = rules.matters[matter].district_lead if matter in rules.matters else ""
+    return code if rules.bureau(code) is not None else ""
 
 
 @cache

@@ -216,7 +216,7 @@ def test_who_answers_for_the_district_sees_what_it_is_asked_about_and_reads_only
 def test_a_case_that_is_handed_down_is_the_towns_again_and_its_bureau_is_free(house: House) -> None:
     case = open_case(house, "1", matter=ON_LIST, village=VILLAGE)
     act(house, CENTRE, "case.call-district", case=case)
-    assert offered(house, COMMAND, case) == {"case.hand-down.v1"}
+    assert offered(house, COMMAND, case) == {"case.hand-down.v1", "case.recuse-department.v1"}
 
     answer = act(house, COMMAND, "case.hand-down", case=case, reason="镇里有能力处理。")
 

@@ -493,6 +493,7 @@ def test_a_case_as_of_a_position_is_what_whole_views_say_of_it(house: House, tmp
     assert {view.name for view in VIEWS if view not in about_a_case} == {
         "workload",
         "people",
+        "secondments",
         "roster",
         "shifts",
         "gaps",

@@ -412,7 +412,7 @@ def test_an_analyst_sees_every_view_without_the_confidential_cases(analyst: Any,
 def test_an_analyst_sees_no_view_that_names_people(analyst: Any) -> None:
     shown = {name for (name,) in analyst.execute("SELECT viewname FROM pg_views WHERE schemaname = 'analysis'")}
 
-    assert {view.name for view in VIEWS} - shown == {"people", "roster", "shifts", "responders"}
+    assert {view.name for view in VIEWS} - shown == {"people", "secondments", "roster", "shifts", "responders"}
 
 
 def test_a_case_that_nobody_has_classified_is_not_shown_yet(

@@ -4,6 +4,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 
 from axe_core_python.selenium import Axe
@@ -70,6 +71,11 @@ class Screen:
     def type(self, css: str, words: str) -> None:
         self.the(css).send_keys(words)
 
+    def pick_day(self, css: str, day: date) -> None:
+        """Choose a day, which browsers let people type in the order of their own language."""
+        said = "arguments[0].value = arguments[1]; arguments[0].dispatchEvent(new Event('input'))"
+        self._driver.execute_script(said, self.the(css), day.isoformat())
+
     def choose(self, css: str, value: str) -> None:
         Select(self.the(css)).select_by_value(value)
 
@@ -96,6 +102,11 @@ class Screen:
 
     def scrolls_sideways(self) -> bool:
         return bool(self._driver.execute_script("return document.documentElement.scrollWidth > innerWidth"))
+
+    def overflows(self, css: str) -> bool:
+        """Whether there is more in the first such box than it has room for beside each other."""
+        box = self.the(css)
+        return bool(self._driver.execute_script("return arguments[0].scrollWidth > arguments[0].clientWidth", box))
 
     def squeezed(self) -> list[str]:
         """What the rows of a desk say without room for it: over what stands beside it, or letter by letter."""

@@ -17,7 +17,10 @@ from tests.system.gated import DISTRICT, ROADS, VILLAGE, Gated, gated
 from tests.system.screens import DESKTOP, PHONE, Screen, someone
 from tests.unit.files import photo
 
-TABS = ("board", "intake", "inbox", "triage", "review", "follow_up", "notices", "users", "openings")
+TABS = (
+    *("board", "intake", "inbox", "triage", "review", "follow_up", "notices", "village", "district"),
+    *("launch", "users", "people", "openings", "roster", "muster"),
+)
 LOOKED_AT = (("zh", False, DESKTOP), ("en", True, PHONE))
 """Here it is also looked for what keeps people from using a page."""
 
@@ -190,14 +193,15 @@ def test_every_desk_fits_its_screen_in_both_languages_by_day_and_by_night(
 ) -> None:
     house.report()
     everything = ["intake_clerk", "command_centre", "department_officer", "reviewer", "follow_up_clerk"]
-    everything += ["privacy_officer", "administrator"]
+    everything += ["privacy_officer", "administrator", "village_clerk", "district_command", "personnel"]
     department = next(matter.lead for matter in DISTRICT.matters if matter.code == "602")
     name = someone(house, *everything, department=department)
     screen.size(*size, dark=dark)
 
     screen.log_in(name)
     screen.speak(language)
-    for tab in range(len(screen.all(".tab"))):
+    assert len(screen.all(".tab")) == len(TABS)
+    for tab in range(len(TABS)):
         screen.all(".tab")[tab].click()
         screen.until(lambda: not screen.scrolls_sideways(), "a desk that fits")
         assert (language, dark, size) not in LOOKED_AT or screen.barriers() == []

@@ -120,7 +120,7 @@ def test_who_logs_in_is_known_by_the_cookie_until_they_log_out(served: Gated, cl
 
     assert here["user"]["person"] == "王小明"
     assert here["user"]["roles"] == ["command_centre"]
-    assert here["user"]["pages"] == ["board", "triage", "roster", "figures", "clock"]
+    assert here["user"]["pages"] == ["board", "triage", "roster", "muster", "figures", "clock"]
     assert here["user"]["csrf"] == browser.csrf
     assert left.status_code == 200
     assert (morsel(left).value, morsel(left)["max-age"]) == ("", "0")

@@ -1,6 +1,7 @@
 """Three levels as people meet them: the desks of village and district over HTTP, the launch list by command."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +74,7 @@ def test_a_refused_call_waits_on_the_districts_desk_until_its_leader_waives_it(s
     assert [one["text"] for one in written] == ["噪声来自邻镇。"]
     assert (waived.status_code, called.status_code) == (200, 200)
     there = desk(served, command, "district")[case]
-    assert (there["owes"], there["tracker"], offers(there)) == ("district", VILLAGE.town, ["case.hand-down.v1"])
+    assert (there["owes"], there["tracker"], offers(there)) == ("district", VILLAGE.town, ["case.hand-down.v1", "case.recuse-department.v1"])
     assert [row["call"] for row in served.get(officer, "/api/inbox").json()["rows"]] == [district_call_of(case, 1)]
     attempts = served.get(command, "/api/launch-attempts").json()["rows"]
     assert sorted(one["outcome"] for one in attempts if one["case"] == case) == ["refused", "waived"]
@@ -90,6 +91,26 @@ def test_a_launch_list_is_published_over_the_api_and_what_is_wrong_with_it_is_sa
 
     assert (wrong.status_code, unreadable.status_code, right.status_code) == (422, 400, 200)
     assert "bureau: expected one of the district, found 'D16'" in wrong.json()["detail"]
+
+
+def test_the_list_is_shown_with_what_it_refused_and_with_the_one_that_waits(served: Gated) -> None:
+    centre, command = served.user("command_centre"), served.user("district_command", town="", village="")
+    leader = served.user("district_leader", town="", village="")
+    for _ in range(2):
+        case, _ = served.report(matter="204")
+        assert served.act(centre, "case.call-district.v1", case=case).status_code == 422
+    before = served.get(command, "/api/launch-list").json()
+    items, later = before["in_force"]["items"], TODAY + timedelta(days=3)
+    about = {"effective_from": later.isoformat(), "citation": "下月清单"}
+
+    assert served.act(command, "launch.publish.v1", items=items, **about).status_code == 200
+    found = served.get(command, "/api/launch-list").json()
+
+    refused = [one for one in found["refused"] if (one["matter"], one["town"]) == ("204", VILLAGE.town)]
+    assert [(one["times"], one["ground"], one["bureau"]) for one in refused] == [(2, "not_on_list", "B03")]
+    assert (found["version"], found["waiting"]["citation"]) == (before["version"] + 1, "下月清单")
+    assert (found["in_force"], found["earliest"]) == (before["in_force"], later.isoformat())
+    assert served.get(leader, "/api/launch-list").status_code == 403
 
 
 LIST = """\

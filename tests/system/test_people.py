@@ -60,12 +60,14 @@ def test_somebody_is_lent_by_two_bodies_in_order_and_comes_back(served: Gated, p
     asking = served.user("personnel", town="", village="")
     assert request(served, asking, "LD-0001").status_code == 200
     early = served.act(personnel, "person.approve-secondment.v1", number="LD-0001")
-    assert (early.status_code, offered(served, committee, "LD-0001")) == (422, ["person.consent-to-secondment.v1"])
+    refuse = "person.refuse-secondment.v1"
+    assert (early.status_code, offered(served, personnel, "LD-0001")) == (422, [refuse])
+    assert offered(served, committee, "LD-0001") == ["person.consent-to-secondment.v1", refuse]
     assert early.json()["detail"].startswith("R-SEC-3: expected a secondment that is consented first")
 
     assert served.act(committee, "person.consent-to-secondment.v1", number="LD-0001").status_code == 200
-    assert offered(served, personnel, "LD-0001") == ["person.approve-secondment.v1"]
-    assert offered(served, asking, "LD-0001") == []
+    assert offered(served, personnel, "LD-0001") == ["person.approve-secondment.v1", refuse]
+    assert offered(served, asking, "LD-0001") == [refuse]
     own = served.act(asking, "person.approve-secondment.v1", number="LD-0001")
     assert (own.status_code, own.json()["detail"].partition(":")[0]) == (422, "R-SEC-5")
     assert served.act(personnel, "person.approve-secondment.v1", number="LD-0001").status_code == 200
@@ -75,7 +77,40 @@ def test_somebody_is_lent_by_two_bodies_in_order_and_comes_back(served: Gated, p
     assert (lent["lent_to"], lent["lent_from"], lent["back"]) == ("区城管局", TODAY.isoformat(), BACK.isoformat())
     assert [act["request"] for act in lent["acts"]] == ["person.end-secondment.v1"]
     assert served.act(committee, "person.end-secondment.v1", number="LD-0001").status_code == 200
-    assert shown(served, committee, "LD-0001")["secondment"] is None
+    back = shown(served, committee, "LD-0001")
+    assert back["secondment"] is None
+    assert [(step["step"], step["who"]) for step in back["steps"]] == [
+        ("requested", served.person(asking)),
+        ("consented", served.person(committee)),
+        ("approved", served.person(personnel)),
+        ("started", None),
+        ("ended", served.person(committee)),
+    ]
+    assert (back["steps"][-1]["back"], back["steps"][-1]["late"]) == (TODAY.isoformat(), 0)
+
+
+def test_a_secondment_of_which_nothing_comes_keeps_who_said_no_and_why(
+    served: Gated, personnel: str, committee: str
+) -> None:
+    register(served, personnel, "LD-0004")
+    assert request(served, personnel, "LD-0004").status_code == 200
+
+    refused = served.act(committee, "person.refuse-secondment.v1", number="LD-0004", ground="needed_here")
+
+    assert refused.status_code == 200
+    row = shown(served, committee, "LD-0004")
+    assert (row["secondment"], row["acts"]) == (None, [])
+    last = row["steps"][-1]
+    assert (last["step"], last["before"], last["ground"], last["who"]) == (
+        "refused",
+        "consent",
+        "needed_here",
+        served.person(committee),
+    )
+
+
+def test_only_who_may_ask_for_somebody_is_told_so(served: Gated, personnel: str, committee: str) -> None:
+    assert [served.get(name, "/api/people").json()["may_request"] for name in (personnel, committee)] == [True, False]
 
 
 def test_under_two_years_the_refusal_names_the_rule(served: Gated, personnel: str) -> None:

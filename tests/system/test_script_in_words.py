@@ -1,9 +1,12 @@
 """Whatever anybody writes stays words on everybody's screen: script in any field runs nowhere and shows as it is."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 
+from services.rules.calendar import SHANGHAI
+from services.runtime.clock import SystemClock
 from tests.system.gated import ROADS, VILLAGE, Gated, gated
 from tests.system.screens import Screen, someone
 
@@ -38,6 +41,22 @@ def handled(house: Gated, case: str, *departments: str) -> None:
             assert answer.status_code == 200, answer.text
 
 
+def staffed(house: Gated) -> None:
+    """A person who is asked for, and a launch list, with script in every word."""
+    personnel, command = house.user("personnel"), house.user("district_command")
+    person = {"number": "LD-X", "name": SCRIPT[:60], "employer": SCRIPT[:100], "town": VILLAGE.town}
+    today = SystemClock().now().astimezone(SHANGHAI).date()
+    days = {"start": today.isoformat(), "back": (today + timedelta(days=30)).isoformat()}
+    item = {"matter": "203", "bureau": "B03", "evidence_required": SCRIPT, "legal_basis": SCRIPT}
+    for user, request, fields in (
+        (personnel, "person.register.v1", {**person, "department": ROADS.lead, "since": "2020-01-06"}),
+        (personnel, "person.request-secondment.v1", {"number": "LD-X", "to": SCRIPT[:100], **days}),
+        (command, "launch.publish.v1", {"items": [item], "citation": SCRIPT, "effective_from": today.isoformat()}),
+    ):
+        answer = house.act(user, request, **fields)
+        assert answer.status_code == 200, answer.text
+
+
 @pytest.fixture(scope="module")
 def written(house: Gated) -> tuple[str, str, str]:
     """Script in every field that people can write: a case that is open again, its receipt, and a case in triage."""
@@ -61,6 +80,7 @@ def written(house: Gated) -> tuple[str, str, str]:
     reopened = house.client.post(f"/api/receipts/{receipt}/reopening", json={"reason": SCRIPT})
     assert reopened.status_code == 200, reopened.text
     house.settled()
+    staffed(house)
     waiting, _ = house.report(**said | {"title": SCRIPT, "text": f"嗯{SCRIPT}", "matter": None})
     assert house.phase(waiting) == "triage"
     return case, receipt, waiting
@@ -73,12 +93,18 @@ def unstruck(screen: Screen) -> bool:
 def test_no_desk_runs_what_somebody_wrote(house: Gated, screen: Screen, written: tuple[str, str, str]) -> None:
     case, _, waiting = written
     everything = ["intake_clerk", "command_centre", "department_officer", "reviewer", "follow_up_clerk"]
-    everything += ["privacy_officer", "administrator"]
+    everything += ["privacy_officer", "administrator", "district_command", "personnel"]
     screen.log_in(someone(house, *everything, person=SCRIPT[:60], department=ROADS.lead))
 
     for tab in range(len(screen.all(".tab"))):
         screen.all(".tab")[tab].click()
         screen.the(".board")
+        assert unstruck(screen)
+    for tab, button, shown in (("人员", "[data-file]", ".person-file"), ("启动清单", "[id$=edit]", ".launch-fields")):
+        next(found for found in screen.all(".tab") if found.text == tab).click()
+        screen.tap(f"#screen {button}")
+        assert "onerror" in screen.the(".person-file, #screen .case-place").text
+        screen.the(shown)
         assert unstruck(screen)
     for shown in (case, waiting):
         screen.open(f"/console/#case={shown}")

@@ -1,7 +1,7 @@
 """入座: in the demo anybody takes a role without a password, and the simulation leaves to them what is theirs."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, get_args
 
 import pytest
@@ -10,7 +10,9 @@ from events.call import AcknowledgeCall
 from events.case import ApproveResult, ClassifyCase
 from events.catalog import CATALOG
 from events.envelope import Request
+from events.person import RegisterPerson
 from events.user import Unit, UserRole
+from services.people.person import person_id
 from services.people.user import NEEDS, User
 from services.runtime.batch import Submission
 from services.simulation.service import NAME, simulation
@@ -230,6 +232,14 @@ def test_what_the_services_and_people_ask_for_is_never_left_to_anybody(demo: Gat
 
     for source_id in ("act/wang/1", "timer:x", f"reaction:{NAME}x:1", "reaction:platforms:1"):
         assert not seats.plays(Submission(source_id, request, "clock", remembered=False))
+
+
+def test_who_sits_for_personnel_finds_the_people_that_there_are(demo: Gated, seats: Seats) -> None:
+    seats.seen(seated("personnel"))
+    somebody = {"number": "LD-D15-9", "name": "李敏", "employer": "六都镇", "town": VILLAGE.town, "department": "D15"}
+    wanted = RegisterPerson(person=person_id("LD-D15-9"), since=date(1998, 7, 1), by="personnel-1", **somebody)
+
+    assert not seats.plays(Submission(f"reaction:{NAME}:1", wanted, "clock", remembered=False))
 
 
 def test_what_is_about_nothing_known_is_left_to_nobody(demo: Gated, seats: Seats) -> None:

@@ -139,6 +139,75 @@ def test_people_turn_out_are_counted_by_name_and_may_go(served: Gated, centre: s
     assert {row["mobilisation"] for row in people} == {None}
 
 
+def board(served: Gated, user: str, case: str) -> dict[str, Any] | None:
+    """The row of a case on somebody's muster board, while it has one."""
+    answer = served.get(user, "/api/turn-outs")
+    assert answer.status_code == 200, answer.text
+    return next((row for row in answer.json()["rows"] if row["case"] == case), None)
+
+
+def test_the_muster_board_counts_by_department_and_names_people_to_those_who_may_know(
+    served: Gated, centre: str
+) -> None:
+    officer = served.user("department_officer", village="", department="D15")
+    leader = served.user("district_leader", town="", village="")
+    elsewhere = served.user("command_centre", town=OTHER_VILLAGE.town, village="")
+    case = illegal_mining(served)
+    mine = {"case": case, "department": "D15"}
+    assert status(served, officer, "mobilisation.confirm.v1", **mine, numbers=["LD-D15-1", "LD-D15-2"])[0] == 200
+    assert status(served, officer, "mobilisation.decline.v1", **mine, number="LD-D15-3", ground="ill")[0] == 200
+    assert status(served, centre, "mobilisation.muster.v1", case=case, numbers=["LD-D15-1"])[0] == 200
+
+    row = board(served, centre, case)
+
+    assert row is not None
+    counts = {one.pop("department"): one for one in row["departments"]}
+    about = {"mobilisation": row["mobilisation"]}
+    assert counts["D15"] == {**about, "called": 3, "coming": 1, "present": 1, "gone": 1}
+    assert counts["D16"] == {**about, "called": 2, "coming": 0, "present": 0, "gone": 0}
+    assert {one["number"] for one in row["responders"]} >= {"LD-D15-1", "LD-D16-1"}
+    people = served.get(centre, "/api/turn-outs").json()["people"]
+    assert {one["number"] for one in people if one["mobilisation"]} >= {"LD-D15-1", "LD-D16-1"}
+    assert served.get(officer, "/api/turn-outs").json()["people"] is None
+    assert "responders" in (board(served, officer, case) or {})
+    assert board(served, leader, case) is None  # it is confidential, and no town wanted to call the district
+    assert board(served, elsewhere, case) is None
+    told = [fact["what"] for fact in served.get(centre, f"/api/cases/{case}").json()["timeline"]]
+    assert {"mobilisation.responders-confirmed.v1", "mobilisation.responder-declined.v1"} <= set(told)
+    assert status(served, centre, "mobilisation.stand-down.v1", case=case)[0] == 200
+    assert board(served, centre, case) is None
+
+
+def offered(served: Gated, user: str, case: str) -> dict[str, dict[str, Any]]:
+    """What somebody could do now about a turn-out, by act."""
+    acts = served.get(user, f"/api/cases/{case}").json()["acts"]
+    return {act["request"]: act for act in acts if act["request"].startswith("mobilisation.")}
+
+
+def test_everybody_is_offered_what_is_theirs_to_do_about_a_turn_out(served: Gated, centre: str) -> None:
+    officer = served.user("department_officer", village="", department="D15")
+    reviewer = served.user("reviewer", village="")
+    case = illegal_mining(served)
+    mine = {"case": case, "department": "D15"}
+    of_centre = {"mobilisation.muster.v1", "mobilisation.stand-down.v1"}
+    of_officer = {"mobilisation.confirm.v1", "mobilisation.decline.v1", "mobilisation.muster.v1"}
+
+    assert set(offered(served, centre, case)) == of_centre
+    assert "department" not in offered(served, centre, case)["mobilisation.muster.v1"]
+    assert set(offered(served, officer, case)) == of_officer
+    assert offered(served, officer, case)["mobilisation.muster.v1"]["department"] == "D15"
+    assert offered(served, reviewer, case) == {}
+    everybody = [f"LD-D15-{n}" for n in range(1, STAFF["D15"] + 1)]
+    assert status(served, officer, "mobilisation.confirm.v1", **mine, numbers=everybody)[0] == 200
+    assert set(offered(served, officer, case)) == of_officer - {"mobilisation.confirm.v1"}
+    assert status(served, officer, "mobilisation.muster.v1", **mine, numbers=everybody)[0] == 200
+    assert offered(served, officer, case) == {}
+    assert status(served, centre, "mobilisation.stand-down.v1", case=case)[0] == 200
+    assert set(offered(served, centre, case)) == {"mobilisation.review.v1"}
+    quiet, _ = served.report()
+    assert set(offered(served, centre, quiet)) == {"mobilisation.order.v1"}
+
+
 def test_who_is_on_one_scene_counts_on_no_other(served: Gated, centre: str) -> None:
     one, other = illegal_mining(served), illegal_mining(served)
 

@@ -1,22 +1,29 @@
 // What the person who is logged in can do about a case: the acts that the server offers, each with its few fields.
 
-import { ask, newKey, Refused } from "./api.js";
+import { act as send, ask, Refused } from "./api.js";
 import { ACCEPTED, sendProofs } from "./files.js";
 import { catalogue, code, h, name, say, shortTime, t, who } from "./i18n.js";
 
 const OPINIONS = ["agree", "agree_with_conditions", "object"];
 const SOLVED = ["yes", "partly", "no"];
 const REFUSALS = ["court", "petition", "discipline", "secret", "out_of_area", "not_genuine", "emergency_line"];
+const DECLINED = ["ill", "on_other_duty", "unreachable", "other"];
 const WITHHELD = ["personal_data", "secret", "incorrect"];
 const CONDITIONS = ["", "cross_town", "beyond_competence", "headcount", "repeat", "overdue_at_town", "casualties_or_media"];
 const RECUSALS = ["complained_of", "interested"];
 const WENT_UP = ["beyond_village", "asked"];
 const ANSWERS = { solved: { contacted: true, solved: true, satisfied: true }, dissatisfied: { contacted: true, solved: true, satisfied: false }, "not solved": { contacted: true, solved: false, satisfied: false }, unreached: { contacted: false } };
 
-const words = (key, { required = true } = {}) => ({ key, make: (id) => h("textarea", { id, name: key, rows: 3, required, maxlength: 20000 }), read: (text) => text.trim() || undefined });
+const words = (key, { required = true, label = key } = {}) => ({ key, label, make: (id) => h("textarea", { id, name: key, rows: 3, required, maxlength: 20000 }), read: (text) => text.trim() || undefined });
 const choice = (key, kind, values) => ({ key, make: (id) => h("select", { id, name: key, required: true }, values().map((value) => h("option", { value, text: kind === "matter" || kind === "department" ? `${value} ${name(kind, value)}` : code(kind, value) }))), read: (text) => text });
 const optional = (key, kind, values) => ({ ...choice(key, kind, values), make: (id) => Object.assign(choice(key, kind, values).make(id), { required: false }) });
-const number = (key) => ({ key, make: (id) => h("input", { id, name: key, type: "number", min: 1, max: 5000, value: 1, required: true, inputmode: "numeric" }), read: Number });
+/** People of the turn-out who are still waited for, of the act's own department if it has one; one of them, or some. */
+const awaited = ({ responders }, { department }, states) => responders.filter((one) => states.includes(one.presence) && (!department || one.department === department));
+const nameOf = (one) => `${one.number} ${name("department", one.department)}`;
+const some = (key, ...states) => ({ key, group: true, make: (id, context, act) => h("fieldset", { id }, h("legend", { text: t(`act_${key}`) }), awaited(context, act, states).map((one) => h("label", { class: "check" }, h("input", { type: "checkbox", value: one.number, checked: true }), " ", nameOf(one)))),
+  read: (text, group) => [...group.querySelectorAll(":checked")].map((one) => one.value) });
+const one = (key, ...states) => ({ key, make: (id, context, act) => h("select", { id, name: key, required: true }, awaited(context, act, states).map((who) => h("option", { value: who.number, text: nameOf(who) }))), read: (text) => text });
+const number = (key, max = 5000) => ({ key, make: (id) => h("input", { id, name: key, type: "number", min: 1, max, value: 1, required: true, inputmode: "numeric" }), read: Number });
 const line = (key) => ({ key, make: (id) => h("input", { id, name: key, maxlength: 110, placeholder: "《…》第…条" }), read: (text) => text.trim() || undefined });
 const day = (key) => ({ key, make: (id) => h("input", { id, name: key, type: "date", required: true }), read: (text) => text });
 const files = { key: "files", make: (id) => h("input", { id, name: "files", type: "file", accept: ACCEPTED, multiple: true, required: true }), read: (text, input) => [...input.files] };
@@ -49,13 +56,18 @@ const FORMS = {
   "approval.decide.v1/granted": { key: "i", main: true, fields: [] },
   "approval.decide.v1/refused": { key: "j", fields: [words("reason")] },
   "approval.reach-milestone.v1": { key: "1", fields: [day("on")] },
+  "mobilisation.order.v1": { key: "2", fields: [number("min_people", 500)] },
+  "mobilisation.confirm.v1": { key: "3", main: true, fields: [some("numbers", "called")] },
+  "mobilisation.muster.v1": { key: "4", main: true, fields: [some("numbers", "called", "confirmed")] },
+  "mobilisation.decline.v1": { key: "5", fields: [one("number", "called", "confirmed"), choice("ground", "declined", () => DECLINED)] },
+  "mobilisation.stand-down.v1": { key: "6", fields: [] },
+  "mobilisation.review.v1": { key: "7", main: true, fields: [words("note", { label: "review" })] },
   "outcome.publish.v1": { key: "o", main: true, fields: [words("reply", { required: false })] },
   "outcome.withhold.v1": { key: "w", fields: [choice("ground", "withheld", () => WITHHELD)] },
 };
 
 let done = () => {};
 let shownAs = "";
-const sent = new Map(); // what was done without an answer yet -> its key: the same again is the same act
 const busy = new Set();
 
 export function startActs(whenDone) {
@@ -81,14 +93,11 @@ export async function perform(act, fields, near) {
   busy.add(what);
   try {
     const { answer, ...rest } = fields;
-    if (!sent.has(what)) sent.set(what, newKey("act"));
-    const { send } = formOf(act);
-    await (send ? send(act, fields) : ask("/api/acts", { ...act, ...rest, ...answer }, { key: sent.get(what) }));
-    sent.delete(what);
+    const own = formOf(act).send;
+    await (own ? own(act, fields) : send({ ...act, ...rest, ...answer }));
     done(act);
     return true;
   } catch (error) {
-    if (error instanceof Refused && error.status < 500) sent.delete(what);
     const text = error instanceof Refused ? t("failed", { e: error.message }) : t("unreachable");
     near.replaceChildren(h("p", { class: "error", role: "alert", text }));
     return false;
@@ -97,9 +106,12 @@ export async function perform(act, fields, near) {
   }
 }
 
-/** The part of a case's pane in which one acts; what is being filled in, and words that were opened, stay as they are. */
-export function drawActs(place, acts, row, mayOpen, suggested) {
-  const same = JSON.stringify([acts, mayOpen, document.documentElement.lang]);
+/**
+ * The part of a case's pane in which one acts; what is being filled in, and words that were opened, stay as they are.
+ * Forms choose from what the case says: a `suggested` matter, and the `responders` of its turn-out.
+ */
+export function drawActs(place, acts, row, mayOpen, context) {
+  const same = JSON.stringify([acts, mayOpen, context, document.documentElement.lang]);
   if (same === shownAs && place.dataset.case === row.case) return;
   shownAs = same;
   if (place.dataset.case !== row.case) {
@@ -112,16 +124,11 @@ export function drawActs(place, acts, row, mayOpen, suggested) {
     const { key, main, fields } = formOf(act);
     const label = [labelOf(act), h("kbd", { "aria-hidden": "true", text: key.toUpperCase() })];
     return h("button", { type: "button", class: main ? "primary" : "", "data-key": key, "aria-keyshortcuts": key,
-      onclick: () => (fields.length ? fillIn(form, act, fields, trouble, suggested) : perform(act, {}, trouble)) }, label);
+      onclick: () => (fields.length ? fillIn(form, act, fields, trouble, context) : perform(act, {}, trouble)) }, label);
   });
   const read = mayOpen ? h("button", { type: "button", "data-key": "y", "aria-keyshortcuts": "y", onclick: () => openWords(row.case, texts, trouble) }, t("open_words"), h("kbd", { "aria-hidden": "true", text: "Y" })) : null;
   place.hidden = !buttons.length && !read;
   list.replaceChildren(...[...buttons, read].filter(Boolean));
-}
-
-/** Nobody goes on with what somebody else has begun. */
-export function forgetActs() {
-  sent.clear();
 }
 
 export function clearActs(place) {
@@ -131,15 +138,15 @@ export function clearActs(place) {
   place.hidden = true;
 }
 
-function fillIn(place, act, fields, trouble, suggested) {
+function fillIn(place, act, fields, trouble, context) {
   trouble.replaceChildren();
-  const inputs = fields.map((field) => field.make(`act-${field.key}`));
+  const inputs = fields.map((field) => field.make(`act-${field.key}`, context, act));
   const form = h("form", { onsubmit: async (event) => {
     event.preventDefault();
     const values = Object.fromEntries(fields.map((field, n) => [field.key, field.read(inputs[n].value, inputs[n])]));
     if (await perform(act, values, trouble)) place.replaceChildren();
   } },
-  fields.map((field, n) => h("label", { for: `act-${field.key}` }, h("span", { text: t(`act_${field.key}`) }), inputs[n])),
+  fields.map((field, n) => (field.group ? inputs[n] : h("label", { for: `act-${field.key}` }, h("span", { text: t(`act_${field.label ?? field.key}`) }), inputs[n]))),
   h("div", { class: "ends" }, h("button", { type: "button", onclick: () => place.replaceChildren(), text: t("cancel") }), h("button", { class: "primary", text: labelOf(act) })));
   form.addEventListener("keydown", (event) => {
     if (event.key !== "Enter" || event.target.tagName !== "SELECT") return;
@@ -147,9 +154,9 @@ function fillIn(place, act, fields, trouble, suggested) {
     form.requestSubmit();
   });
   const matter = inputs.find((input) => input.name === "matter");
-  if (matter && suggested) matter.value = suggested;
+  if (matter && context.suggested) matter.value = context.suggested;
   place.replaceChildren(form);
-  inputs[0].focus();
+  (inputs[0].querySelector("input") ?? inputs[0]).focus();
 }
 
 /** What residents said and what was written since: as much of it as whoever is here may read now. */

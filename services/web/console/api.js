@@ -3,6 +3,7 @@
 const TIMEOUT = 10_000;
 const FILE_TIMEOUT = 180_000;
 
+const sent = new Map(); // acts without an answer yet -> their keys: the same again is the same act
 let csrf = "";
 let loggedOut = () => {};
 
@@ -29,6 +30,23 @@ export async function ask(path, body, { method, key } = {}) {
   if (!answer.ok) throw new Refused(answer.status, plain(data?.detail) || `HTTP ${answer.status}`);
   return data;
 }
+
+/** Do an act: its wire name under `request`, and its fields. Without an answer, the same again is done once. */
+export async function act(asked) {
+  const what = JSON.stringify(asked);
+  if (!sent.has(what)) sent.set(what, newKey("act"));
+  try {
+    const answer = await ask("/api/acts", asked, { key: sent.get(what) });
+    sent.delete(what);
+    return answer;
+  } catch (error) {
+    if (error instanceof Refused && error.status < 500) sent.delete(what);
+    throw error;
+  }
+}
+
+/** Nobody goes on with what somebody else has begun. */
+export const forgetActs = () => sent.clear();
 
 /** Send the bytes of a file; `told` hears which share of them is on its way. */
 export function sendFile(path, file, told = () => {}) {

@@ -10,7 +10,7 @@ export function approval(answer, countdown, block, now) {
   if (!rounds.length) return "";
   const items = [...(answer.approvals ?? [])].sort((a, b) => a.round - b.round || a.item.localeCompare(b.item));
   return block("approval", rounds.map((round) => [
-    h("p", {}, h("strong", { text: t("round_n", { n: round.round }) }), " ", round.closed_at ? chip(code("round_outcome", round.outcome), round.outcome === "approved" ? "good" : "bad") : countdown(round.due), " ", round.decision ? chip(code("decision", round.decision), round.decision === "granted" ? "good" : "bad") : null),
+    h("p", { class: "round" }, h("strong", { text: t("round_n", { n: round.round }) }), " ", round.closed_at ? chip(code("round_outcome", round.outcome), round.outcome === "approved" ? "good" : "bad") : countdown(round.due), " ", round.decision ? chip(code("decision", round.decision), round.decision === "granted" ? "good" : "bad") : null),
     matrix(items.filter((row) => row.round === round.round), now)]), milestones(answer.milestones ?? [], now));
 }
 
@@ -18,10 +18,10 @@ const chip = (text, cls = "") => h("span", { class: `chip ${cls}`, text });
 
 function matrix(rows, now) {
   const heads = ["item", "opinion", "ceiling"];
-  return h("div", { class: "scrolls", tabindex: 0, role: "region", "aria-label": t("approval") }, h("table", { class: "list" },
+  return h("div", { class: "scrolls", tabindex: 0, role: "region", "aria-label": t("approval") }, h("table", { class: "list matrix" },
     h("thead", {}, h("tr", {}, heads.map((head) => h("th", { scope: "col", text: t(head) })))),
     h("tbody", {}, rows.map((row) => h("tr", {},
-      h("th", { scope: "row" }, name("item", row.item), h("span", { class: "hush", text: ` ${name("department", row.department)}` })),
+      h("th", { scope: "row" }, name("item", row.item), h("span", { class: "hush", text: name("department", row.department) })),
       h("td", {}, said(row, now)),
       h("td", { class: "hush", text: row.ceiling ? shortTime(row.ceiling, now) : "—" }))))));
 }
@@ -36,6 +36,6 @@ function said(row, now) {
 
 function milestones(rows, now) {
   if (!rows.length) return "";
-  return h("p", {}, rows.map((row) => [h("span", { text: code("milestone", row.milestone) }), " ",
-    row.reached_on ? chip(row.reached_on, row.in_time === 0 || row.in_time === false ? "bad" : "good") : h("span", { class: "hush", text: t("promised_by", { n: shortTime(row.due, now) }) }), " "]));
+  return h("ul", { class: "milestones" }, rows.map((row) => h("li", {}, h("span", { text: code("milestone", row.milestone) }), " ",
+    row.reached_on ? chip(row.reached_on, row.in_time === 0 || row.in_time === false ? "bad" : "good") : h("span", { class: "hush", text: t("promised_by", { n: shortTime(row.due, now) }) }))));
 }

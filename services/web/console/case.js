@@ -1,7 +1,8 @@
 // The pane of one case: where it stands, which departments were called, and everything that happened.
 
 import { approval } from "./approvals.js";
-import { catalogue, clockTime, code, detail, h, language, name, owner, platformOf, say, shortTime, span, t, who } from "./i18n.js";
+import { catalogue, clockTime, code, detail, h, language, name, owner, platformOf, say, shortTime, t, who } from "./i18n.js";
+import { countdowns } from "./countdowns.js";
 import { turnOut } from "./staff.js";
 import { fileList, forgetFiles } from "./files.js";
 
@@ -16,29 +17,28 @@ const CLOCKS = [
 ];
 
 const byId = (id) => document.getElementById(id);
-let clock = () => Date.now();
 let shownAs = ""; // what is drawn: drawn again only when the answer changed
 let asked = 0; // when the answer was given, by the server's clock
-let counting = []; // [element, due in milliseconds]
+let counting = countdowns(() => Date.now());
 let dues = []; // why each due time is what it is
 let hours = "";
 
 export function startCase(now) {
-  clock = now;
+  counting = countdowns(now);
 }
 
 /** An empty pane, while the case is being read. */
 export function clearCase() {
   forgetFiles();
   shownAs = "";
-  counting = [];
+  counting.clear();
   say(byId("pane-title"), t("case"));
   byId("pane-body").replaceChildren(h("p", { class: "hush", text: t("loading") }));
 }
 
 export function missingCase(text) {
   shownAs = "";
-  counting = [];
+  counting.clear();
   byId("pane-body").replaceChildren(h("p", { class: "error", text: text || t("no_case") }));
 }
 
@@ -49,9 +49,9 @@ export function showCase(answer) {
   const same = language() + JSON.stringify(rest);
   if (same === shownAs) return;
   shownAs = same;
-  counting = [];
+  counting.clear();
   dues = answer.dues ?? [];
-  hours = (catalogue.hours ?? []).map((slot) => slot.join("–")).join(language() === "en" ? ", " : "、");
+  hours = (catalogue.hours ?? []).map((slot) => slot.join("–")).join(t("and"));
   const { case: row } = answer;
   say(byId("pane-title"), row.matter ? name("matter", row.matter) : t("unclassified"));
   byId("pane-body").replaceChildren(
@@ -61,20 +61,9 @@ export function showCase(answer) {
 }
 
 /** Move the pane's countdowns on to the present. */
-export function tickCase() {
-  const now = clock();
-  for (const [element, due] of counting) {
-    const late = now > due;
-    say(element, late ? t("overdue_by", { d: span(now - due) }) : t("left", { d: span(due - now) }));
-    element.classList.toggle("is-late", late);
-  }
-}
+export const tickCase = () => counting.tick();
 
-function countdown(due) {
-  const element = h("span", { class: "count-down" });
-  counting.push([element, Date.parse(due)]);
-  return element;
-}
+const countdown = (due) => counting.to(due);
 
 /** What is explained at a tap, and by the pointer above it. */
 function explained(content, text) {
@@ -94,8 +83,6 @@ function recused(rows) {
     rows.map((row) => h("span", { class: "chip bad", text: `${name("department", row.department)} · ${code("recusal", row.ground)}` })));
 }
 
-const UNITS = { min: "unit_min", h: "unit_h", d: "unit_d", wh: "unit_wh", wd: "unit_wd" };
-
 /** A rule as the server writes it, such as `U3 acknowledge 4wh` or `matter 103 promised 1wd`, in words. */
 function ruleWords(rule) {
   const [first, second] = rule.split(" ");
@@ -112,7 +99,7 @@ function reasonOf(owes, of, call = "") {
   const length = /(\d+)(min|h|wh|wd|d)$/.exec(rule);
   if (!length) return "";
   const working = length[2].startsWith("w") ? t("due_working", { h: hours }) : "";
-  return [t("due_because", { r: ruleWords(rule), n: half ? t("half", { n: length[1] }) : length[1], u: t(UNITS[length[2]]), s: shortTime(found.since, asked) }), working, found.provisional ? t("due_provisional") : ""].filter(Boolean).join("");
+  return [t("due_because", { r: ruleWords(rule), n: half ? t("half", { n: length[1] }) : length[1], u: t(`unit_${length[2]}`), s: shortTime(found.since, asked) }), working, found.provisional ? t("due_provisional") : ""].filter(Boolean).join("");
 }
 
 const at = (time) => h("time", { datetime: time, text: shortTime(time, asked) });

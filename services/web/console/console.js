@@ -1,14 +1,17 @@
 // The page: hears what happens, keeps the clock, opens desks, and cases by the address.
 
-import { clearActs, drawActs, forgetActs, pressed, startActs } from "./acts.js";
-import { ask, Refused } from "./api.js";
+import { clearActs, drawActs, pressed, startActs } from "./acts.js";
+import { ask, forgetActs, Refused } from "./api.js";
 import { addToTicker, boardQuestion, clearTicker, resetBoard, selectCase, showGroup, startBoard, tickBoard, town, updateBoard, wordBoard } from "./board.js";
 import { clearCase, missingCase, showCase, startCase, tickCase } from "./case.js";
 import { clearDesk, DESKS, isRinging, startDesk, tickDesk, updateDesk } from "./desk.js";
 import { listen, startLive, stopListening } from "./live.js";
 import { forgetFiles } from "./files.js";
 import { openIntake, relabelIntake, startIntake } from "./intake.js";
-import { clearKeeping, showOpenings, showPeople, showUsers } from "./keeping.js";
+import { clearKeeping, showOpenings, showUsers } from "./keeping.js";
+import { clearLaunch, showLaunch } from "./launch.js";
+import { showMuster, startMuster, tickMuster } from "./muster.js";
+import { clearPeople, showPeople } from "./people.js";
 import { showRoster } from "./staff.js";
 import { startReport, wordReport } from "./report.js";
 import { maySee, startSession, user, whoIsHere, wordSession } from "./session.js";
@@ -22,7 +25,7 @@ const SPEEDS = [1, 10, 60, 300, 1800];
 const NOW_FIGURES = ["open", "overdue", "triage"];
 const FLOW_FIGURES = ["reports", "cases", "calls", "legs", "acknowledged", "reported_in", "closed", "disclosed"];
 /** Pages that are neither the board nor a desk with rows: what draws them at first, and what every time that something happens. */
-const SCREENS = { intake: { open: openIntake }, users: { show: showUsers }, openings: { show: showOpenings }, people: { show: showPeople }, roster: { show: showRoster } };
+const SCREENS = { intake: { open: openIntake }, users: { show: showUsers }, openings: { show: showOpenings }, people: { show: showPeople }, roster: { show: showRoster }, muster: { show: showMuster }, launch: { show: showLaunch } };
 const byId = (id) => document.getElementById(id);
 
 // ---- the server's clock, running on between two events
@@ -49,6 +52,7 @@ function tick() {
   say(byId("now-time"), text);
   tickBoard();
   tickDesk();
+  tickMuster();
   tickCase();
 }
 
@@ -136,8 +140,8 @@ async function readCase(id) {
     wordWhen(past, answer.timeline);
     showCase(answer);
     byId("slip").href = `slip.html?case=${encodeURIComponent(id)}`;
-    const suggested = answer.reports?.[0]?.suggested_matter;
-    drawActs(byId("acts"), answer.acts ?? [], answer.case, maySee("triage") || maySee("inbox") || maySee("review") || ["follow_up", "notices", "village", "district"].some(maySee), suggested);
+    const context = { suggested: answer.reports?.[0]?.suggested_matter, responders: answer.turn_out?.responders ?? [] };
+    drawActs(byId("acts"), answer.acts ?? [], answer.case, maySee("triage") || maySee("inbox") || maySee("review") || ["follow_up", "notices", "village", "district"].some(maySee), context);
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
     if (id === caseId) missingCase(error.status === 404 ? t("no_case") : error.message);
@@ -237,7 +241,7 @@ function closeCase() {
 
 // ---- the desks
 
-const OWN = ["intake", ...Object.keys(DESKS), "users", "people", "openings", "roster"]; // a person's own desk is the first of these
+const OWN = ["intake", ...Object.keys(DESKS), "launch", "users", "people", "openings", "roster", "muster"]; // a person's own desk is the first of these
 
 function wordTabs() {
   const pages = ["board", ...OWN].filter(maySee);
@@ -272,6 +276,8 @@ function welcome(found) {
   clearTicker();
   clearDesk();
   clearKeeping();
+  clearLaunch();
+  clearPeople();
   byId("screen").replaceChildren();
   byId("workload").hidden = true;
   byId("figures").replaceChildren();
@@ -288,7 +294,7 @@ function welcome(found) {
   if (!found) return;
   if (caseId) readCase(caseId).catch((error) => console.warn(error));
   showGroup(found.roles.includes("platform_head") ? found.unit.platform : null);
-  openDesk(OWN.find((page) => !["district", "roster"].includes(page) && maySee(page)) ?? "board"); // who looks at a whole begins with the board
+  openDesk(OWN.find((page) => !["district", "launch", "roster", "muster"].includes(page) && maySee(page)) ?? "board"); // who looks at a whole begins with the board
 }
 
 // ---- words
@@ -315,6 +321,7 @@ async function start() {
   startBoard(now, () => { wordTabs(); refresh(); });
   startCase(now);
   startDesk(now);
+  startMuster(now);
   startIntake(now);
   startActs(refresh);
   startLive({ news: told, lost, refused: () => { ask("/api/status").catch((error) => { if (error.status !== 401) console.warn(error); }); }, asleep: () => document.hidden && !isRinging() });

@@ -1,7 +1,6 @@
-// The screens of those who keep the whole: the administrator's users, the register of people, and the record of openings.
+// The screens of those who keep the whole: the administrator's users, and the record of openings.
 
-import { ask, newKey, Refused } from "./api.js";
-import { announce, ringButton } from "./desk.js";
+import { act as send, ask, Refused } from "./api.js";
 import { catalogue, code, h, name, shortTime, t } from "./i18n.js";
 
 const ROLES = ["intake_clerk", "village_clerk", "command_centre", "platform_head", "department_officer", "reviewer", "follow_up_clerk", "district_command", "district_leader", "town_committee", "personnel", "analyst", "privacy_officer", "administrator"];
@@ -32,7 +31,7 @@ export async function showUsers(place, still = () => true) {
   unlessShown(users, () => {
     const trouble = h("div", { "aria-live": "polite" });
     const rows = users.map((one) => h("tr", { class: one.disabled ? "off" : "" },
-      h("td", { text: one.name }), h("td", { text: one.person }), h("td", { text: one.roles.map((role) => code("role_of", role)).join("、") }), h("td", { text: unit(one.unit) }),
+      h("td", { text: one.name }), h("td", { text: one.person }), h("td", { text: one.roles.map((role) => code("role_of", role)).join(t("and")) }), h("td", { text: unit(one.unit) }),
       h("td", { class: "ends" }, one.disabled ? h("span", { class: "hush", text: t("disabled") }) : [
         h("button", { type: "button", onclick: () => give(one.name, trouble), text: t("new_password") }),
         h("button", { type: "button", onclick: () => act({ request: "user.disable.v1", name: one.name }, trouble, place), text: t("disable") })])));
@@ -40,10 +39,10 @@ export async function showUsers(place, still = () => true) {
   });
 }
 
-async function act(asked, trouble, place, show = showUsers) {
+async function act(asked, trouble, place) {
   try {
-    await ask("/api/acts", asked, { key: newKey("act") });
-    await show(place);
+    await send(asked);
+    await showUsers(place);
     return true;
   } catch (error) {
     trouble.replaceChildren(h("p", { class: "error", role: "alert", text: error instanceof Refused ? t("failed", { e: error.message }) : t("unreachable") }));
@@ -74,24 +73,6 @@ function addForm(trouble, place) {
   field("roles", h("select", { name: "role" }, ROLES.map((role) => h("option", { value: role, text: code("role_of", role) })))), ...PARTS.map(([part, list]) => field(`seat_${part}`, select(part, list))),
   h("div", { class: "ends" }, h("button", { class: "primary", text: t("add_user") })));
   return form;
-}
-
-// ---- 人员
-
-export async function showPeople(place, still = () => true) {
-  const { rows } = await ask("/api/people");
-  if (!still()) return;
-  const overdue = rows.filter((one) => one.secondment === "overdue");
-  announce(overdue.map((one) => one.number), (fresh) => [t("overdue_returns", { n: fresh.length })]);
-  unlessShown(rows, () => {
-    const trouble = h("div", { "aria-live": "polite" });
-    const lent = (one) => (one.secondment ? [code("secondment", one.secondment), one.lent_to, `${one.lent_from} – ${one.back}`].join(" · ") : "");
-    const buttons = (one) => one.acts.map((found) => h("button", { type: "button", onclick: () => act(found, trouble, place, showPeople), text: code("act", found.request) }));
-    const alarm = overdue.length ? h("p", { class: "error", role: "alert", text: t("overdue_returns", { n: overdue.length }) }) : "";
-    place.replaceChildren(h("div", { class: "filters" }, h("h2", { text: code("desk", "people") }), ringButton()), alarm, rows.length ? table(["person", "lent", "what", "seat_town", "seat_department", "served_since", "employer", "staff_number"], rows.map((one) => h("tr", { class: one.secondment === "overdue" ? "late" : "" },
-      h("td", { text: one.name }), h("td", { text: lent(one) }), h("td", {}, buttons(one)), h("td", { text: name("town", one.town) }), h("td", { text: name("department", one.department) }),
-      h("td", { text: one.since }), h("td", { text: one.employer }), h("td", { class: "id", text: one.number })))) : h("p", { class: "empty", text: t("nothing") }), trouble);
-  });
 }
 
 // ---- 查阅记录

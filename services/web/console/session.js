@@ -4,7 +4,10 @@ import { ask, Refused, useSession } from "./api.js";
 import { catalogue, code, h, name, say, t, units } from "./i18n.js";
 
 const WATCHER = { role: "district_command", unit: {} };
-const SEATS = { department_officer: ["town", "department"], command_centre: ["town"], reviewer: ["town"], follow_up_clerk: ["town"], district_command: [], district_leader: [] };
+const SEATS = {
+  department_officer: ["town", "department"], command_centre: ["town"], platform_head: ["town", "platform"], village_clerk: ["town", "village"], reviewer: ["town"], follow_up_clerk: ["town"],
+  district_command: [], district_leader: [], town_committee: ["town"], personnel: [],
+};
 
 const byId = (id) => document.getElementById(id);
 let here = { demo: false, user: null };
@@ -49,7 +52,7 @@ function enter(found) {
 export function wordSession() {
   byId("seat-open").hidden = !here.demo;
   byId("leave").hidden = !here.user || (here.demo && here.user.roles[0] === WATCHER.role);
-  say(byId("who"), here.user ? [here.user.roles.map((role) => code("role_of", role)).join("、"), unit(here.user.unit)].filter(Boolean).join(" · ") : "");
+  say(byId("who"), here.user ? [here.user.roles.map((role) => code("role_of", role)).join(t("and")), unit(here.user.unit)].filter(Boolean).join(" · ") : "");
   byId("who").title = here.user?.person ?? "";
 }
 
@@ -99,11 +102,15 @@ async function suggestSeat() {
 
 function wordSeats() {
   const wanted = SEATS[byId("seat-role").value];
-  const there = (entry) => (entry.kind === "district_bureau") === (byId("seat-town").value === catalogue.district?.code);
-  for (const [part, all] of [["town", () => (wanted.includes("department") ? units() : catalogue.towns)], ["department", () => catalogue.departments.filter(there)]]) {
+  const at = () => byId("seat-town").value;
+  const there = (entry) => (entry.kind === "district_bureau") === (at() === catalogue.district?.code);
+  for (const [part, all] of [
+    ["town", () => (wanted.includes("department") ? units() : catalogue.towns)], ["department", () => catalogue.departments.filter(there)],
+    ["platform", () => catalogue.platforms], ["village", () => catalogue.villages.filter((entry) => entry.town === at())],
+  ]) {
     const [select, list] = [byId(`seat-${part}`), all()];
     const before = select.value;
-    select.parentElement.hidden = !wanted.includes(part);
+    select.parentElement.hidden = select.disabled = !wanted.includes(part);
     select.replaceChildren(...list.map((entry) => h("option", { value: entry.code, text: name(part, entry.code) })));
     if (list.some((entry) => entry.code === before)) select.value = before;
   }

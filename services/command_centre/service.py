@@ -13,17 +13,10 @@ from events.approval import (
     RequestMaterial,
     SupplyMaterial,
 )
-from events.call import CallAcknowledged, CallCompleted, CallDueExtended, CallIssued
 from events.case import (
     ApproveResult,
     CallDistrict,
-    CaseClassified,
-    CaseDepartmentRecused,
-    CaseEscalated,
     CaseOpened,
-    CaseReopened,
-    CaseResultSentBack,
-    CaseReworkOrdered,
     ClassifyCase,
     CloseCase,
     ConsentToHandDown,
@@ -46,8 +39,7 @@ from events.case import (
     SendBackResult,
     SubmitResult,
 )
-from events.envelope import Recorded, Request
-from events.ids import approval_of, case_of, district_call_of, mobilisation_of
+from events.ids import district_call_of
 from events.launch import PublishLaunchList
 from events.mobilisation import (
     ConfirmResponders,
@@ -59,12 +51,10 @@ from events.mobilisation import (
     OrderMobilisation,
     RecountMobilisationReview,
     RecuseResponders,
-    ResponderDropped,
-    RespondersRecused,
     ReviewMobilisation,
     StandDown,
 )
-from events.report import AttachFile, RefuseReport, ReportAccepted
+from events.report import AttachFile, RefuseReport
 from events.reporter import ReporterReported
 from services.command_centre import (
     approval,
@@ -74,6 +64,7 @@ from services.command_centre import (
     joining,
     launch,
     mobilisation,
+    reactions,
     recusal,
     reopening,
     review,
@@ -83,128 +74,8 @@ from services.command_centre.case import Case
 from services.decisions import Append, Handler, Rejected, Service, Stream, on_one_stream
 from services.intake import report as intake
 from services.intake.report import Report
-from services.people.roster import roster_of, rosters_of
+from services.people.roster import roster_of
 from services.rules.book import RuleBook
-
-_Calling = (
-    CaseClassified | CaseEscalated | CaseDepartmentRecused | CaseResultSentBack | CaseReworkOrdered | CaseReopened
-)
-
-
-def open_or_join(recorded: Recorded, fact: ReportAccepted, rules: RuleBook) -> tuple[Request, ...]:
-    """An accepted report opens a case, or joins that of the same reporter's earlier report."""
-    report = recorded.stream
-    if fact.joins:
-        return (LinkReport(case=fact.case, opens=case_of(report), report=report, reporter=fact.reporter),)
-    return (OpenCase(case=fact.case, report=report),)
-
-
-def handle_or_call(recorded: Recorded, fact: CaseClassified, rules: RuleBook) -> tuple[Request, ...]:
-    """A classified case goes to its village first, if the matter may be handled there."""
-    if fact.village and rules.matter(fact.matter).village:
-        return (HandleInVillage(case=recorded.stream),)
-    return call_platforms(recorded, fact, rules)
-
-
-def call_platforms(recorded: Recorded, fact: CaseClassified | CaseEscalated, rules: RuleBook) -> tuple[Request, ...]:
-    """A case calls every platform that its matter needs."""
-    return (_issue(recorded.stream, fact, 1, "", rules),)
-
-
-def call_without(recorded: Recorded, fact: CaseDepartmentRecused, rules: RuleBook) -> tuple[Request, ...]:
-    """回避: the platforms are called anew without the department, and those of it who turned out leave."""
-    turned_out = RecuseResponders(
-        mobilisation=mobilisation_of(recorded.stream), rosters=rosters_of(fact.town, rules), department=fact.department
-    )
-    if not fact.again:
-        return (turned_out,)
-    return turned_out, _issue(recorded.stream, fact, fact.attempt + 1, "recused", rules)
-
-
-def call_again(
-    recorded: Recorded, fact: CaseResultSentBack | CaseReworkOrdered | CaseReopened, rules: RuleBook
-) -> tuple[Request, ...]:
-    """再次呼叫: rework goes to the lead that had it before, also when the case had ended.
-
-    What only the village had so far is called for at the town as if for the first time.
-    """
-    reason = "reopened" if isinstance(fact, CaseReopened) else "rework"
-    return (_issue(recorded.stream, fact, fact.attempt + 1, reason, rules, only_lead=fact.attempt > 0),)
-
-
-def engage(recorded: Recorded, fact: CallAcknowledged, rules: RuleBook) -> tuple[Request, ...]:
-    """Each acknowledgement is told to the case, which waits for those it needs."""
-    return (EngageCase(case=fact.case, attempt=fact.attempt, department=fact.department),)
-
-
-def submit_result(recorded: Recorded, fact: CallCompleted, rules: RuleBook) -> tuple[Request, ...]:
-    """Each completed call is told to the case; with the lead's, whoever turned out may go."""
-    submitted = SubmitResult(
-        case=fact.case,
-        call=recorded.stream,
-        attempt=fact.attempt,
-        handlers=fact.handlers,
-        solved=fact.solved,
-        reply=fact.reply,
-    )
-    return submitted, *_stand_down(fact, rules)
-
-
-def extend_promise(recorded: Recorded, fact: CallDueExtended, rules: RuleBook) -> tuple[Request, ...]:
-    """What a department promises is what its case promises."""
-    return (ExtendPromise(case=fact.case, due=fact.due),) if fact.clock == "result" else ()
-
-
-def begin_with_the_call(recorded: Recorded, fact: CallIssued, rules: RuleBook) -> tuple[Request, ...]:
-    """What a matter wants beside its calls begins as soon as its lead is called the first time."""
-    if fact.attempt > 1 or not any(leg.role == "lead" for leg in fact.legs):
-        return ()
-    return *_order_mobilisation(fact, rules), *_open_approval(fact, rules)
-
-
-def _issue(
-    case_id: str, fact: _Calling, attempt: int, reason: str, rules: RuleBook, *, only_lead: bool = False
-) -> IssueCalls:
-    matter = rules.matter(fact.matter)
-    calls = rules.plan_calls(case_id, fact.town, matter, attempt, only_lead, fact.recused)
-    return IssueCalls(case=case_id, attempt=attempt, calls=calls, reason=reason)
-
-
-def _order_mobilisation(fact: CallIssued, rules: RuleBook) -> tuple[OrderMobilisation, ...]:
-    """A matter that wants many people on the spot has them turn out."""
-    matter = rules.matter(fact.matter)
-    if not rules.turns_out(matter):
-        return ()
-    ordered = OrderMobilisation(
-        mobilisation=mobilisation_of(fact.case),
-        rosters=rosters_of(fact.town, rules),
-        case=fact.case,
-        min_people=matter.min_people,
-        by=mobilisation.CLOCK,
-    )
-    return (ordered,)
-
-
-def call_more(recorded: Recorded, fact: ResponderDropped | RespondersRecused, rules: RuleBook) -> tuple[Request, ...]:
-    """Where somebody is dropped and too few are left, others are called at once."""
-    if not fact.short:
-        return ()
-    return (MissMuster(mobilisation=recorded.stream, rosters=rosters_of(fact.town, rules)),)
-
-
-def _open_approval(fact: CallIssued, rules: RuleBook) -> tuple[OpenApproval, ...]:
-    """A matter with a template has all its departments asked at once."""
-    if fact.matter not in rules.approvals or fact.level != "town":
-        return ()
-    return (OpenApproval(approval=approval_of(fact.case), case=fact.case),)
-
-
-def _stand_down(fact: CallCompleted, rules: RuleBook) -> tuple[StandDown, ...]:
-    """事不完、人不走: who turned out may go when the lead has filed the result."""
-    if fact.reply is None:
-        return ()
-    rosters = rosters_of(fact.town, rules)
-    return (StandDown(mobilisation=mobilisation_of(fact.case), rosters=rosters, by=mobilisation.CLOCK),)
 
 
 def decide_open(
@@ -357,18 +228,18 @@ SERVICE = Service(
         },
     },
     reactions={
-        "report.accepted.v1": open_or_join,
-        "case.classified.v1": handle_or_call,
-        "case.escalated.v1": call_platforms,
-        "case.department-recused.v1": call_without,
-        "case.result-sent-back.v1": call_again,
-        "case.rework-ordered.v1": call_again,
-        "case.reopened.v1": call_again,
-        "call.acknowledged.v1": engage,
-        "call.issued.v1": begin_with_the_call,
-        "call.completed.v1": submit_result,
-        "call.due-extended.v1": extend_promise,
-        "mobilisation.responder-dropped.v1": call_more,
-        "mobilisation.department-recused.v1": call_more,
+        "report.accepted.v1": reactions.open_or_join,
+        "case.classified.v1": reactions.handle_or_call,
+        "case.escalated.v1": reactions.call_platforms,
+        "case.department-recused.v1": reactions.call_without,
+        "case.result-sent-back.v1": reactions.call_again,
+        "case.rework-ordered.v1": reactions.call_again,
+        "case.reopened.v1": reactions.call_again,
+        "call.acknowledged.v1": reactions.engage,
+        "call.issued.v1": reactions.begin_with_the_call,
+        "call.completed.v1": reactions.submit_result,
+        "call.due-extended.v1": reactions.extend_promise,
+        "mobilisation.responder-dropped.v1": reactions.call_more,
+        "mobilisation.department-recused.v1": reactions.call_more,
     },
 )

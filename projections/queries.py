@@ -192,23 +192,14 @@ class Questions:
             return _rows(connection, sql, **values)
 
     def at_district(self, limit: int = 200) -> dict[str, list[Found]]:
-        """What waits at the district: under ``waiver`` cases whose town was refused, under ``district`` those there."""
+        """What waits at the district, by due time: ``waiver``, whose town was refused, ``district``, what is there."""
         seen, values = within(self._sights, "cases")
-        at_work = "phase IN ('calling', 'in_progress')"
-        parts = {
-            "waiver": f"level = 'town' AND asked = 'refused' AND {at_work}",
-            "district": f"level = 'district' AND {at_work}",
-        }
+        at_work = f"phase IN ('calling', 'in_progress') AND {seen}"
+        by_due = 'ORDER BY result_due IS NULL, result_due, "case" LIMIT :limit'
+        parts = {"waiver": "level = 'town' AND asked = 'refused'", "district": "level = 'district'"}
+        asked = {name: f"SELECT * FROM cases WHERE {which} AND {at_work} {by_due}" for name, which in parts.items()}
         with self._database.reading() as connection:
-            return {
-                name: _rows(
-                    connection,
-                    f'SELECT * FROM cases WHERE {condition} AND {seen} ORDER BY "case" LIMIT :limit',
-                    limit=limit,
-                    **values,
-                )
-                for name, condition in parts.items()
-            }
+            return {name: _rows(connection, sql, limit=limit, **values) for name, sql in asked.items()}
 
     def roster(self, town: str) -> list[Found]:
         """Who of a town is there, away, on a scene or helping out: by department and number."""

@@ -94,6 +94,20 @@ def test_a_launch_list_is_published_over_the_api_and_what_is_wrong_with_it_is_sa
     assert "bureau: expected one of the district, found 'D16'" in wrong.json()["detail"]
 
 
+def test_the_districts_desk_begins_with_what_is_due_first(served: Gated) -> None:
+    centre, command = served.user("command_centre"), served.user("district_command", town="", village="")
+    items = [{"matter": "601", "bureau": "B08"}, {"matter": "207", "bureau": "B05"}]
+    about = {"effective_from": TODAY.isoformat(), "citation": "示例"}
+    assert served.act(command, "launch.publish.v1", items=items, **about).status_code == 200
+    road, fire = (served.report(matter=matter)[0] for matter in ("601", "207"))
+    for case in (road, fire):
+        assert served.act(centre, "case.call-district.v1", case=case).status_code == 200
+
+    rows = [row["case"] for row in served.get(command, "/api/district").json()["rows"]]
+
+    assert rows.index(fire) < rows.index(road)
+
+
 def test_the_list_is_shown_with_what_it_refused_and_with_the_one_that_waits(served: Gated) -> None:
     centre, command = served.user("command_centre"), served.user("district_command", town="", village="")
     leader = served.user("district_leader", town="", village="")

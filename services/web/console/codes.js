@@ -103,7 +103,8 @@ export const CODES = {
   visibility: { public: ["公开", "public"], statistics: ["仅统计", "statistics only"], confidential: ["保密", "confidential"] },
   who: {
     catalogue: ["事项目录", "catalogue"], sender: ["报送方", "sender"], operator: ["分类员", "operator"], reviewer: ["审核员", "reviewer"],
-    publisher: ["公开员", "publisher"], reporter: ["上报人", "reporter"], "follow-up": ["回访员", "follow-up clerk"], clock: ["时钟", "clock"], officer: ["值班员", "officer"],
+    publisher: ["公开员", "publisher"], reporter: ["上报人", "reporter"], "follow-up": ["回访员", "follow-up clerk"], clerk: ["村网格员", "village clerk"], centre: ["镇指挥中心", "town command centre"], "district-leader": ["区值班领导", "district duty leader"],
+    "district-command": ["区指挥中心", "district command centre"], personnel: ["区人事部门", "district personnel"], clock: ["时钟", "clock"], officer: ["值班员", "officer"],
   },
   what: {
     "district.configured.v1": ["配置生效", "Configuration in force"],

@@ -83,6 +83,8 @@ export function who(key) {
   if (CODES.who[key]) return code("who", key);
   const officer = /^\d+-([A-Z]\d+)-(\d+)$/.exec(key);
   if (officer) return `${name("department", officer[1])} ${code("who", "officer")} ${officer[2]}`;
+  const [, post] = /^\d+-(centre|clerk)$/.exec(key) ?? [];
+  if (post) return code("who", post);
   const role = /^(.+)-(\d+)$/.exec(key);
   return role && CODES.who[role[1]] ? `${code("who", role[1])} ${role[2]}` : key;
 }

@@ -92,6 +92,7 @@ async function openSeats() {
 
 /** The busiest department: whoever sits there has something to do at once. */
 async function suggestSeat() {
+  if (!maySee("board")) return;
   const { rows } = await ask("/api/workload");
   const busiest = rows.reduce((most, row) => (row.called - row.acknowledged > (most ? most.called - most.acknowledged : 0) ? row : most), null);
   if (!busiest) return;

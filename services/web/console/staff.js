@@ -78,7 +78,7 @@ export function musterOf(found, countdown) {
     h("p", { class: "muster" }, h("strong", { text: String(found.mustered) }), ` / ${t("needed", { n: found.min_people })} `, h("span", { class: `chip ${state}`, text: code("turn_out", found.phase) }),
       waits && lacking > 0 ? [" ", h("span", { class: "chip bad", text: t("lacking_n", { n: lacking }) })] : null, waits ? [" ", countdown(found.muster_due)] : null),
     h("meter", { min: 0, max: Math.max(found.min_people, found.mustered), value: found.mustered, "aria-label": t("turn_out") }),
-    h("p", { class: "hush", text: [t("called_n", { n: found.called }), t("confirmed_n", { n: found.confirmed })].join(" · ") }),
+    h("p", { class: "hush", text: [t("called_n", { n: found.called }), found.confirmed ? t("confirmed_n", { n: found.confirmed }) : ""].filter(Boolean).join(" · ") }),
     h("ul", { class: "responders" }, (found.departments ?? []).map((one) => h("li", {},
       h("span", {}, name("department", one.department), " ", h("span", { class: "hush", text: pool(one) })),
       h("span", { class: "chips" }, (who.get(one.department) ?? []).map((person) => h("span", { class: `chip ${PRESENT[person.presence] ?? ""}`, title: code("presence", person.presence), text: person.number })))))));

@@ -1,9 +1,11 @@
 """Plays the people of the towns: who works where, and who comes when a joint turn-out calls them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
+from itertools import islice
 from typing import Any
 
+from events.district import DistrictConfigured
 from events.envelope import Recorded, Request
 from events.mobilisation import (
     DeclineResponder,
@@ -16,8 +18,7 @@ from events.mobilisation import (
     StandDown,
     StoodDown,
 )
-from events.person import RegisterPerson
-from events.report import ReportSubmitted
+from events.person import PersonRegistered, RegisterPerson
 from services.decisions import Later, Reaction
 from services.people.person import person_id
 from services.people.roster import rosters_of
@@ -35,11 +36,12 @@ SINCE = date(1998, 7, 1)
 def reactions(dice: Dice) -> Mapping[str, Reaction]:
     """What they do after which facts."""
 
-    def register(recorded: Recorded, fact: ReportSubmitted, rules: RuleBook) -> tuple[Request, ...]:
-        told = rules.certain_matter(fact.matter, fact.suggestions)
-        if told is None or not rules.turns_out(told):
-            return ()
-        return tuple(_staff(dice, rules, fact.town)) + tuple(_staff(dice, rules, rules.district.code))
+    def register(recorded: Recorded, fact: DistrictConfigured, rules: RuleBook) -> tuple[Request, ...]:
+        return tuple(person for unit in rules.units for person in islice(_staff(dice, rules, unit), 1))
+
+    def register_the_others(recorded: Recorded, fact: PersonRegistered, rules: RuleBook) -> tuple[Request, ...]:
+        everybody = _staff(dice, rules, fact.town)
+        return tuple(everybody) if next(everybody).number == fact.number else ()
 
     def come(recorded: Recorded, fact: RespondersCalled, rules: RuleBook) -> tuple[Later, ...]:
         if not fact.pools:  # they were there before anybody called them
@@ -66,7 +68,8 @@ def reactions(dice: Dice) -> Mapping[str, Reaction]:
         return (after(recorded, minutes=dice.skewed(600, 3000, "write up", recorded.id), request=wanted),)
 
     return {
-        "report.submitted.v1": register,
+        "district.configured.v1": register,
+        "person.registered.v1": register_the_others,
         "mobilisation.responders-called.v1": come,
         "mobilisation.reached.v1": stand_down,
         "mobilisation.short.v1": stand_down,
@@ -74,10 +77,10 @@ def reactions(dice: Dice) -> Mapping[str, Reaction]:
     }
 
 
-def _staff(dice: Dice, rules: RuleBook, code: str) -> Iterable[RegisterPerson]:
+def _staff(dice: Dice, rules: RuleBook, code: str) -> Iterator[RegisterPerson]:
     """Everybody who works for a department of a town, or of the district; the same people whenever one asks.
 
-    They are registered when they are first needed: most towns of a short play never are.
+    The first is registered with the district's configuration, the others after the first: each of them once.
     """
     unit, names = rules.units[code], demo_words().people
     for department in rules.departments.values():

@@ -220,8 +220,9 @@ async function publish() {
     const { facts } = await act({ request: "launch.publish.v1", items, effective_from, citation: citation.trim() });
     draft = null;
     told = facts ? t("list_published") : t("list_same");
-    await showLaunch(parts.list.parentElement);
+    if (parts?.list.isConnected) await showLaunch(parts.list.parentElement);
   } catch (error) {
+    if (!parts?.list.isConnected) return; // whoever published looks at another desk now
     if (!(error instanceof Refused)) return void parts.publish.querySelector(".trouble").replaceChildren(troubleOf(error));
     refuse(faultsOf(error.message).map(({ at, text }) => ({ at: ofLine(at, lines), text })));
   }

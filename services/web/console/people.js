@@ -8,6 +8,7 @@ import { catalogue, code, dayOf, h, language, name, shortTime, t } from "./i18n.
 
 const REQUEST = "person.request-secondment.v1";
 const REFUSE = "person.refuse-secondment.v1";
+const [TRIES, REST] = [20, 250];
 const GROUNDS = ["needed_here", "unsuitable", "withdrawn", "other"];
 /** The steps in order, each with the rule that binds it; nobody takes `started`, it comes with its day. */
 const STEPS = [["requested", "R-SEC-1"], ["consented", "R-SEC-2"], ["approved", "R-SEC-3"], ["started", ""], ["ended", "R-SEC-4"]];
@@ -77,6 +78,19 @@ function close(place) {
 
 const heading = (place, words) => h("div", { class: "pane-links file-head" }, h("h3", { text: words }), h("button", { type: "button", class: "quiet", "aria-label": t("close"), onclick: () => close(place), text: "✕" }));
 
+/** What was done is shown a moment later: ask until the person's file has another step, as long as this desk is open. */
+async function stepShown(place, before) {
+  const here = place.firstChild;
+  const still = () => place.firstChild === here;
+  for (let n = 0; n < TRIES && still(); n += 1) {
+    shownAs = "";
+    await showPeople(place, still);
+    if (answer.rows.find((one) => one.number === before.number)?.steps.length > before.steps.length) break;
+    await new Promise((rest) => setTimeout(rest, REST));
+  }
+  if (still()) place.querySelector(".person-file")?.focus();
+}
+
 // ---- asking for somebody
 
 function requestForm(place, one) {
@@ -91,9 +105,7 @@ function requestForm(place, one) {
     try {
       await act({ request: REQUEST, number: one.number, ...asked });
       opened = { number: one.number, asks: false };
-      shownAs = "";
-      await showPeople(place);
-      place.querySelector(".person-file")?.focus();
+      await stepShown(place, one);
     } catch (error) {
       trouble_.replaceChildren(...(error instanceof Refused ? showFaults(form, faultsOf(error.message).map(ruled)).map(trouble) : [troubleOf(error)]));
     }
@@ -132,18 +144,16 @@ function file(place, one) {
   const said = h("div", { "aria-live": "polite" });
   return h("article", { class: "person-file", tabindex: -1, "aria-label": t("file") },
     heading(place, `${t("file")} · ${one.name} ${one.number}`),
-    one.acts.length ? h("div", { class: "act-buttons" }, one.acts.map((found) => decision(place, found, said))) : null, said,
+    one.acts.length ? h("div", { class: "act-buttons" }, one.acts.map((found) => decision(place, one, found, said))) : null, said,
     all.map((steps) => secondment(steps)));
 }
 
-function decision(place, found, said) {
+function decision(place, one, found, said) {
   const ground = found.request === REFUSE ? h("select", { "aria-label": t("act_ground"), name: "ground" }, GROUNDS.map((value) => h("option", { value, text: code("refusal", value) }))) : null;
   const button = h("button", { type: "button", class: ground ? "" : "primary", "data-act": found.request, text: code("act", found.request), onclick: async () => {
     try {
       await act(ground ? { ...found, ground: ground.value } : found);
-      shownAs = "";
-      await showPeople(place);
-      place.querySelector(".person-file")?.focus();
+      await stepShown(place, one);
     } catch (error) {
       said.replaceChildren(troubleOf(error));
     }

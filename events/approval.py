@@ -127,11 +127,12 @@ class ApprovalRoundClosed(ApprovalFact, frozen=True, kw_only=True):
 
 
 class ApprovalDecided(ApprovalFact, frozen=True, kw_only=True):
-    """已决定. Granted only when every item has an opinion and none objects."""
+    """已决定, ``on`` a day of Asia/Shanghai. Granted only when every item has an opinion and none objects."""
 
     round: int
     decision: Decision
     by: str
+    on: date
     reason: Sealed | None = None
 
 

@@ -228,9 +228,13 @@ class CallDeliveryFailed(CallFact, frozen=True, kw_only=True):
 
 
 class CallDepartments(Request, frozen=True, kw_only=True, tag="call.call-departments.v1"):
-    """The platform's consumer calls its departments; due times come from the rules in force."""
+    """The platform's consumer calls its departments, unless ``case`` waits for this call no more.
+
+    Due times come from the rules in force. Requests of before lack the case.
+    """
 
     call: str
+    case: str = ""
 
 
 class ReleaseCall(Request, frozen=True, kw_only=True, tag="call.release.v1"):

@@ -126,6 +126,8 @@ def of_mobilisation(rows: Rows, recorded: Recorded, fact: Any) -> None:
             entry(rows, recorded, fact.case, who=fact.by)
         case m.ResponderDropped():
             entry(rows, recorded, fact.case)
+        case m.RespondersRecused():
+            entry(rows, recorded, fact.case, department=fact.department, detail=str(fact.count))
         case m.RespondersMustered():
             entry(rows, recorded, fact.case, who=fact.by, late=fact.late, detail=str(fact.count))
         case m.MusterReached() | m.MusterShort():
@@ -195,7 +197,8 @@ _OF_CALL = (
     "clock-missed due-extended escalated completed released alerted delivered delivery-failed"
 )
 _OF_MOBILISATION = (
-    "ordered responders-called responders-confirmed responder-declined responder-dropped mustered reached short "
+    "ordered responders-called responders-confirmed responder-declined responder-dropped department-recused mustered "
+    "reached short "
     "stood-down reviewed review-extended review-missed"
 )
 _OF_OUTCOME = "drafted published withheld"

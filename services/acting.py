@@ -110,7 +110,8 @@ class Acting:
             raise Forbidden(f"by: expected {user.person}, who is logged in, found {asked['by']!r}")
         about, known = self._about(act, asked)
         may_act(user, act, about)
-        self._expect_not_recused(user, known.get("case", asked.get("case", "")))
+        for case in (known.get("case", asked.get("case", "")), known.get("opened", "")):
+            self._expect_not_kept_out(user, str(case))
         filled = {name: value for name, value in {**known, "by": user.person}.items() if name in fields}
         names = (*_NAMES, "case") if "mobilisation" in fields else _NAMES
         given = {name: value for name, value in asked.items() if name in fields or name not in names}
@@ -121,12 +122,10 @@ class Acting:
             raise BadAct(f"{error}") from error
         return Submission(f"act/{user.name}/{record}", request, user.name)
 
-    def _expect_not_recused(self, user: User, case: object) -> None:
+    def _expect_not_kept_out(self, user: User, case: str) -> None:
         """Who is of a department that has no part in a case does nothing about it, whatever the role."""
-        if not user.unit.department or not is_stream_id(str(case)):
-            return
-        state: Case | None = self._house.state(str(case))
-        if state is not None and user.unit.department in state.recused:
+        state: Case | None = self._house.state(case) if user.unit.department and is_stream_id(case) else None
+        if state is not None and state.kept_from(user.unit.department):
             raise Forbidden("case: expected one that the user may see, found none")
 
     def report(self, user: User, line: ReportLine) -> Submission:
@@ -222,6 +221,7 @@ class Acting:
         rules = self._house.ledger.rules
         case: Case = self._house.state(asked["case"])
         known = {"mobilisation": mobilisation_of(asked["case"]), "rosters": rosters_of(opened.town, rules)}
+        known["case"] = asked["case"]
         platform = rules.departments[rules.matter(case.matter).lead].platform
         return Unit(opened.town, opened.village, platform, str(asked.get("department", ""))), known
 

@@ -120,6 +120,8 @@ class Opening:
         """By the log, not by the view in which the case was found: it may lag."""
         case: Case = self._house.state(found["case"]["case"])
         unit = user.unit
+        if case.kept_from(unit.department):
+            raise Forbidden("case: expected one that the user may see, found none")
         mine = [
             leg["call"] for leg in found["legs"] if (leg["town"], leg["department"]) == (unit.town, unit.department)
         ]

@@ -124,9 +124,9 @@ def join(case: str, into: str, *, options: Options) -> Exit:
     """并案: the report of a case that waits in triage tells of the case INTO; it keeps its own receipt."""
 
     def make(house: House, found: str) -> Request:
-        reports = (Questions(house.views.database).case(found) or {})["reports"]
-        other = find_case(house, into)
-        return JoinReport(case=other, opened=found, report=reports[0]["report"], by=options.by)
+        first = house.log.first(found)
+        assert first is not None, "a case that was found begins somewhere"
+        return JoinReport(case=find_case(house, into), opened=found, report=first.fact.report, by=options.by)  # type: ignore[attr-defined]  # a case begins with its opening
 
     return _decide(case, options, make)
 

@@ -61,9 +61,10 @@ TIMER = "opinions"
 
 
 class Item(Struct, frozen=True):
-    """One department's item as it stands: what it said last, and in the present round whether it lacks something."""
+    """One department's item as it stands: what it said and lacks in the last ``round`` in which it was asked."""
 
     asked: ApprovalItem
+    round: int = 1
     opinion: Opinion | None = None
     lacking: bool = False
     supplied: bool = False
@@ -83,6 +84,7 @@ class Approval(Struct, frozen=True):
     limits: dict[Milestone, Due]
     open: bool = True
     decision: Decision | None = None
+    decided_on: date | None = None
     reached: dict[Milestone, date] = {}
 
     @property
@@ -102,14 +104,14 @@ class Approval(Struct, frozen=True):
 
     def about_item(self, code: str) -> dict[str, Any]:
         """What every fact about one item says."""
-        department = self.items[code].asked.department
-        return {**self.about, "round": self.opened.round, "item": code, "department": department}
+        item = self.items[code]
+        return {**self.about, "round": item.round, "item": code, "department": item.asked.department}
 
 
 def evolve(state: Approval | None, fact: Facts) -> Approval:
     """Fold one fact of an approval's stream."""
     if isinstance(fact, ApprovalRoundOpened):
-        items = {asked.item: Item(asked) for asked in fact.items}
+        items = {asked.item: Item(asked, fact.round) for asked in fact.items}
         if state is None:
             limits = {promised.milestone: promised.limit for promised in fact.milestones}
             return Approval(fact, fact.asked_at, items, limits)
@@ -127,7 +129,7 @@ def evolve(state: Approval | None, fact: Facts) -> Approval:
         case ApprovalRoundClosed():
             return structs.replace(state, open=False)
         case ApprovalDecided():
-            return structs.replace(state, decision=fact.decision)
+            return structs.replace(state, decision=fact.decision, decided_on=fact.on)
         case MilestoneReached():
             return structs.replace(state, reached={**state.reached, fact.milestone: fact.on})
         case _:
@@ -144,6 +146,8 @@ def decide_open(
     if case is None or not case.matter or case.phase == "closed":
         raise Rejected("case: expected one that is open and classified, found another")
     template = rules.approvals.get(case.matter)
+    if needed := rules.needed_of(case.town, rules.matter(case.matter), case.recused):
+        raise Rejected(f"case: expected one whose matter can do without who is recused, found {needed}")
     if template is None:
         raise Rejected(f"matter: expected one with a template ({', '.join(rules.approvals)}), found {case.matter}")
     items = tuple(
@@ -180,7 +184,7 @@ def decide(state: Approval | None, request: OfPeople, now: datetime, rules: Rule
         case OpenNextRound():
             return _open_next(state, request, now, rules)
         case DecideApproval():
-            return _decide(state, request)
+            return _decide(state, request, now)
         case ReachMilestone():
             return _reach(state, request, now)
         case _:
@@ -302,7 +306,7 @@ def _open_next(state: Approval, request: OpenNextRound, now: datetime, rules: Ru
     return (opened,)
 
 
-def _decide(state: Approval, request: DecideApproval) -> tuple[Fact, ...]:
+def _decide(state: Approval, request: DecideApproval, now: datetime) -> tuple[Fact, ...]:
     if state.decision == request.decision:
         return ()
     _undecided(state)
@@ -314,8 +318,15 @@ def _decide(state: Approval, request: DecideApproval) -> tuple[Fact, ...]:
     if request.decision == "refused" and request.reason is None:
         raise Rejected("reason: expected why it is refused, found none")
     reason = sealed(request.reason) if request.reason is not None else None
-    round_ = state.opened.round
-    return (ApprovalDecided(**state.about, round=round_, decision=request.decision, by=request.by, reason=reason),)
+    decided = ApprovalDecided(
+        **state.about,
+        round=state.opened.round,
+        decision=request.decision,
+        by=request.by,
+        on=now.astimezone(SHANGHAI).date(),
+        reason=reason,
+    )
+    return (decided,)
 
 
 def _reach(state: Approval, request: ReachMilestone, now: datetime) -> tuple[Fact, ...]:
@@ -342,10 +353,12 @@ def _check_order(state: Approval, milestone: Milestone, on: date) -> None:
     missing = [before for before in earlier if before not in state.reached]
     if missing:
         raise Rejected(f"milestone: expected {missing[0]} first, found it not reached")
-    began = state.began.astimezone(SHANGHAI).date()
-    last = max((state.reached[before] for before in earlier), default=began)
+    days = [(state.began.astimezone(SHANGHAI).date(), "the departments were asked")]
+    days += [(state.reached[before], f"{before} was reached") for before in earlier]
+    if earlier and state.decided_on is not None:
+        days.append((state.decided_on, "it was granted"))
+    last, what = max(days)
     if on < last:
-        what = f"{earlier[-1]} was reached" if earlier else "the departments were asked"
         raise Rejected(f"on: expected {last}, when {what}, or a later day, found {on}")
 
 

@@ -133,7 +133,7 @@ class Case(Struct, frozen=True):
     ``village_due`` is until when the village has it, ``due`` until when review or follow-up is owed. ``refused`` are
     the attempts to call the district, each as list version, ground and condition, that wait for a waiver;
     ``consented`` that the town agrees to be handed it down once more. ``recused`` are the departments that may have no
-    part in it.
+    part in it, ``named`` those that a report complains of.
     """
 
     phase: Phase
@@ -163,6 +163,11 @@ class Case(Struct, frozen=True):
     handed_down: int = 0
     consented: bool = False
     recused: tuple[str, ...] = ()
+    named: tuple[str, ...] = ()
+
+    def kept_from(self, department: str) -> bool:
+        """Whether a department must not hear of it: recused, or complained of and nobody has decided about that yet."""
+        return department in self.recused or (self.phase == "triage" and department in self.named)
 
     @property
     def contactable(self) -> bool:
@@ -180,7 +185,7 @@ def evolve(state: Case | None, fact: Facts) -> Case:
             asked = Asked(fact.report, fact.anonymous, fact.supplement)
             return structs.replace(state, reports=(*state.reports, asked))
         case CaseTriageQueued():
-            return structs.replace(state, phase="triage")
+            return structs.replace(state, phase="triage", named=fact.complained_of)
         case CaseClassified():
             return structs.replace(
                 state,
@@ -191,7 +196,8 @@ def evolve(state: Case | None, fact: Facts) -> Case:
                 result=fact.result,
             )
         case CaseDepartmentRecused():
-            known = structs.replace(state, recused=fact.recused)
+            waiver = state.waiver if state.waiver and state.waiver.bureau != fact.department else None
+            known = structs.replace(state, recused=fact.recused, waiver=waiver)
             return structs.replace(known, phase="registered", level="town", calls=()) if fact.released else known
         case CaseVillageHandlingStarted():
             return structs.replace(state, phase="village_handling", level="village", village_due=fact.due)
@@ -327,7 +333,7 @@ def decide(state: Case | None, request: Requests, now: datetime, rules: RuleBook
         case SubmitResult():
             return _submit_result(state, request, now, rules)
         case CloseCase():
-            current = state.phase == "resolved" and state.attempt == request.attempt
+            current = state.phase == "resolved" and state.attempt == request.attempt and not state.contactable
             return (CaseClosed(reason="solved", by="clock"),) if current else ()
         case _:
             assert_never(request)
@@ -391,6 +397,8 @@ def _classify(state: Case, request: ClassifyCase, now: datetime, rules: RuleBook
     matter = rules.matters.get(request.matter)
     if matter is None:
         raise Rejected(f"matter: expected a code of the catalogue, found {request.matter!r}")
+    if needed := rules.needed_of(state.town, matter, state.recused):
+        raise Rejected(f"matter: expected one that can be handled without who is recused, found {needed}")
     return (_classified(matter, state, request.by, now, rules),)
 
 
@@ -424,7 +432,7 @@ def _issue_calls(state: Case, request: IssueCalls, rules: RuleBook) -> tuple[Fac
 
 
 def _engage(state: Case, request: EngageCase) -> tuple[Fact, ...]:
-    if request.attempt != state.attempt or request.department not in state.awaited:
+    if state.phase not in AT_WORK or request.attempt != state.attempt or request.department not in state.awaited:
         return ()
     waiting_for = tuple(sorted(state.awaited - {request.department}))
     return (CaseEngaged(attempt=state.attempt, department=request.department, waiting_for=waiting_for),)

@@ -25,12 +25,17 @@ def decide(
     case, opened, report = states
     if case is None or opened is None or report is None:
         raise Rejected("expected a report that waits in triage and the case that it tells of, found none such")
-    if any(known.report == request.report for known in case.reports) and request.opened != request.case:
+    if any(known.report == request.report for known in case.reports[1:]):
         return ()
     if request.report not in {known.report for known in opened.reports} or request.opened == request.case:
         raise Rejected(f"report: expected one with a case of its own, found {request.report} without")
     if opened.phase != "triage" or len(opened.reports) > 1:
         raise Rejected(f"expected a case in triage with a single report, found {opened.phase}, {len(opened.reports)}")
+    outside = {*opened.recused, *opened.named} - {*case.recused}
+    if outside:
+        raise Rejected(
+            f"case: expected one from which {', '.join(sorted(outside))} is recused too, found one that is not"
+        )
     if case.phase == "closed":
         raise Rejected("case: expected one that is open, found it closed")
     if case.town != opened.town:

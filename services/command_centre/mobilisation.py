@@ -189,15 +189,16 @@ def decide(
             _under_way(state)
             _of_department(state, request.numbers, request.department)
             numbers = tuple(dict.fromkeys(request.numbers))
-            gone = [number for number in numbers if state.people[number].presence == "declined"]
+            gone = [number for number in numbers if state.people[number].presence in ("declined", "dropped")]
             if gone:
-                raise Rejected(f"numbers: expected people who are still called, found {gone[0]} declined")
+                presence = state.people[gone[0]].presence
+                raise Rejected(f"numbers: expected people who are still called, found {gone[0]} {presence}")
             new = tuple(number for number in numbers if state.people[number].presence == "called")
             return ((stream, RespondersConfirmed(**about, numbers=new, by=request.by)),) if new else ()
         case DeclineResponder():
             _of_department(state, (request.number,), request.department)
             called = state.people[request.number]
-            if called.presence == "declined" or state.over:
+            if called.presence in ("declined", "dropped") or state.over:
                 return ()
             if called.presence == "present":
                 raise Rejected(f"number: expected somebody who has not come, found {request.number} on the spot")
@@ -312,9 +313,6 @@ def _muster(
     recused = [responder.number for responder in came if responder.department in state.recused]
     if recused:
         raise Rejected(f"numbers: expected people of departments that are not recused, found {recused[0]}")
-    others = [responder.number for responder in came if request.department not in ("", responder.department)]
-    if others:
-        raise Rejected(f"numbers: expected people of {request.department}, found {others[0]} of another department")
     count = state.present + len(came)
     late = now > state.ordered.muster.by
     joined = tuple(responder for responder in came if responder not in state.held())
@@ -332,14 +330,15 @@ def _responder(number: str, request: Muster, rosters: Sequence[Roster | None], n
     """Somebody who has come, if they may be counted here."""
     for stream, roster in zip(request.rosters, rosters, strict=True):
         member = roster.members.get(number) if roster is not None else None
-        if member is None:
+        if member is None or request.department not in ("", member.department):
             continue
         if member.taken_by != request.mobilisation and not member.free(now):
             raise Rejected(f"numbers: expected people who are free, found {number} {member.why_not(now)}")
         if not member.there(now):
             raise Rejected(f"numbers: expected people who are there, found {number} {member.why_not(now)}")
         return Responder(number, member.department, stream)
-    raise Rejected(f"numbers: expected people of the town's roster, found {number!r}")
+    whose = request.department or "the town's roster"
+    raise Rejected(f"numbers: expected people of {whose}, found {number}")
 
 
 def _miss(

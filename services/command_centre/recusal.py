@@ -29,8 +29,8 @@ def decide(state: Case | None, request: RecuseDepartment, now: datetime, rules: 
     if state.phase == "closed":
         raise Rejected("expected a case that is open, found it closed")
     recused = (*state.recused, department)
-    if state.matter:
-        _check_matter(state, department, recused, rules)
+    if state.matter and (needed := rules.needed_of(state.town, rules.matter(state.matter), recused)):
+        raise Rejected(f"department: expected one that the matter can do without, found {needed}")
     called = state.phase in AT_WORK and any(leg.department == department for call in state.calls for leg in call.legs)
     about_to_be = state.phase == "rework" or (state.phase == "registered" and not _villages_first(state, rules))
     fact = CaseDepartmentRecused(
@@ -55,17 +55,6 @@ def expect_free(state: Case, department: str) -> None:
     """
     if department in state.recused:
         raise Rejected(f"department: expected one that is not recused from the case, found {department}")
-
-
-def _check_matter(state: Case, department: str, recused: tuple[str, ...], rules: RuleBook) -> None:
-    matter = rules.matter(state.matter)
-    if not rules.lead(state.town, matter, recused):
-        raise Rejected(f"department: expected somebody to be left who can lead matter {matter.code}, found nobody")
-    asked = rules.approvals.get(state.matter)
-    if asked is not None and department in (matter.lead, *(item.department for item in asked.items)):
-        raise Rejected(
-            f"department: expected one whose opinion on matter {matter.code} is not needed by law, found {department}"
-        )
 
 
 def _villages_first(state: Case, rules: RuleBook) -> bool:

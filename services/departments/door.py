@@ -38,6 +38,7 @@ from events.edge import (
 )
 from events.envelope import Request
 from events.mobilisation import ConfirmResponders, DeclineResponder, MobilisationOrdered, Muster
+from services.command_centre.case import Case, evolve
 from services.decisions import Rejected
 from services.intake.words import open_case
 from services.messaging.counter import Asked, Unwelcome
@@ -122,6 +123,7 @@ class Acts:
         for recorded in self._log.stream(act.call):
             state = calls.evolve(state, recorded.fact)  # type: ignore[arg-type]  # a call's stream holds its facts
         try:
+            self._expect_not_kept_out(issued.case, department)
             may_open(state, department, act.by, self._rules().matter(issued.matter).visibility)
         except Rejected as rejected:
             logger.warning("words_refused", user=user, call=act.call, reason=str(rejected))
@@ -129,6 +131,13 @@ class Acts:
         who, purpose = f"{act.by} ({user})", f"call {act.call}"
         opened = open_case(self._log, self._vault, issued.case, who, purpose, self._clock.now())
         return WordsOpened(call=act.call, case=issued.case, reports=opened, event=event)
+
+    def _expect_not_kept_out(self, stream: str, department: str) -> None:
+        case: Case | None = None
+        for recorded in self._log.stream(stream):
+            case = evolve(case, recorded.fact)  # type: ignore[arg-type]  # a case's stream holds its facts
+        if case is not None and case.kept_from(department):
+            raise Rejected(f"department: expected one that has a part in the case, found {department}")
 
 
 def _request(act: Act, department: str, case: str) -> Request:

@@ -73,9 +73,11 @@ class Addresses:
             case ApprovalRoundOpened(items=items) as fact:
                 for department in dict.fromkeys(item.department for item in items):
                     own = tuple(item for item in items if item.department == department)
-                    cut = structs.replace(fact, items=own, remedied=None)
+                    cut = structs.replace(fact, items=own, remedied=None, by="")
                     yield department, self._cut(recorded, department, cut, whole)
-            case OpinionFiled() | MaterialRequested() | MaterialSupplied() | OpinionMissed() as fact:
+            case MaterialSupplied() as fact:
+                yield fact.department, self._cut(recorded, fact.department, structs.replace(fact, by=""), whole)
+            case OpinionFiled() | MaterialRequested() | OpinionMissed() as fact:
                 yield fact.department, self._cut(recorded, fact.department, fact, whole)
 
     def _to_departments(

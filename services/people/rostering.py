@@ -184,8 +184,8 @@ def _grant_leave(state: Roster, request: GrantLeave, now: datetime) -> tuple[Fac
         raise Rejected(f"start: expected a time without leave, found {request.number} on leave then")
     if member.taken_by and request.start <= now:
         raise Rejected(
-            f"number: expected one who is on no scene, or leave that begins later, found {request.number} with the"
-            f" turn-out {member.taken_by}"
+            f"number: expected one who is on no scene, or leave that begins later, found {request.number} with a"
+            " turn-out"
         )
     start, end = request.start.astimezone(UTC), request.end.astimezone(UTC)
     return (LeaveGranted(town=request.town, number=request.number, start=start, end=end),)

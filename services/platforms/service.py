@@ -1,5 +1,8 @@
 """六大工作平台: which facts make a platform act, and which requests it decides."""
 
+from datetime import datetime
+from typing import Any, Protocol
+
 from events.call import (
     AcknowledgeCall,
     AlertDepartment,
@@ -17,9 +20,9 @@ from events.call import (
     ReleaseCall,
     ReportIn,
 )
-from events.case import CaseDepartmentRecused, CaseHandedDown, CaseResultSubmitted
+from events.case import CallPlan, CaseDepartmentRecused, CaseHandedDown, CaseResultSubmitted
 from events.envelope import Recorded, Request
-from services.decisions import Handler, Service, Stream, on_one_stream
+from services.decisions import Append, Handler, Service, Stream, on_one_stream
 from services.people.roster import roster_of
 from services.platforms import call
 from services.rules.book import RuleBook
@@ -27,7 +30,7 @@ from services.rules.book import RuleBook
 
 def call_departments(recorded: Recorded, fact: CallIssued, rules: RuleBook) -> tuple[Request, ...]:
     """A called platform calls its departments."""
-    return (CallDepartments(call=recorded.stream),)
+    return (CallDepartments(call=recorded.stream, case=fact.case),)
 
 
 def release_calls(
@@ -37,15 +40,33 @@ def release_calls(
     return tuple(ReleaseCall(call=released) for released in fact.released)
 
 
+class Calling(Protocol):
+    """What a platform must know of a case: which calls it waits for."""
+
+    @property
+    def calls(self) -> tuple[CallPlan, ...]:
+        """They."""
+
+
+def decide_departments(
+    states: tuple[Any, ...], request: CallDepartments, now: datetime, rules: RuleBook
+) -> tuple[Append, ...]:
+    """Call the departments of a call, if the case still waits for it: who was recused meanwhile never hears of it."""
+    case: Calling | None = states[1] if request.case else None
+    if case is not None and request.call not in {plan.call for plan in case.calls}:
+        return ()
+    return tuple((request.call, fact) for fact in call.decide(states[0], request, now, rules))
+
+
 SERVICE = Service(
     name="platforms",
     streams={"call": Stream(call.evolve, call.timers)},
     handlers={
         MissClock: Handler(lambda r: (r.call, roster_of(r.town)) if r.step and r.town else (r.call,), call.miss),
+        CallDepartments: Handler(lambda r: (r.call, r.case) if r.case else (r.call,), decide_departments),
         **{
             request: on_one_stream("call", call.decide)
             for request in (
-                CallDepartments,
                 ReleaseCall,
                 RecountDues,
                 AcknowledgeCall,

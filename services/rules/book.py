@@ -99,6 +99,15 @@ class RuleBook:
         following = (code for code in (self.district.stands_in, *matter.assists) if self.here(town, code))
         return next((code for code in (matter.lead, *following) if code not in recused), "")
 
+    def needed_of(self, town: str, matter: Matter, recused: Collection[str]) -> str:
+        """Why a matter cannot be handled without the recused, in words; empty when it can."""
+        if not self.lead(town, matter, recused):
+            return f"nobody left who could lead matter {matter.code}"
+        asked = self.approvals.get(matter.code)
+        by_law = (matter.lead, *(item.department for item in asked.items)) if asked is not None else ()
+        needed = [code for code in by_law if code in recused]
+        return f"{needed[0]}, whose part in matter {matter.code} nobody else can take" if needed else ""
+
     def plan_calls(
         self,
         case: str,
@@ -110,9 +119,12 @@ class RuleBook:
     ) -> tuple[CallPlan, ...]:
         """The calls that a matter needs: one per platform, the lead's platform first, with its departments.
 
-        Calling again for rework (``only_lead``) calls the lead alone. Who is ``recused`` is never called.
+        Calling again for rework (``only_lead``) calls the lead alone. Who is ``recused`` is never called; with nobody
+        left to lead nobody is.
         """
         lead = self.lead(town, matter, recused)
+        if not lead:
+            return ()
         legs = [LegPlan(lead, "lead", required=True)]
         if not only_lead:
             legs += [

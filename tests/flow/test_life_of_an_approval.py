@@ -74,6 +74,10 @@ def test_a_road_goes_through_two_rounds_to_its_permits(house: House, case: str) 
     do(house, case, ReachMilestone, milestone="project_approved", on=date(2026, 11, 24))
     do(house, case, OpenNextRound, remedied="已改线")
     say(house, case, "land", opinion="agree_with_conditions", conditions="施工避开汛期")
+    say(house, case, "transport", opinion="object", conditions="桥梁限重", new_facts="桥梁新测为危桥。")
+    assert row(house, "approvals", case=case, round=1, item="transport")["opinion"] == "object"
+    do(house, case, OpenNextRound, remedied="桥梁已加固")
+    say(house, case, "transport")
     do(house, case, DecideApproval, decision="granted")
     do(house, case, ReachMilestone, milestone="permits_complete", on=date(2026, 11, 24))
 
@@ -82,8 +86,9 @@ def test_a_road_goes_through_two_rounds_to_its_permits(house: House, case: str) 
     assert None not in (land["material_requested_at"], land["material_supplied_at"], land["ceiling"])
     (again,) = rows(house.views, "approvals", case=case, round=2)
     assert (again["item"], again["department"], again["opinion"]) == ("land", "D16", "agree_with_conditions")
-    second = row(house, "approval_rounds", case=case, round=2)
-    assert (second["outcome"], second["decision"], second["items"]) == ("approved", "granted", 1)
+    second, third = (row(house, "approval_rounds", case=case, round=nth) for nth in (2, 3))
+    assert (second["outcome"], second["items"]) == ("approved", 1)
+    assert (third["outcome"], third["decision"], third["items"]) == ("approved", "granted", 1)
     reached = rows(house.views, "milestones", case=case)
     assert {found["milestone"]: bool(found["in_time"]) for found in reached} == {
         "project_approved": True,

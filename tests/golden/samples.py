@@ -616,7 +616,7 @@ FACTS: Mapping[str, Fact] = {
         **PROJECT, round=1, outcome="incomplete", objected=("land",), missing=("forestry", "planning")
     ),
     "approval.decided.v1": approval.ApprovalDecided(
-        **PROJECT, round=2, decision="refused", by="command-centre", reason=WORDS
+        **PROJECT, round=2, decision="refused", by="command-centre", on=START, reason=WORDS
     ),
     "approval.milestone-reached.v1": approval.MilestoneReached(
         **PROJECT, milestone="project_approved", on=START, by="D27-1", limit=PROMISED, in_time=True
@@ -695,7 +695,7 @@ REQUESTS: Mapping[str, Request] = {
     "case.extend-promise.v1": case.ExtendPromise(
         case=CASE, due=case.Due(by=LATER, rule="matter 401 promised 20wd", since=REPORTED)
     ),
-    "call.call-departments.v1": call.CallDepartments(call=CALL),
+    "call.call-departments.v1": call.CallDepartments(call=CALL, case=CASE),
     "call.release.v1": call.ReleaseCall(call=CALL),
     "call.acknowledge.v1": call.AcknowledgeCall(call=CALL, department="D15", by="officer-D15"),
     "call.report-in.v1": call.ReportIn(call=CALL, department="D15", by="officer-D15", people=20),

@@ -838,7 +838,7 @@ async def test_departments_hear_which_of_their_own_people_turn_out_and_report_th
     assert theirs.data["numbers"] == [f"LD-D08-{n}" for n in range(1, 4)]
     assert mine.routing_key == "LD.P4.D18.responders.called"
     assert [outcome(answer) for answer in (coming, cannot, there)] == [("accepted", "")] * 3
-    assert outcome(refused) == ("rejected", "numbers: expected people of D18, found LD-D08-1 of another department")
+    assert outcome(refused) == ("rejected", "numbers: expected people of D18, found LD-D08-1")
     assert foreign.type == "request.not-taken.v1"
     assert foreign.data["reason"].startswith("mobilisation: expected one of GC")
     assert (go.data["numbers"], go.data["why"]) == (["LD-D18-1", "LD-D18-3"], "stood_down")

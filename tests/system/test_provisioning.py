@@ -333,7 +333,7 @@ def test_a_queue_is_only_removed_or_replaced_while_it_is_empty(
     assert there["platform.AA.P3"]["type"] == "quorum"
     (only,) = broker.manage("GET", f"{queues}/department.AA.D98/bindings")
     assert only["source"] == ""
-    assert len(broker.manage("GET", f"{queues}/platform.AA.P2/bindings")) == 4
+    assert len(broker.manage("GET", f"{queues}/platform.AA.P2/bindings")) == 5
 
     emptied = {"department.AA.D98", "platform.AA.P2", "platform.AA.P1"}
     for name in emptied:

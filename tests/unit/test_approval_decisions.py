@@ -432,13 +432,26 @@ def test_who_agreed_in_a_closed_round_objects_only_because_of_new_facts(asked: P
     assert asked.facts_of(again())
 
 
+def test_who_agreed_in_the_first_round_objects_in_a_later_one_about_what_was_asked_first(asked: Past) -> None:
+    all_say(asked, {"land": "object"})
+    asked.do(again())
+    asked.do(opinion("land"))
+
+    (revised,) = asked.facts_of(opinion("transport", "object", new_facts=words("新测绘")))
+
+    assert isinstance(revised, OpinionFiled)
+    assert revised.round == 1
+
+
 # decided 决定
 
 
 def test_what_everybody_agrees_to_is_granted_once(asked: Past) -> None:
     all_say(asked)
 
-    assert asked.do(decides()) == ((APPROVAL, ApprovalDecided(**ABOUT, round=1, decision="granted", by="D27")),)
+    assert asked.do(decides()) == (
+        (APPROVAL, ApprovalDecided(**ABOUT, round=1, decision="granted", by="D27", on=MONDAY.date())),
+    )
     assert asked.decide(decides()) == ()
     assert asked.refusal(decides("refused", TERMS)) == "expected an approval that is not decided, found it granted"
 
@@ -453,7 +466,7 @@ def test_nothing_is_granted_against_an_objection_or_without_an_opinion(asked: Pa
     assert asked.refusal(decides()).startswith("expected every opinion, and no objection, found it ")
     assert asked.refusal(decides("refused")) == "reason: expected why it is refused, found none"
     (refused,) = asked.facts_of(decides("refused", TERMS))
-    assert refused == ApprovalDecided(**ABOUT, round=1, decision="refused", by="D27", reason=TERMS)
+    assert refused == ApprovalDecided(**ABOUT, round=1, decision="refused", by="D27", on=MONDAY.date(), reason=TERMS)
 
 
 def test_nothing_is_said_about_what_is_decided(asked: Past) -> None:
@@ -507,6 +520,16 @@ def test_milestones_follow_each_other_and_nothing_is_built_before_it_is_permitte
 )
 def test_a_milestone_is_reached_between_the_asking_and_today(asked: Past, on: date, refusal: str) -> None:
     assert asked.refusal(reaches("project_approved", on)).startswith(refusal)
+
+
+def test_nothing_is_permitted_on_a_day_before_it_was_granted(asked: Past) -> None:
+    all_say(asked)
+    asked.do(reaches("project_approved", MONDAY.date()), DUE)
+    asked.do(decides(), DUE)
+
+    early = reaches("permits_complete", DUE.date() - timedelta(days=1))
+    assert asked.refusal(early, DUE).startswith("on: expected 2026-12-07, when it was granted, or a later day")
+    assert asked.facts_of(reaches("permits_complete", DUE.date()), DUE)
 
 
 def test_a_milestone_is_reached_once(asked: Past) -> None:

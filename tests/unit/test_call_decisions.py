@@ -161,7 +161,7 @@ ALL_REQUIRED_FILED: tuple[Fact, ...] = (
 
 
 def test_a_called_platform_calls_its_departments(past: Past) -> None:
-    assert CallDepartments(call=P4_CALL) in past.reactions(P4_CALL, issued(LEAD))
+    assert CallDepartments(call=P4_CALL, case=CASE) in past.reactions(P4_CALL, issued(LEAD))
 
 
 def test_each_department_is_called_with_clocks_of_its_own(past: Past) -> None:

@@ -1,11 +1,13 @@
 """并案: a waiting report is joined to the case that it tells of, and its reporter keeps a receipt and a voice."""
 
 import pytest
+from msgspec import structs
 
-from events.case import CaseClosed, CaseReportLinked, JoinReport, ReopenCase
+from events.case import CaseClosed, CaseReportLinked, CloseCase, JoinReport, ReopenCase
 from events.envelope import Request
 from events.ids import case_of, stream_id
 from events.report import RefuseReport, ReportLinked, SubmitReport
+from services.command_centre.case import Asked
 from tests.unit.past import CASE, GAOCUN, LIUDU, LIUDU_VILLAGE, MONDAY, REPORT, Past, words
 from tests.unit.test_laws import submit
 
@@ -41,6 +43,23 @@ def test_whoever_is_joined_is_asked_as_the_first_is_and_services_change_nothing(
         (NEIGHBOUR, False),
     ]
     assert reported.states[NEIGHBOUR].case == CASE
+
+
+def test_a_case_of_which_somebody_can_be_asked_now_is_not_closed_by_the_clock(reported: Past) -> None:
+    first, theirs = (Asked(report, anonymous=True, supplement=False) for report in (REPORT, NEIGHBOUR))
+    resolved = structs.replace(reported.states[CASE], phase="resolved", reports=(first, theirs))
+    closes = CloseCase(case=CASE, attempt=resolved.attempt)
+    reported.states[CASE] = resolved
+    assert reported.facts_of(closes)
+
+    reported.states[CASE] = structs.replace(resolved, reports=(first, structs.replace(theirs, anonymous=False)))
+    assert reported.decide(closes) == ()
+
+
+def test_the_same_again_is_nothing_new_whatever_case_is_said_to_be_its_own(reported: Past) -> None:
+    reported.play(JOINS)
+
+    assert reported.decide(JoinReport(case=CASE, opened=CASE, report=NEIGHBOUR, by="operator")) == ()
 
 
 def test_a_case_that_was_joined_to_another_is_not_taken_up_again(reported: Past) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from events.call import AcknowledgeCall
+from events.call import AcknowledgeCall, DepartmentsCalled
 from events.case import (
     CallDistrict,
     CaseDepartmentRecused,
@@ -151,6 +151,33 @@ def test_a_plan_made_before_the_recusal_and_decided_after_it_calls_nobody(past: 
     assert LEAD not in called(past)
 
 
+def test_an_acknowledgement_on_its_way_does_not_begin_a_case_that_is_called_anew(past: Past) -> None:
+    opened(past, SEWAGE)
+    call = next(call.call for call in state(past).calls if any(leg.department == LEAD for leg in call.legs))
+    (acknowledged,) = past.do(AcknowledgeCall(call=call, department=LEAD, by="officer"))
+    recused = past.do(recuse(REQUIRED))
+    past.settle((acknowledged,))
+    assert state(past).phase == "registered"
+
+    past.settle(recused)
+    assert (state(past).phase, state(past).attempt) == ("calling", 2)
+    assert called(past) == {LEAD: "lead", "D19": "assist", ASSIST: "assist"}
+
+
+def test_a_call_on_its_way_calls_nobody_once_the_case_waits_for_it_no_more(past: Past) -> None:
+    past.play(submit(REPORT, MONDAY, "", LIUDU_VILLAGE, ()))
+    classified = past.do(ClassifyCase(case=CASE, matter=SEWAGE, by="operator"))
+    (planned,) = past.reactions(*classified[0])
+    issued = past.do(planned)
+    recused = past.do(recuse(LEAD))
+    past.settle(issued)
+    assert not [fact for _, fact in past.facts if isinstance(fact, DepartmentsCalled)]
+
+    past.settle(recused)
+    heard = {leg.department for _, fact in past.facts if isinstance(fact, DepartmentsCalled) for leg in fact.legs}
+    assert heard == {"D04", REQUIRED, "D19", ASSIST}
+
+
 def test_rework_and_reopening_go_to_whoever_stood_in(past: Past) -> None:
     opened(past, SEWAGE)
     past.play(recuse(LEAD))
@@ -194,15 +221,15 @@ def test_the_same_again_is_nothing_new(past: Past) -> None:
 @pytest.mark.parametrize(
     ("matter", "department", "refusal"),
     [
-        (SEWAGE, "D99", "department: expected one of the district, found 'D99'"),
-        (ROAD, "D16", "department: expected one whose opinion on matter 601 is not needed by law, found D16"),
-        (ROAD, "D27", "department: expected one whose opinion on matter 601 is not needed by law, found D27"),
+        (SEWAGE, "D99", "expected one of the district, found 'D99'"),
+        (ROAD, "D16", "expected one that the matter can do without, found D16, whose part in matter 601 nobody else"),
+        (ROAD, "D27", "expected one that the matter can do without, found D27, whose part in matter 601 nobody else"),
     ],
 )
 def test_a_recusal_that_cannot_be_is_refused(past: Past, matter: str, department: str, refusal: str) -> None:
     opened(past, matter)
 
-    assert past.refusal(recuse(department)) == refusal
+    assert past.refusal(recuse(department)).startswith(f"department: {refusal}")
 
 
 def test_somebody_must_be_left_who_can_lead(past: Past) -> None:
@@ -211,8 +238,63 @@ def test_somebody_must_be_left_who_can_lead(past: Past) -> None:
         past.play(recuse(department))
 
     assert past.refusal(recuse(ASSIST)) == (
-        "department: expected somebody to be left who can lead matter 402, found nobody"
+        "department: expected one that the matter can do without, found nobody left who could lead matter 402"
     )
+
+
+@pytest.mark.parametrize(
+    ("recused", "matter", "found"),
+    [
+        (("D16",), ROAD, "D16, whose part in matter 601 nobody else can take"),
+        ((LEAD, "D04", REQUIRED, "D19", ASSIST), SEWAGE, "nobody left who could lead matter 402"),
+    ],
+)
+def test_nor_is_a_case_found_to_be_about_a_matter_that_cannot_do_without_them(
+    past: Past, recused: tuple[str, ...], matter: str, found: str
+) -> None:
+    past.play(submit(REPORT, MONDAY, "", LIUDU_VILLAGE, ()))
+    for department in recused:
+        past.play(recuse(department))
+
+    refused = past.refusal(ClassifyCase(case=CASE, matter=matter, by="operator"))
+    assert refused == f"matter: expected one that can be handled without who is recused, found {found}"
+    assert past.rules.plan_calls(CASE, LIUDU, past.rules.matter(SEWAGE), 1, False, (*called_for(past), "D04")) == ()
+
+
+def called_for(past: Past) -> tuple[str, ...]:
+    matter = past.rules.matter(SEWAGE)
+    return (matter.lead, *matter.assists)
+
+
+def test_what_is_said_about_a_department_is_not_joined_to_a_case_in_which_it_has_a_part(past: Past) -> None:
+    other = stream_id("report", MONDAY, "app", "2")
+    opened(past, SEWAGE)
+    past.play(submit(other, MONDAY, SEWAGE, LIUDU_VILLAGE, (), complained_of=(LEAD,)))
+    joins = JoinReport(case=CASE, opened=case_of(other), report=other, by="operator")
+
+    assert past.refusal(joins) == "case: expected one from which D17 is recused too, found one that is not"
+    past.play(recuse(LEAD))
+    past.play(joins)
+    assert past.states[case_of(other)].close_reason == "merged"
+
+
+def test_whoever_is_named_is_kept_out_until_somebody_has_decided(past: Past) -> None:
+    past.play(submit(REPORT, MONDAY, SEWAGE, LIUDU_VILLAGE, (), complained_of=(LEAD,)))
+    assert (state(past).kept_from(LEAD), state(past).kept_from(REQUIRED)) == (True, False)
+
+    past.play(ClassifyCase(case=CASE, matter=SEWAGE, by="operator"))
+    assert not state(past).kept_from(LEAD)
+
+
+def test_a_waiver_for_a_bureau_that_is_recused_leaves_room_for_another(past: Past) -> None:
+    opened(past, "203")
+    past.tried(CallDistrict(case=CASE, by="centre", nth=1))
+    past.play(GrantLaunchWaiver(case=CASE, by="leader", reason=words("x"), bureau="B03"))
+    past.play(recuse("B03"))
+    past.play(GrantLaunchWaiver(case=CASE, by="leader", reason=words("x"), bureau="B07"))
+
+    past.play(CallDistrict(case=CASE, by="centre", nth=1))
+    assert called(past)["B07"] == "assist"
 
 
 def test_a_case_that_has_ended_or_never_began_recuses_nobody(past: Past) -> None:

@@ -9,6 +9,7 @@ from projections.launch_attempts import LAUNCH_ATTEMPTS
 from projections.legs import LEGS
 from projections.mobilisations import MOBILISATIONS, RESPONDERS
 from projections.notices import NOTICES
+from projections.party import PARTY_ORGS
 from projections.people import PEOPLE
 from projections.reports import REPORTS
 from projections.roster import GAPS, ROSTER, SHIFTS
@@ -29,6 +30,7 @@ VIEWS: tuple[View, ...] = (
     WORKLOAD,
     NOTICES,
     PEOPLE,
+    PARTY_ORGS,
     ROSTER,
     SHIFTS,
     GAPS,

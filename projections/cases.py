@@ -206,7 +206,7 @@ def _change(rows: Rows, recorded: Recorded, **values: Any) -> None:
 
 CASES = View(
     name="cases",
-    version=4,
+    version=5,
     purpose="every case as it stands 事件现状",
     key=("case",),
     columns={

@@ -123,7 +123,7 @@ def has_come(rows: Rows, recorded: Recorded, fact: m.RespondersMustered) -> None
 
 MOBILISATIONS = View(
     name="mobilisations",
-    version=1,
+    version=2,
     purpose="joint turn-outs: how many are needed, called and there 联合出动",
     key=("mobilisation",),
     columns={

@@ -195,7 +195,7 @@ _OF_APPROVAL = (
 
 TIMELINE = View(
     name="timeline",
-    version=5,
+    version=6,
     purpose="everything that happened to a case, in order 时间线",
     key=("case", "stream", "version"),
     columns={

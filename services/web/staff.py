@@ -18,8 +18,9 @@ def staff_routes(window: Window) -> list[ControllerRouterHandler]:
 
     @get("/api/people", sync_to_thread=True, **page("people"))
     def people(request: Asking) -> dict[str, Any]:
-        """人员: who works where since when, who is lent, and what you could do about that."""
-        return {"now": window.house.clock.now().isoformat(), "rows": window.people(request.user)}
+        """人员: who works where since when, who is lent, what you could do about that; and the Party organisations."""
+        now, user = window.house.clock.now().isoformat(), request.user
+        return {"now": now, "rows": window.people(user), "party": window.party_organisations(user)}
 
     @get("/api/roster", sync_to_thread=True, **page("roster"))
     def roster(request: Asking, town: Annotated[str, QueryParameter()] = "") -> dict[str, Any]:

@@ -79,19 +79,26 @@ function addForm(trouble, place) {
 // ---- 人员
 
 export async function showPeople(place, still = () => true) {
-  const { rows } = await ask("/api/people");
+  const { rows, party } = await ask("/api/people");
   if (!still()) return;
   const overdue = rows.filter((one) => one.secondment === "overdue");
   announce(overdue.map((one) => one.number), (fresh) => [t("overdue_returns", { n: fresh.length })]);
-  unlessShown(rows, () => {
+  unlessShown([rows, party], () => {
     const trouble = h("div", { "aria-live": "polite" });
     const lent = (one) => (one.secondment ? [code("secondment", one.secondment), one.lent_to, `${one.lent_from} – ${one.back}`].join(" · ") : "");
     const buttons = (one) => one.acts.map((found) => h("button", { type: "button", onclick: () => act(found, trouble, place, showPeople), text: code("act", found.request) }));
     const alarm = overdue.length ? h("p", { class: "error", role: "alert", text: t("overdue_returns", { n: overdue.length }) }) : "";
-    place.replaceChildren(h("div", { class: "filters" }, h("h2", { text: code("desk", "people") }), ringButton()), alarm, rows.length ? table(["person", "lent", "what", "seat_town", "seat_department", "served_since", "employer", "staff_number"], rows.map((one) => h("tr", { class: one.secondment === "overdue" ? "late" : "" },
+    place.replaceChildren(h("div", { class: "filters" }, h("h2", { text: code("desk", "people") }), ringButton()), alarm, partyOrganisations(party), rows.length ? table(["person", "lent", "what", "seat_town", "seat_department", "served_since", "employer", "staff_number"], rows.map((one) => h("tr", { class: one.secondment === "overdue" ? "late" : "" },
       h("td", { text: one.name }), h("td", { text: lent(one) }), h("td", {}, buttons(one)), h("td", { text: name("town", one.town) }), h("td", { text: name("department", one.department) }),
       h("td", { text: one.since }), h("td", { text: one.employer }), h("td", { class: "id", text: one.number })))) : h("p", { class: "empty", text: t("nothing") }), trouble);
   });
+}
+
+/** 平台党组织: one line each, folded away where they are many. */
+function partyOrganisations(orgs) {
+  if (!orgs.length) return "";
+  const line = (org) => [name("town", org.town), name("platform", org.platform), org.name, org.secretary_name ? t("secretary", { p: org.secretary_name }) : t("no_secretary"), t("party_members", { n: org.members })].join(" · ");
+  return h("details", { class: "party", open: orgs.length < 7 }, h("summary", { text: t("party_orgs", { n: orgs.length }) }), h("ul", {}, orgs.map((org) => h("li", { text: line(org) }))));
 }
 
 // ---- 查阅记录

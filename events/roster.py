@@ -10,7 +10,7 @@ from msgspec import Meta, Struct
 
 from events.district import Post
 from events.envelope import Fact, Request
-from events.patterns import END
+from events.patterns import END, PRINTABLE
 from events.person import PartyRelation, StaffNumber
 from events.report import Person
 
@@ -22,6 +22,9 @@ Moment = Annotated[datetime, Meta(tz=True)]
 
 ShiftName = Annotated[str, Meta(pattern=rf"^[a-z0-9][a-z0-9-]{{0,39}}{END}")]
 """What the town calls one shift, such as ``2026-12-01-night``."""
+
+PartyOrgName = Annotated[str, Meta(min_length=1, max_length=60, pattern=PRINTABLE)]
+"""What a platform's Party organisation is called, such as 综合执法平台党支部."""
 
 Platform = Annotated[str, Meta(max_length=10)]
 """A platform's code; empty for a post that is the whole town's."""
@@ -74,6 +77,35 @@ class PostVacated(Fact, frozen=True, kw_only=True):
     number: str
     on: date
     platform: str = ""
+
+
+class PartyOrgFormed(Fact, frozen=True, kw_only=True):
+    """平台党组织成立: a platform of the town has a Party organisation since the day ``since`` (Asia/Shanghai).
+
+    Its members are those of the platform's departments whose Party relation the town's committee has.
+    """
+
+    town: str
+    platform: str
+    name: str
+    since: date
+
+
+class PartyOrgDissolved(Fact, frozen=True, kw_only=True):
+    """平台党组织撤销: the one that was formed on the day ``formed`` is no more from the day ``on``."""
+
+    platform: str
+    formed: date
+    on: date
+
+
+class PartySecretaryNamed(Fact, frozen=True, kw_only=True):
+    """党组织书记: a member is secretary of the one that was ``formed`` then, since the day ``since``."""
+
+    platform: str
+    formed: date
+    number: str
+    since: date
 
 
 class ShiftSet(Fact, frozen=True, kw_only=True):
@@ -214,6 +246,35 @@ class VacatePost(RosterRequest, frozen=True, kw_only=True, tag="roster.vacate-po
     on: date
     by: Person
     platform: Platform = ""
+
+
+class FormPartyOrg(RosterRequest, frozen=True, kw_only=True, tag="roster.form-party-org.v1"):
+    """Record that a platform of the town has a Party organisation."""
+
+    town: str
+    platform: Platform
+    name: PartyOrgName
+    since: date
+    by: Person
+
+
+class DissolvePartyOrg(RosterRequest, frozen=True, kw_only=True, tag="roster.dissolve-party-org.v1"):
+    """Record that a platform's Party organisation is no more."""
+
+    town: str
+    platform: Platform
+    on: date
+    by: Person
+
+
+class NamePartySecretary(RosterRequest, frozen=True, kw_only=True, tag="roster.name-party-secretary.v1"):
+    """Record who is the secretary of a platform's Party organisation."""
+
+    town: str
+    platform: Platform
+    number: StaffNumber
+    since: date
+    by: Person
 
 
 class SetShift(RosterRequest, frozen=True, kw_only=True, tag="roster.set-shift.v1"):

@@ -9,6 +9,7 @@ from projections.launch_attempts import LAUNCH_ATTEMPTS
 from projections.legs import LEGS
 from projections.mobilisations import MOBILISATIONS, RESPONDERS
 from projections.notices import NOTICES
+from projections.party import PARTY_ORGS
 from projections.people import PEOPLE
 from projections.recusals import RECUSALS
 from projections.reports import REPORTS
@@ -32,6 +33,7 @@ VIEWS: tuple[View, ...] = (
     NOTICES,
     PEOPLE,
     SECONDMENTS,
+    PARTY_ORGS,
     ROSTER,
     SHIFTS,
     GAPS,

@@ -230,7 +230,7 @@ def _now_owes(rows: Rows, recorded: Recorded, case: str, owner: str, owes: str, 
 
 BOARD = View(
     name="board",
-    version=3,
+    version=4,
     purpose="what is open, who owes what until when 看板",
     key=("case", "owner"),
     columns={

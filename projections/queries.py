@@ -1,7 +1,8 @@
 """Questions that the screens and the command line ask of the views; analysts ask their own in SQL."""
 
-from collections.abc import Sequence
-from datetime import datetime, timedelta
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, text
@@ -171,6 +172,27 @@ class Questions:
         of_town = "WHERE person IN (SELECT person FROM people WHERE town = :town) " if town else ""
         with self._database.reading() as connection:
             return _rows(connection, f"SELECT * FROM secondments {of_town}ORDER BY person, version", town=town)
+
+    def party_organisations(self, platform_of: Mapping[str, str], day: date, town: str = "") -> list[Found]:
+        """The Party organisations of a town's platforms, or of all, on a day: by town and platform.
+
+        ``platform_of`` says of each department which platform it is of. Each row tells how many ``members`` there are,
+        and the secretary by name, as long as they are one.
+        """
+        of_town = "town = :town AND " if town else ""
+        orgs = f"SELECT * FROM party_organisations WHERE {of_town}since <= :day AND coalesce(until, '9') > :day"
+        people = "SELECT number, name, town, department FROM roster WHERE party_relation = 'town_committee'"
+        with self._database.reading() as connection:
+            found = _rows(connection, f"{orgs} ORDER BY town, platform", town=town, day=day.isoformat())
+            known = _rows(connection, f"{people} ORDER BY number")
+        names: dict[tuple[str, str], dict[str, str]] = defaultdict(dict)
+        for one in known:
+            names[one["town"], platform_of.get(one["department"], "")][one["number"]] = one["name"]
+        return [
+            org | {"members": len(mine), "secretary_name": mine.get(org["secretary"])}
+            for org in found
+            for mine in (names[org["town"], org["platform"]],)
+        ]
 
     def launch_attempts(self, town: str = "", limit: int = 1000) -> list[Found]:
         """Attempts of a town, or of all, to call the district: the newest first."""

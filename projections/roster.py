@@ -125,7 +125,7 @@ def cover_checked(rows: Rows, recorded: Recorded, fact: r.CoverChecked) -> None:
 
 ROSTER = View(
     name="roster",
-    version=1,
+    version=2,
     purpose="who of a town is there, away, on a scene or helping out 值班表",
     key=("roster", "number"),
     columns={

@@ -10,9 +10,12 @@ from events.district import Post
 from events.envelope import Request
 from events.roster import (
     DeployPerson,
+    DissolvePartyOrg,
     EndLeave,
     FillPost,
+    FormPartyOrg,
     GrantLeave,
+    NamePartySecretary,
     PassShift,
     ReleasePerson,
     RemoveShift,
@@ -35,6 +38,7 @@ Platform = Annotated[str, Parameter(help="The platform's code, of a post that is
 
 _PEOPLE = ("number", "name", "department", "posts", "lent", "leave_from", "leave_until", "deployed_to", "mobilisation")
 _SHIFTS = ("shift", "post", "platform", "number", "name", "start", "end")
+_PARTY = ("platform", "name", "since", "members", "secretary", "secretary_name")
 _GAPS = ("post", "platform", "start", "end", "told_at")
 
 
@@ -51,7 +55,7 @@ def _aware(at: datetime) -> datetime:
 
 @roster.command
 def show(town: str, *, data: Data = DEFAULT_DATA, as_json: Json = False) -> Exit:
-    """Show who is there, the shifts to come, and the hours without cover."""
+    """Show who is there, the shifts to come, the hours without cover, and the platforms' Party organisations."""
     with existing_house(data) as house:
         code, now = town_code(house, town), max(house.clock.now(), house.ledger.recorded_at)
         questions = Questions(house.views.database)
@@ -59,13 +63,38 @@ def show(town: str, *, data: Data = DEFAULT_DATA, as_json: Json = False) -> Exit
             "people": questions.roster(code),
             "shifts": questions.shifts(code, now),
             "gaps": questions.gaps(code, now),
+            "party": questions.party_organisations(
+                {one.code: one.platform for one in house.ledger.rules.departments.values()},
+                now.astimezone(SHANGHAI).date(),
+                code,
+            ),
         }
     if as_json:
         print_json(found)
         return Exit.DONE
-    for title, columns in (("people", _PEOPLE), ("shifts", _SHIFTS), ("gaps", _GAPS)):
+    for title, columns in (("people", _PEOPLE), ("shifts", _SHIFTS), ("gaps", _GAPS), ("party", _PARTY)):
         table(title.capitalize(), columns, ([row[name] or "" for name in columns] for row in found[title]))
     return Exit.DONE
+
+
+@roster.command
+def party_org(town: str, platform: str, name: str, *, since: Day, options: Options) -> Exit:
+    """平台党组织成立: record that a platform has a Party organisation since a day."""
+    return _decide(town, options, lambda here: FormPartyOrg(**here, platform=platform, name=name, since=since))
+
+
+@roster.command
+def party_secretary(town: str, platform: str, number: str, *, since: Day, options: Options) -> Exit:
+    """Record who is the secretary (书记) of a platform's Party organisation."""
+    return _decide(
+        town, options, lambda here: NamePartySecretary(**here, platform=platform, number=number, since=since)
+    )
+
+
+@roster.command
+def dissolve_party_org(town: str, platform: str, *, on: Day, options: Options) -> Exit:
+    """Record that a platform has its Party organisation no more from a day on."""
+    return _decide(town, options, lambda here: DissolvePartyOrg(**here, platform=platform, on=on))
 
 
 @roster.command

@@ -56,9 +56,12 @@ from events.person import (
 from events.report import EraseReport, RefuseReport, SubmitReport
 from events.roster import (
     DeployPerson,
+    DissolvePartyOrg,
     EndLeave,
     FillPost,
+    FormPartyOrg,
     GrantLeave,
+    NamePartySecretary,
     PassShift,
     ReleasePerson,
     RemoveShift,
@@ -162,6 +165,9 @@ ACTS: Mapping[type[Request], tuple[UserRole, ...]] = {
     EndSecondment: _COMMITTEE,
     FillPost: _COMMITTEE,
     VacatePost: _COMMITTEE,
+    FormPartyOrg: _COMMITTEE,
+    DissolvePartyOrg: _COMMITTEE,
+    NamePartySecretary: _COMMITTEE,
     SetShift: _COMMAND,
     PassShift: _COMMAND,
     RemoveShift: _COMMAND,

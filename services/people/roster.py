@@ -26,6 +26,9 @@ from events.roster import (
     LeaveGranted,
     MemberLent,
     MemberReturned,
+    PartyOrgDissolved,
+    PartyOrgFormed,
+    PartySecretaryNamed,
     PeopleFreed,
     PeopleTaken,
     PersonDeployed,
@@ -51,6 +54,9 @@ Facts = (
     | MemberReturned
     | PostFilled
     | PostVacated
+    | PartyOrgFormed
+    | PartyOrgDissolved
+    | PartySecretaryNamed
     | ShiftSet
     | ShiftPassed
     | ShiftRemoved
@@ -78,6 +84,16 @@ class Appointment(Struct, frozen=True):
     rank: int
     since: date
     until: date = date.max
+
+
+class PartyOrg(Struct, frozen=True):
+    """A platform's Party organisation, since which day and until before which, and who was named its secretary last."""
+
+    platform: str
+    name: str
+    since: date
+    until: date = date.max
+    secretary: str = ""
 
 
 class Shift(Struct, frozen=True):
@@ -135,6 +151,11 @@ class Roster(Struct, frozen=True):
     posts: tuple[Appointment, ...] = ()
     shifts: dict[str, Shift] = {}
     told: CoverChecked | None = None
+    party: tuple[PartyOrg, ...] = ()
+
+    def party_org(self, platform: str, day: date) -> PartyOrg | None:
+        """The Party organisation that a platform has on a day."""
+        return next((org for org in self.party if org.platform == platform and org.since <= day < org.until), None)
 
     def keeps(self, post: Post, platform: str) -> bool:
         """Whether the roster has anything to say about who answers for a post."""
@@ -220,6 +241,12 @@ def evolve(state: Roster | None, fact: Facts) -> Roster:
                 for held in state.posts
             )
             return structs.replace(state, posts=tuple(held for held in over if held.since < held.until))
+        case PartyOrgFormed():
+            return structs.replace(state, party=(*state.party, PartyOrg(fact.platform, fact.name, fact.since)))
+        case PartyOrgDissolved():
+            return _change_party(state, fact, until=fact.on)
+        case PartySecretaryNamed():
+            return _change_party(state, fact, secretary=fact.number)
         case ShiftSet():
             shift = Shift(fact.post, fact.platform, fact.number, fact.start, fact.end)
             return structs.replace(state, shifts={**state.shifts, fact.shift: shift})
@@ -338,6 +365,12 @@ def _cut(leave: Leave, at: datetime) -> Leave:
 def _without(posts: Iterable[Appointment], held: Appointment) -> tuple[Appointment, ...]:
     same = (held.post, held.platform, held.number)
     return tuple(other for other in posts if (other.post, other.platform, other.number) != same)
+
+
+def _change_party(state: Roster, fact: PartyOrgDissolved | PartySecretaryNamed, **changes: object) -> Roster:
+    meant = (fact.platform, fact.formed)
+    party = (structs.replace(org, **changes) if (org.platform, org.since) == meant else org for org in state.party)
+    return structs.replace(state, party=tuple(party))
 
 
 def _forget(state: Roster, before: datetime) -> Roster:

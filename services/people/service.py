@@ -25,13 +25,16 @@ from events.roster import (
     BeginLeave,
     CheckCover,
     DeployPerson,
+    DissolvePartyOrg,
     EndLeave,
     FillPost,
+    FormPartyOrg,
     GrantLeave,
     JoinRoster,
     LeaveBegun,
     LeaveRoster,
     MemberLent,
+    NamePartySecretary,
     PassShift,
     ReleasePerson,
     RemoveShift,
@@ -41,7 +44,7 @@ from events.roster import (
 )
 from events.user import AddUser, DisableUser
 from services.decisions import Append, Handler, Service, Stream, on_one_stream
-from services.people import person, roster, rostering, user
+from services.people import party, person, roster, rostering, user
 from services.people.person import Employee
 from services.people.roster import Roster, roster_of
 from services.rules.book import RuleBook
@@ -135,6 +138,10 @@ SERVICE = Service(
         **{request: on_one_stream("user", user.decide) for request in (AddUser, DisableUser)},
         **{request: on_one_stream("person", person.decide) for request in _ABOUT_PEOPLE},
         **{request: on_one_stream("roster", rostering.decide) for request in _ABOUT_ROSTERS},
+        **{
+            request: on_one_stream("roster", party.decide)
+            for request in (FormPartyOrg, DissolvePartyOrg, NamePartySecretary)
+        },
         JoinRoster: Handler(lambda r: (r.person, r.roster), decide_join),
         LeaveRoster: Handler(lambda r: (r.person, r.roster), decide_leave),
         StartSecondment: Handler(lambda r: (r.person, roster_of(r.town)), decide_start),

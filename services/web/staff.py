@@ -20,13 +20,14 @@ def staff_routes(window: Window) -> list[ControllerRouterHandler]:
 
     @get("/api/people", sync_to_thread=True, **page("people"))
     def people(request: Asking) -> dict[str, Any]:
-        """人员: who works where since when, the steps of who is lent, and what you could do about that.
+        """人员: who works where since when, the steps of who is lent, what you could do; and the Party organisations.
 
         ``may_request`` says whether you may ask for somebody.
         """
-        may_request = any(role in ACTS[RequestSecondment] for role in request.user.roles)
-        now = window.house.clock.now().isoformat()
-        return {"now": now, "may_request": may_request, "rows": window.people(request.user)}
+        user, now = request.user, window.house.clock.now().isoformat()
+        may_request = any(role in ACTS[RequestSecondment] for role in user.roles)
+        people, party = window.people(user), window.party_organisations(user)
+        return {"now": now, "may_request": may_request, "rows": people, "party": party}
 
     @get("/api/roster", sync_to_thread=True, **page("roster"))
     def roster(request: Asking, town: Annotated[str, QueryParameter()] = "") -> dict[str, Any]:

@@ -220,6 +220,13 @@ class Window:
             "refused": [row | {"bureau": _bureau_of(row["matter"], rules)} for row in refused],
         }
 
+    def party_organisations(self, user: User) -> list[Found]:
+        """平台党组织 of the user's town, or of all."""
+        rules = self.house.ledger.rules
+        platform_of = {code: department.platform for code, department in rules.departments.items()}
+        today = self.house.clock.now().astimezone(SHANGHAI).date()
+        return self.questions.party_organisations(platform_of, today, user.unit.town)
+
     def roster(self, user: User, town: str) -> dict[str, Any]:
         """值班表: who of the user's own town, or of any, is there, on duty and free; and the hours without cover."""
         wanted = user.unit.town or town

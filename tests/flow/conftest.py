@@ -34,7 +34,10 @@ def keep_roster(house: House) -> None:
 
 @pytest.fixture(scope="session")
 def played(tmp_path_factory: pytest.TempPathFactory, district: District) -> Iterator[House]:
-    """A township in which everything has happened; its log and views, in SQLite, are only read."""
+    """A township in which everything has happened; its log and views, in SQLite, are only read.
+
+    The register of its people fills the log up to about position 1650; the reports come after that.
+    """
     folder = tmp_path_factory.mktemp("played")
     with House(folder, VirtualClock(MONDAY_MORNING), (*SERVICES, simulation(5))) as house:
         house.configure(district)

@@ -18,7 +18,7 @@ from services.runtime.places import Server
 from services.simulation.residents import Residents
 from services.simulation.service import simulation
 from services.wiring import SERVICES, House
-from tests.flow.township import MONDAY_MORNING, residents_lines, settled, told
+from tests.flow.township import MONDAY_MORNING, all_facts, residents_lines, settled, told
 
 SECRET = Secret(b"an installation's own thirty-two")
 ALL = (roles.LOG, roles.VIEWS, roles.VAULT, roles.ANALYST)
@@ -73,7 +73,7 @@ def test_a_township_whose_parts_are_reached_as_their_roles_becomes_what_it_would
 
     with open_house(applied, district) as house:
         play(house)
-        report = next(fact.stream for fact in house.log.after(0) if fact.name == "report.submitted.v1")
+        report = next(fact.stream for fact in all_facts(house.log) if fact.name == "report.submitted.v1")
         settled(house.log)
         found = told(house.log), house.views.digest()
         house.erase(report, by="officer", reason="request")
@@ -255,7 +255,7 @@ def test_a_township_that_had_no_roles_so_far_goes_over_to_them(
     with open_house(url_of, district) as house:
         assert (told(house.log), house.views.digest()) == before
         house.views.rebuild(house.log)
-        report = next(fact.stream for fact in house.log.after(0) if fact.name == "report.submitted.v1")
+        report = next(fact.stream for fact in all_facts(house.log) if fact.name == "report.submitted.v1")
         assert house.erase(report, by="officer", reason="request").facts == 1
         house.views.catch_up(house.log)
     assert answer(url_of(roles.ANALYST), READS["analysis"])[0][0] > 0

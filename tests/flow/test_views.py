@@ -171,25 +171,25 @@ def test_catching_up_when_nothing_is_new_changes_nothing(house: House, opened: C
 
 def test_facts_that_were_folded_already_are_not_folded_again(house: House, opened: Callable[..., Views]) -> None:
     views = opened()
-    views.catch_up(house.log, stop=200)
+    views.catch_up(house.log, stop=1800)
     facts = all_facts(house.log)
 
-    views.fold(facts[:200])
-    views.fold(facts[100:300])
-    views.fold(facts[150:400])
+    views.fold(facts[:1800])
+    views.fold(facts[1700:1900])
+    views.fold(facts[1750:2000])
 
-    assert set(views.positions().values()) == {400}
+    assert set(views.positions().values()) == {2000}
     views.catch_up(house.log)
     assert views.digest() == house.views.digest()
 
 
 def test_facts_that_would_leave_a_gap_are_not_folded(house: House, opened: Callable[..., Views]) -> None:
     views = opened()
-    views.catch_up(house.log, stop=100)
+    views.catch_up(house.log, stop=1700)
 
-    views.fold(all_facts(house.log)[150:200])
+    views.fold(all_facts(house.log)[1750:1800])
 
-    assert set(views.positions().values()) == {100}
+    assert set(views.positions().values()) == {1700}
 
 
 def test_two_writers_on_one_database_that_take_turns_fold_each_fact_once(
@@ -232,8 +232,8 @@ def test_a_fold_that_fails_leaves_rows_and_positions_as_they_were_and_a_retry_gi
     house: House, opened: Callable[..., Views]
 ) -> None:
     broken = [True]
-    views = opened((*VIEWS, raising_at(250, broken)))
-    views.catch_up(house.log, stop=240)
+    views = opened((*VIEWS, raising_at(1850, broken)))
+    views.catch_up(house.log, stop=1840)
     before = views.digest(), views.positions()
 
     for _ in range(3):
@@ -251,14 +251,14 @@ def test_a_fold_that_fails_leaves_rows_and_positions_as_they_were_and_a_retry_gi
 
 def test_a_view_that_is_added_later_catches_up_with_the_others(house: House, opened: Callable[..., Views]) -> None:
     views = opened(VIEWS[:3])
-    views.catch_up(house.log, stop=300)
+    views.catch_up(house.log, stop=1900)
     views.close()
 
     more = opened()
     before = more.positions()
     more.catch_up(house.log)
 
-    assert set(before.values()) == {0, 300}
+    assert set(before.values()) == {0, 1900}
     assert more.digest() == house.views.digest()
 
 
@@ -307,7 +307,7 @@ def test_a_rebuild_that_was_cut_off_is_finished_when_the_views_are_opened_again(
 
 def test_one_process_goes_on_after_another_has_rebuilt_the_views(house: House, opened: Callable[..., Views]) -> None:
     one, other = opened(), opened()
-    one.catch_up(house.log, stop=300)
+    one.catch_up(house.log, stop=1900)
 
     other.rebuild(house.log)
     one.catch_up(house.log)
@@ -494,6 +494,7 @@ def test_a_case_as_of_a_position_is_what_whole_views_say_of_it(house: House, tmp
         "workload",
         "people",
         "secondments",
+        "party_organisations",
         "roster",
         "shifts",
         "gaps",

@@ -507,6 +507,13 @@ FACTS: Mapping[str, Fact] = {
         post="platform_head", number="LD-0042", since=START, platform="P4", rank=1
     ),
     "roster.post-vacated.v1": roster.PostVacated(post="platform_head", number="LD-0042", on=BACK, platform="P4"),
+    "roster.party-org-formed.v1": roster.PartyOrgFormed(
+        town="445303100", platform="P4", name="综合执法平台党支部", since=BACK
+    ),
+    "roster.party-org-dissolved.v1": roster.PartyOrgDissolved(platform="P4", formed=START, on=BACK),
+    "roster.party-secretary-named.v1": roster.PartySecretaryNamed(
+        platform="P4", formed=START, number="LD-0042", since=BACK
+    ),
     "roster.shift-set.v1": roster.ShiftSet(
         town="445303100",
         shift="2026-11-23-night",
@@ -784,6 +791,11 @@ REQUESTS: Mapping[str, Request] = {
     ),
     "roster.vacate-post.v1": roster.VacatePost(
         **ON_ROSTER, post="platform_head", number="LD-0042", on=BACK, platform="P4"
+    ),
+    "roster.form-party-org.v1": roster.FormPartyOrg(**ON_ROSTER, platform="P4", name="综合执法平台党支部", since=BACK),
+    "roster.dissolve-party-org.v1": roster.DissolvePartyOrg(**ON_ROSTER, platform="P4", on=BACK),
+    "roster.name-party-secretary.v1": roster.NamePartySecretary(
+        **ON_ROSTER, platform="P4", number="LD-0042", since=BACK
     ),
     "roster.set-shift.v1": roster.SetShift(
         **ON_ROSTER,

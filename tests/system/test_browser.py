@@ -414,7 +414,10 @@ def test_the_people_desk_rings_and_says_so_when_somebody_is_overdue(
         "department": "D15",
         "since": "2020-01-06",
     }
-    house.act(personnel, "person.register.v1", number=number, **employee)
+    house.act(personnel, "person.register.v1", number=number, party_relation="town_committee", **employee)
+    branch = {"town": VILLAGE.town, "platform": "P4", "since": "2020-01-06"}
+    house.act(committee, "roster.form-party-org.v1", **branch, name="综合执法平台党支部")
+    assert house.act(committee, "roster.name-party-secretary.v1", **branch, number=number).status_code == 200
     today = SystemClock().now().astimezone(SHANGHAI).date()
     days = {"start": f"{today}", "back": f"{today + timedelta(days=30)}"}
     house.act(asking, "person.request-secondment.v1", number=number, to="区城管局", **days)
@@ -436,6 +439,8 @@ def test_the_people_desk_rings_and_says_so_when_somebody_is_overdue(
     assert before == []
     said = {"zh": "1 人借调逾期未归", "en": "1 lent and not back"}
     assert screen.text("#screen [role=alert]") == said[language]
+    secretary = {"zh": "书记 李敏", "en": "secretary 李敏"}
+    assert f"综合执法平台党支部 · {secretary[language]}" in screen.text("#screen .party li")
     assert not screen.scrolls_sideways()
     assert screen.barriers() == []
     house.act(committee, "person.end-secondment.v1", number=number)

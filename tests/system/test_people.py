@@ -165,3 +165,49 @@ def test_the_command_line_lends_and_lists_as_the_api_does(served: Gated, hujiao:
     assert "R-SEC-3" in said[2].err
     listed = hujiao("person", "list", "--data", tmp_path, "--json").json
     assert [(row["number"], row["name"], row["secondment"]) for row in listed] == [("LD-0001", "李敏", None)]
+
+
+def test_a_platforms_party_organisation_is_kept_by_the_towns_committee_and_seen_at_the_people_desk(
+    served: Gated, personnel: str, committee: str
+) -> None:
+    employee = {"name": "赵一", "employer": "区自然资源局", "town": VILLAGE.town, "department": "D15"}
+    since = {"since": TODAY.isoformat()}
+    served.act(personnel, "person.register.v1", number="LD-0050", **employee, **since, party_relation="town_committee")
+    branch = {"town": VILLAGE.town, "platform": "P4"}
+
+    refused = served.act(personnel, "roster.form-party-org.v1", **branch, name="执法平台党支部", **since)
+    formed = served.act(committee, "roster.form-party-org.v1", **branch, name="执法平台党支部", **since)
+    named = served.act(committee, "roster.name-party-secretary.v1", **branch, number="LD-0050", **since)
+
+    assert (refused.status_code, formed.status_code, named.status_code) == (403, 200, 200)
+    for user in (personnel, committee):
+        (shown,) = served.get(user, "/api/people").json()["party"]
+        assert (shown["name"], shown["secretary_name"], shown["members"]) == ("执法平台党支部", "赵一", 1)
+    elsewhere = served.user("town_committee", town=OTHER_VILLAGE.town, village=OTHER_VILLAGE.code)
+    assert served.get(elsewhere, "/api/people").json()["party"] == []
+    served.act(committee, "person.transfer-party-relation.v1", number="LD-0050", to="bureau")
+    (shown,) = served.get(committee, "/api/people").json()["party"]
+    assert (shown["secretary_name"], shown["members"]) == (None, 0), "a member no more"
+    assert served.act(committee, "roster.dissolve-party-org.v1", **branch, on=TODAY.isoformat()).status_code == 422
+    tomorrow = (TODAY + timedelta(days=1)).isoformat()
+    assert served.act(committee, "roster.dissolve-party-org.v1", **branch, on=tomorrow).status_code == 200
+
+
+def test_the_command_line_keeps_party_organisations_too(hujiao: Hujiao, tmp_path: Any) -> None:
+    data = ("--by", "王强", "--data", tmp_path)
+    assert hujiao("district", "load", "--data", tmp_path).status == 0
+    about = ("--employer", "区自然资源局", "--town", "LD", "--department", "D15", "--since", "2020-01-06")
+    hujiao("person", "register", "LD-0001", "李敏", *about, "--party", "town_committee", *data)
+
+    said = [
+        hujiao("roster", "party-org", "LD", "P4", "执法平台党支部", "--since", "2018-06-01", *data),
+        hujiao("roster", "party-secretary", "LD", "P4", "LD-0001", "--since", "2020-02-01", *data),
+        hujiao("roster", "party-secretary", "LD", "P1", "LD-0001", "--since", "2020-02-01", *data),
+    ]
+    shown = hujiao("roster", "show", "LD", "--data", tmp_path, "--json").json["party"]
+    over = hujiao("roster", "dissolve-party-org", "LD", "P4", "--on", "2026-01-01", *data)
+
+    assert [answer.status for answer in said] == [0, 0, 4], said
+    assert [(org["platform"], org["secretary_name"], org["members"]) for org in shown] == [("P4", "李敏", 1)]
+    assert over.status == 0
+    assert hujiao("roster", "show", "LD", "--data", tmp_path, "--json").json["party"] == []

@@ -14,7 +14,7 @@ const GROUNDS = ["needed_here", "unsuitable", "withdrawn", "other"];
 const STEPS = [["requested", "R-SEC-1"], ["consented", "R-SEC-2"], ["approved", "R-SEC-3"], ["started", ""], ["ended", "R-SEC-4"]];
 const REFUSED_AT = { consent: "consented", approval: "approved", start: "started" };
 
-let answer = { rows: [] };
+let answer = { rows: [], party: [] };
 let opened = null; // { number, asks }: whose file is open, or for whom one asks
 let typed = {}; // what stands in the form, kept when it is drawn anew
 let wanted = ""; // whom one looks for
@@ -22,7 +22,7 @@ let shownAs = "";
 
 /** Nobody goes on with what somebody else has begun. */
 export function clearPeople() {
-  [answer, opened, typed, wanted, shownAs] = [{ rows: [] }, null, {}, "", ""];
+  [answer, opened, typed, wanted, shownAs] = [{ rows: [], party: [] }, null, {}, "", ""];
 }
 
 export async function showPeople(place, still = () => true) {
@@ -34,7 +34,7 @@ export async function showPeople(place, still = () => true) {
     shownAs = "";
     place.append(h("section"), h("div", { role: "search" }), h("section"));
   }
-  const same = JSON.stringify([language(), found.rows]);
+  const same = JSON.stringify([language(), found.rows, found.party]);
   if (same === shownAs) return;
   shownAs = same;
   draw(place);
@@ -48,9 +48,16 @@ function draw(place) {
   const row = opened && answer.rows.find((one) => one.number === opened.number);
   open.replaceChildren(...(row ? [opened.asks && !row.secondment ? requestForm(place, row) : file(place, row)] : []));
   const alarm = overdue().length ? h("p", { class: "error", role: "alert", text: t("overdue_returns", { n: overdue().length }) }) : "";
-  search.replaceChildren(ringButton(), alarm, h("label", {}, h("span", { class: "hush", text: `${t("find_person")} ` }), h("input", { type: "search", value: wanted, autocomplete: "off", oninput: (event) => { wanted = event.target.value; drawList(place, list); } })));
+  search.replaceChildren(ringButton(), alarm, partyOrganisations(answer.party), h("label", {}, h("span", { class: "hush", text: `${t("find_person")} ` }), h("input", { type: "search", value: wanted, autocomplete: "off", oninput: (event) => { wanted = event.target.value; drawList(place, list); } })));
   drawList(place, list);
   if (focused) document.getElementById(focused)?.focus();
+}
+
+/** 平台党组织: one line each, folded away where they are many. */
+function partyOrganisations(orgs) {
+  if (!orgs.length) return "";
+  const line = (org) => [name("town", org.town), name("platform", org.platform), org.name, org.secretary_name ? t("secretary", { p: org.secretary_name }) : t("no_secretary"), t("party_members", { n: org.members })].join(" · ");
+  return h("details", { class: "party", open: orgs.length < 7 }, h("summary", { text: t("party_orgs", { n: orgs.length }) }), h("ul", {}, orgs.map((org) => h("li", { text: line(org) }))));
 }
 
 function drawList(place, list) {

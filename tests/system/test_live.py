@@ -27,6 +27,8 @@ PATIENCE_S = 30.0
 LEAD = next(matter.lead for matter in DISTRICT.matters if matter.code == "602")
 OTHER_TOWN = OTHER_VILLAGE.town
 DESKS = 100
+CALM = 10
+"""So many of the demo's seconds pass in one of ours where a screen is compared with what the server says meanwhile."""
 
 
 class Ear:
@@ -190,10 +192,10 @@ def free_port() -> int:
 
 
 @contextmanager
-def demo(folder: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
-    """A demo in a process of its own, which is killed in the end."""
+def demo(folder: Path, port: int, speed: int = 600) -> Iterator[subprocess.Popen[bytes]]:
+    """A demo in a process of its own, which is killed in the end; ``speed`` of its seconds pass in one of ours."""
     command = [sys.executable, "-m", "services.cli", "demo", "--data", str(folder), "--port", str(port), "--days", "1"]
-    command += ["--speed", "600"]
+    command += ["--speed", f"{speed}"]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:
             give_up = time.monotonic() + 2 * PATIENCE_S
@@ -251,14 +253,14 @@ def test_an_open_screen_recovers_by_itself_after_the_server_was_killed(tmp_path:
     port = free_port()
     with browser(f"http://{HOST}:{port}", tmp_path / "profile") as screen:
         screen.size(*DESKTOP)
-        with demo(tmp_path / "data", port):
+        with demo(tmp_path / "data", port, CALM):
             screen.open("/console/")
             screen.tap("#seat-open")
             screen.tap("#seat-form button.primary")
             screen.the("#desk-rows li")
             screen.value("window.neverLoadedAgain = true")
         screen.the("#lost")
-        with demo(tmp_path / "data", port):
+        with demo(tmp_path / "data", port, CALM):
             screen.until(lambda: not screen.all("#lost"), "the line to be back")
             screen.until(lambda: screen.value(SHOWN) == screen.value(ASKED), "the inbox as it is")
             offered = [button.text for button in screen.all("#desk-rows .quick")]

@@ -17,7 +17,14 @@ from events.case import (
     SendBackResult,
 )
 from events.ids import case_of, mobilisation_of, stream_id
-from events.mobilisation import Muster, RecuseResponders, RespondersCalled, RespondersRecused
+from events.mobilisation import (
+    ConfirmResponders,
+    DeclineResponder,
+    Muster,
+    RecuseResponders,
+    RespondersCalled,
+    RespondersRecused,
+)
 from events.report import Suggestion
 from events.roster import PeopleFreed
 from services.command_centre.case import Case
@@ -362,6 +369,11 @@ def test_those_on_the_scene_leave_are_free_and_do_not_count(past: Past) -> None:
     assert (left.count, turn_out.present) == (1, 1)
     assert set(left.numbers) == set(freed[-1].numbers) == {f"LD-D16-{n}" for n in range(1, 9)}
     assert past.states[roster].members["LD-D16-1"].free(MONDAY)
+    about = {**on_scene(past), "department": "D16", "by": "officer"}
+    assert past.decide(DeclineResponder(**about, number="LD-D16-3", ground="ill")) == ()
+    assert past.refusal(ConfirmResponders(**about, numbers=("LD-D16-3",))) == (
+        "numbers: expected people who are still called, found LD-D16-3 dropped"
+    )
     assert past.decide(RecuseResponders(**on_scene(past), department="D16")) == ()
     later = [fact for _, fact in past.facts if isinstance(fact, RespondersCalled)]
     assert len(later) == 1

@@ -50,9 +50,8 @@ function cardOf(row) {
 
 function drawPeople(place, answer) {
   const at = new Date(answer.now).toISOString();
-  const same = JSON.stringify([language(), answer.people]);
-  if (!answer.people || place.dataset.same === same) return;
-  place.dataset.same = same;
+  if (!answer.people) return;
   const departments = answer.people.length ? load(answer.people, at, { names: true }) : h("p", { class: "empty", text: t("nobody_known") });
+  if (place.lastChild?.isEqualNode(departments)) return; // whose leave has begun or ended meanwhile is somewhere else
   place.replaceChildren(h("h3", { text: t("busy_and_free") }), departments);
 }

@@ -29,8 +29,9 @@ _TAKEN = re.compile(r"address already in use|eaddrinuse|could not bind", re.IGNO
 _SPAWNER = ThreadPoolExecutor(1, thread_name_prefix="servers")
 """Starts every server: a child that is bound to its parent dies with the thread that started it, and this one stays."""
 
-_LEFT: list[subprocess.Popen[bytes]] = []
-"""Children that shall outlive this process; kept here because Python warns of running children that are let go."""
+_CHILDREN: list[subprocess.Popen[bytes]] = []
+"""Every child, kept because Python warns of one that is let go before it was waited for: it may outlive this process,
+or be ended by way of another handle."""
 
 
 class ServerFailed(RuntimeError):
@@ -221,8 +222,7 @@ class Server(ABC):
                 stderr=log,
                 start_new_session=True,
             ).result()
-        if self.outlive:
-            _LEFT.append(child)
+        _CHILDREN.append(child)
         self._child = child
         self._keep(ports, Process.find(child.pid))
         try:
@@ -259,6 +259,7 @@ class Server(ABC):
             raise ServerFailed(f"expected the killed processes of {self.TITLE} to end, found some running")
         if self._child:
             self._child.wait()
+            _CHILDREN.remove(self._child)
             self._child = None
 
     def _state(self) -> dict[str, Any]:

@@ -346,6 +346,7 @@ def test_a_clerk_takes_down_a_complaint_and_its_department_is_kept_out_before_an
     screen.until(lambda: "没有这个事件" in screen.text("#pane-body"), "nothing to be there")
     screen.log_in(someone(house, "department_officer", department="D04"))
     screen.the(f"#desk-rows a[href='#case={case}']")
+    assert all(" 404 " in complaint for complaint in screen.complaints())
 
 
 def test_a_due_time_says_at_a_tap_by_which_rule_it_is_what_it_is(house: Gated, screen: Screen) -> None:

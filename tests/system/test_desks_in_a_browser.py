@@ -5,6 +5,7 @@ from datetime import date, timedelta
 
 import pytest
 
+from services.command_centre import launch
 from services.rules.calendar import SHANGHAI
 from services.rules.limits import add_months
 from services.runtime.clock import SystemClock
@@ -21,9 +22,23 @@ pytestmark = pytest.mark.filterwarnings(
 """The driver's own sockets are closed by its own time."""
 
 
+def staffed(house: Gated) -> None:
+    """People of three departments, one of whom came to the town three months ago."""
+    personnel = house.user("personnel", town="", village="")
+    for number, department, since in (
+        ("LD-D15-1", "D15", date(2020, 1, 6)),
+        ("LD-D15-2", "D15", date(2020, 1, 6)),
+        ("LD-D16-1", "D16", date(2020, 1, 6)),
+        ("LD-D25-1", "D25", add_months(TODAY, -3)),
+    ):
+        about = {"name": f"{number}号", "employer": "六都镇", "town": VILLAGE.town, "department": department}
+        ok(house, personnel, "person.register.v1", number=number, since=since.isoformat(), **about)
+
+
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gated]:
     with gated(tmp_path_factory.mktemp("desks")) as house:
+        staffed(house)
         yield house
 
 
@@ -85,7 +100,7 @@ def test_a_refused_call_comes_onto_the_next_list_with_one_click_and_the_town_may
     screen.tap("#launch-publish")
 
     screen.until(lambda: "第 1 版" in screen.text("#screen .case-place"), "the new list to be in force")
-    lists = house.window.acting.launch_lists()
+    lists = house.house.state(launch.STREAM)
     assert lists is not None
     listed = {item.matter: item.bureau for item in lists.published[-1].items}
     assert (listed[OFF_LIST], ON_LIST in listed) == (BUREAU, False)
@@ -117,21 +132,7 @@ def test_what_the_server_refuses_of_a_list_stands_at_its_field_and_the_draft_sta
 # 集结板
 
 
-def staffed(house: Gated) -> None:
-    """People of three departments, one of whom came to the town three months ago."""
-    personnel = house.user("personnel", town="", village="")
-    for number, department, since in (
-        ("LD-D15-1", "D15", date(2020, 1, 6)),
-        ("LD-D15-2", "D15", date(2020, 1, 6)),
-        ("LD-D16-1", "D16", date(2020, 1, 6)),
-        ("LD-D25-1", "D25", add_months(TODAY, -3)),
-    ):
-        about = {"name": f"{number}号", "employer": "六都镇", "town": VILLAGE.town, "department": department}
-        ok(house, personnel, "person.register.v1", number=number, since=since.isoformat(), **about)
-
-
 def test_the_muster_board_climbs_by_itself_and_leads_to_the_case(house: Gated, screen: Screen) -> None:
-    staffed(house)
     centre = someone(house, "command_centre")
     officer = house.user("department_officer", village="", department="D15")
     open_desk(screen, centre, "集结板")
@@ -193,6 +194,7 @@ def test_a_secondment_is_asked_for_decided_by_both_and_ended_and_its_file_tells_
     house: Gated, screen: Screen
 ) -> None:
     personnel = someone(house, "personnel", person="人事李", town="", village="")
+    another = someone(house, "personnel", person="人事张", town="", village="")
     committee = someone(house, "town_committee", person="镇党委王")
     screen.log_in(personnel)
     ask_for(screen, "LD-D25-1", TODAY, TODAY)
@@ -210,7 +212,7 @@ def test_a_secondment_is_asked_for_decided_by_both_and_ended_and_its_file_tells_
     screen.tap("[data-file='LD-D15-1']")
     screen.tap("[data-act='person.consent-to-secondment.v1']")
     screen.until(lambda: steps(screen) == ["requested", "consented"], "the consent")
-    screen.log_in(personnel)
+    screen.log_in(another)
     screen.tap("[data-file='LD-D15-1']")
     screen.tap("[data-act='person.approve-secondment.v1']")
     house.until(lambda: house.window.questions.people(VILLAGE.town)[0]["secondment"] == "away")

@@ -350,9 +350,12 @@ async def test_attempts_survive_a_restart(rig: Rig, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(retry, "FIRST_PAUSE_S", 60.0)
     for attempt in (1, 2):
         killed = Listener(Breaks(*told))
+
+        def made(attempt: int = attempt, killed: Listener = killed) -> bool:
+            return killed.tried != [] and rig.store.attempts().so_far(told[0]) == attempt
+
         async with listening(rig.subscribe(), killed.handle):
-            await until(lambda killed=killed: killed.tried != [], "an attempt")  # type: ignore[misc]  # mypy cannot infer defaults
-            assert rig.store.attempts().so_far(told[0]) == attempt, "it is counted before it is made"
+            await until(made, "an attempt that is counted")
         tried += killed.tried
     monkeypatch.setattr(retry, "FIRST_PAUSE_S", 0.01)
 

@@ -72,7 +72,7 @@ def two_strips(stage: Stage, case: str) -> str:
     return _PAGE.format(
         title=escape(f"{village} · {stage.rules.matter(row['matter']).zh}"),
         about=escape(
-            f"{start} 起，{len(names)} 项意见，{len(rounds)} 轮 · {len(names)} opinions in {len(rounds)} rounds"
+            f"{start} 起，{len(names)} 个事项，{len(rounds)} 轮意见 · {len(names)} items in {len(rounds)} rounds"
         ),
         days=f"{permits} 天 days",
         serial_days=f"{best}–{length} 天 days ({AT_BEST}–{UP_TO} 个月 months)",

@@ -35,15 +35,16 @@ _PAGE = """<!doctype html>
 <style>
 body {{ font: 15px/1.5 system-ui, "Noto Sans CJK SC", sans-serif; color: #1c1c1c; background: #fff; margin: 2rem auto;
   max-width: 62rem; padding: 0 1rem }}
-h1 {{ font-size: 1.3rem }} h2 {{ font-size: 1.05rem; margin: 1.6rem 0 .3rem }} svg {{ width: 100%; height: auto }}
+h1 {{ font-size: 1.3rem }} h2 {{ font-size: 1.05rem; margin: 1.6rem 0 .3rem }}
+.strip {{ overflow-x: auto }} svg {{ width: 100%; min-width: 44rem; height: auto }}
 text {{ font-size: 12px; fill: #333 }} .hush {{ color: #666 }}
 </style>
 <h1>{title}</h1>
 <p class="hush">{about}</p>
 <h2>并联 · all at once: {days}</h2>
-{parallel}
+<div class="strip" tabindex="0">{parallel}</div>
 <h2>串联 · one by one: {serial_days}</h2>
-{serial}
+<div class="strip" tabindex="0">{serial}</div>
 <p class="hush">{legend}</p>
 <p class="hush">并联按事实绘出；串联的总时长是改革前的说法，平均分给各部门。
 The first strip is drawn from the facts; how long it took one by one is told of the time before the reform, and divided

@@ -5,6 +5,7 @@ offered by `services.offering`. Departments that write to their own exchange are
 (`services.departments.door`).
 """
 
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
@@ -87,10 +88,10 @@ class BadAct(HujiaoError):
 
 
 class Acting:
-    """What people ask of one house."""
+    """What people ask of one house. ``state`` gives what a stream comes to, where somebody remembers that meanwhile."""
 
-    def __init__(self, house: House) -> None:
-        self._house = house
+    def __init__(self, house: House, state: Callable[[str], Any] | None = None) -> None:
+        self._house, self._state = house, state or house.state
 
     def submission(self, user: User, asked: Asked, record: str) -> Submission:
         """The request of ``user`` for an act: its wire name under ``request``, and its fields.
@@ -124,7 +125,7 @@ class Acting:
 
     def _expect_not_kept_out(self, user: User, case: str) -> None:
         """Who is of a department that has no part in a case does nothing about it, whatever the role."""
-        state: Case | None = self._house.state(case) if user.unit.department and is_stream_id(case) else None
+        state: Case | None = self._state(case) if user.unit.department and is_stream_id(case) else None
         if state is not None and state.kept_from(user.unit.department):
             raise Forbidden("case: expected one that the user may see, found none")
 
@@ -192,7 +193,7 @@ class Acting:
                 known["nth"] = self.next_district_call(asked["case"])
             if act is JoinReport:
                 self._first(asked, "report", ReportSubmitted)
-                report: Report = self._house.state(asked["report"])
+                report: Report = self._state(asked["report"])
                 known["opened"] = report.case
             return Unit(opened.town, opened.village), known
         submitted = self._first(asked, "report", ReportSubmitted)
@@ -200,7 +201,7 @@ class Acting:
 
     def next_district_call(self, case: str) -> int:
         """Which call of the case to the district would be the next, from 1."""
-        state: Case = self._house.state(case)
+        state: Case = self._state(case)
         return state.district_calls + 1
 
     def _about_roster(self, act: type[Request], asked: Asked) -> tuple[Unit, Asked]:
@@ -209,7 +210,7 @@ class Acting:
         rules = self._house.ledger.rules
         if town not in rules.units:
             raise BadAct(f"town: expected one of {', '.join(sorted(rules.units))}, found {town[:40]!r}")
-        roster: Roster | None = self._house.state(roster_of(town))
+        roster: Roster | None = self._state(roster_of(town))
         member = (roster or Roster()).members.get(str(asked.get("number", "")))
         home = rules.departments.get(member.department) if member is not None else None
         return Unit(town, platform=home.platform if home is not None else ""), {"roster": roster_of(town)}
@@ -219,7 +220,7 @@ class Acting:
             asked = {**asked, "case": self._first(asked, "mobilisation", MobilisationOrdered).case}
         opened = self._first(asked, "case", CaseOpened)
         rules = self._house.ledger.rules
-        case: Case = self._house.state(asked["case"])
+        case: Case = self._state(asked["case"])
         known = {"mobilisation": mobilisation_of(asked["case"]), "rosters": rosters_of(opened.town, rules)}
         known["case"] = asked["case"]
         platform = rules.departments[rules.matter(case.matter).lead].platform
@@ -229,7 +230,7 @@ class Acting:
         """An opinion is of the department whose item it is about, all else of the one that leads the matter."""
         opened = self._first(asked, "case", CaseOpened)
         stream = approval_of(asked["case"])
-        approval: Approval | None = self._house.state(stream)
+        approval: Approval | None = self._state(stream)
         if approval is None:
             raise BadAct("case: expected one whose departments were asked for opinions, found none such")
         department = approval.opened.lead
@@ -246,7 +247,7 @@ class Acting:
         stream = person_id(str(asked["number"])) if "number" in asked else str(asked.get("person", ""))
         if act is RegisterPerson:
             return Unit(str(asked.get("town", "")), department=str(asked.get("department", ""))), {"person": stream}
-        employee: Employee | None = self._house.state(stream) if is_stream_id(stream) else None
+        employee: Employee | None = self._state(stream) if is_stream_id(stream) else None
         if employee is None:
             raise BadAct(f"number: expected one of the register, found none such: {asked.get('number')!r}")
         return Unit(employee.town, department=employee.department), {"person": stream}
@@ -269,7 +270,7 @@ class Acting:
 
     def on_duty(self, town: str, at: datetime) -> list[str]:
         """Who answers for a town's command centre and for each of its platforms at a moment, where somebody does."""
-        rules, roster = self._house.ledger.rules, self._house.state(roster_of(town))
+        rules, roster = self._house.ledger.rules, self._state(roster_of(town))
         posts: list[tuple[Post, str]] = [("command_centre", "")]
         posts += [("platform_head", platform) for platform in rules.platforms]
         return [who for post, platform in posts if (who := answers(roster, post, town, platform, at, rules))]

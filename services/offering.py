@@ -65,7 +65,7 @@ class Offering:
     """What there is to do in one house, for whoever asks."""
 
     def __init__(self, house: House) -> None:
-        self._house, self._acting = house, Acting(house)
+        self._house = house
         self._handlers = {act: handler for service in house.services for act, handler in service.handlers.items()}
 
     def possible(self, user: User, found: dict[str, Any]) -> list[Asked]:
@@ -116,15 +116,16 @@ class Offering:
 
     def _those_possible(self, user: User, asked: list[Asked]) -> list[Asked]:
         state = cache(self._house.state)  # all of them look at the same few streams
+        acting = Acting(self._house, state)
         return [
             {name: act[name] for name in act if name in _KNOWN and (name, act["request"]) != ("department", _RECUSE)}
             for act in asked
-            if self._possible(user, act, state)
+            if self._possible(acting, user, act, state)
         ]
 
-    def _possible(self, user: User, asked: Asked, state: Callable[[str], Any]) -> bool:
+    def _possible(self, acting: Acting, user: User, asked: Asked, state: Callable[[str], Any]) -> bool:
         try:
-            request = self._acting.submission(user, asked, "").request
+            request = acting.submission(user, asked, "").request
             handler = self._handlers[type(request)]
             states = tuple(state(stream) for stream in handler.streams(request))
             return bool(handler.decide(states, _encrypted(request), self._house.clock.now(), self._house.ledger.rules))

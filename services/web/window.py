@@ -300,7 +300,7 @@ def _as_it_was(facts: list[Recorded], case: str) -> dict[str, Any]:
     rows = {view: [_plain(row) for row in found] for view, found in case_as_of(facts).items()}
     own = [row for row in rows["cases"] if row["case"] == case]
     of_approval = ("approvals", "approval_rounds", "milestones")
-    parts = ("reports", "calls", "legs", "files", "board", "timeline", *of_approval)
+    parts = ("reports", "calls", "legs", "files", "board", "recusals", "timeline", *of_approval)
     return {"case": own[0], **{part: rows[part] for part in parts}} if own else {}
 
 

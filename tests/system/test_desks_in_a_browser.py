@@ -147,7 +147,7 @@ def test_the_muster_board_climbs_by_itself_and_leads_to_the_case(house: Gated, s
     assert "途中 1" in screen.text(card)
     for n, number in enumerate(("LD-D15-1", "LD-D15-2"), 1):
         ok(house, officer, "mobilisation.muster.v1", case=case, department="D15", numbers=[number])
-        screen.until(lambda n=n: screen.text(f"{card} .muster strong") == str(n), f"{n} to be counted")  # type: ignore[misc]
+        screen.until(lambda n=n: screen.text(f"{card} .muster strong") == str(n), f"{n} to be counted")  # type: ignore[misc]  # mypy cannot infer defaults
 
     assert "还差 18 人" in screen.text(card)
     assert screen.value("window.stayed") == 1, "nothing was loaded anew"
